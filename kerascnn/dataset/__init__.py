@@ -1,7 +1,7 @@
-"""Where pictures and labels come from, the order of classes, and the splits.
+"""Data sets: pictures, labels, the order of classes, and splits.
 
 Knows: folders of class folders, IDX, CSV and .npz files, the built-in data set, stratified
-splits, and resizing many pictures at once. Does not know: Keras, or what the pictures are used for.
+splits, and resizing many pictures at once. Does not know Keras, or what the pictures are used for.
 """
 
 from kerascnn.dataset.load import BUILTIN, check_data_exists, load_dataset

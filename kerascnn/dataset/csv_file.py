@@ -1,7 +1,7 @@
-"""CSV files that list pictures: ``path,label`` and, if wanted, ``split``.
+"""Reads CSV files that list pictures: ``path,label`` and optionally ``split``.
 
-Knows: the columns, and what makes a list unusable, by line. Does not know whether a picture
-can be decoded; that is found when it is read.
+Knows: the columns, and what makes a row invalid. Does not know whether a picture can be decoded,
+which is found when it is read.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from kerascnn.uris import is_uri
 _VALID = "is_valid"
 
 _LIKE_SPLIT = {"set", "subset", "partition", "phase", "usage", "fold", "is_train", "is_test"}
-"""Names of columns that others have for what is called split here."""
+"""Other common names of a column for the split."""
 
 _TRUTHS = {
     **dict.fromkeys(("true", "1", "1.0", "yes", "t", "y"), "val"),
     **dict.fromkeys(("false", "0", "0.0", "no", "f", "n"), "train"),
 }
-"""What spreadsheets and fastai write for is_valid."""
+"""Values of is_valid from spreadsheets and fastai, and their splits."""
 
 _EXPECTED = "Expected a first line path,label or path,label,split"
 
@@ -46,25 +46,25 @@ _EXPECTED = "Expected a first line path,label or path,label,split"
 def load_csv(file: Path, faults: FaultHandler = STRICT, known: Collection[str] = ()) -> Dataset:
     """Read a list of pictures.
 
-    The first line names the columns, in any order; others than these are left alone:
+    The first line names the columns, in any order; other columns are ignored:
 
-    * ``path``: of a picture, relative to the list's folder, or absolute.
-    * ``label``: the name of its class.
-    * ``split``: ``train``, ``val`` or ``test``; without this column all is ``train``.
-    * ``is_valid``, in place of ``split``: true for ``val``, false for ``train``, as fastai has it.
+    * ``path``: path of a picture, relative to the list's folder, or absolute.
+    * ``label``: name of its class.
+    * ``split``: ``train``, ``val`` or ``test``; without this column, all rows are ``train``.
+    * ``is_valid``, instead of ``split``: true for ``val``, false for ``train``, as in fastai.
 
     Returns:
-        The data set. Its classes are the labels of ``train``, sorted by name in Unicode NFC; of all
-        rows, where there are none of ``train`` and a model's classes are known.
+        The data set. Its classes are the labels of ``train``, sorted by name in Unicode NFC; or of
+        all rows, if none is ``train`` and a model's classes are known.
 
     Raises:
-        DataError: Naming the line: a column or value is missing, a file is not there, a picture
-            is listed twice with two labels or in two splits, a label does not occur in train.
+        DataError: With the line: a column or value is missing, a file does not exist, a picture is
+            listed with two labels or in two splits, a label does not occur in train.
     """
     rows = _without_repeats(_read(file, faults), faults)
     used = {rows.known[kind] for kind in set(rows.kinds)}
     classes = tuple(sorted({kind.label for kind in used if kind.split == "train"}))
-    if known and not classes:  # what a model is evaluated on needs no training pictures
+    if known and not classes:  # evaluation needs no training pictures
         classes = tuple(sorted({kind.label for kind in used}))
     if not classes:
         found = "only val and test" if used else "no rows"
@@ -99,7 +99,7 @@ def _read(file: Path, faults: FaultHandler) -> Rows:
 
 
 def _columns(file: Path, header: list[str]) -> dict[str, int]:
-    """Find the place of each column; ``split`` may be missing."""
+    """Find the index of each column; ``split`` may be missing."""
     names = [name.strip().lower() for name in header]
     columns: tuple[str, ...] = ("path", "label", "split")
     if "split" not in names:
@@ -117,16 +117,16 @@ def _columns(file: Path, header: list[str]) -> dict[str, int]:
 
 
 class _Lines(Protocol):
-    """What csv.reader gives."""
+    """The interface of csv.reader."""
 
     line_num: int
 
     def __iter__(self) -> Iterator[list[str]]:
-        """Return the values of line by line."""
+        """Return an iterator over the values of each line."""
 
 
 class _Reader:
-    """Understands lines, of which there may be millions; labels and folders occur over and over."""
+    """Parses lines, perhaps millions; caches labels and folders, which recur."""
 
     def __init__(self, rows: Rows, header: list[str], faults: FaultHandler) -> None:
         self._rows, self._file, self._header, self._faults = rows, rows.file, header, faults
@@ -147,7 +147,7 @@ class _Reader:
             )
 
     def read(self, reader: _Lines) -> None:
-        """Understand all lines; what is wrong with them is told."""
+        """Parse all lines, and report problems."""
         rows, known, folders = self._rows, self._kinds, self._folders
         add_path, add_kind, add_line = rows.paths.append, rows.kinds.append, rows.lines.append
         add_missing, place, width = rows.missing.append, self._places["path"], len(self._header)
@@ -178,8 +178,8 @@ class _Reader:
             add_line(reader.line_num)
 
     def _list(self, head: str, slash: str, path: str) -> ListedFolder:
-        """List a folder once: asking for each of many files takes longer; of one, listing does."""
-        if is_uri(path):  # to be told as it is written
+        """List a folder at its second file: for many files this is faster than checking each."""
+        if is_uri(path):  # to be reported unchanged
             self._folders[head] = ListedFolder(head + slash, set(), complete=True)
             return self._folders[head]
         if head not in self._met:
@@ -196,11 +196,11 @@ class _Reader:
         return number
 
     def _understood(self, line: int, values: list[str]) -> Kind | None:
-        """Return label and split of a line, or tell what is wrong with it; None: it is none."""
+        """Return label and split of a line; None if it is empty or invalid, which is reported."""
         if not any(map(str.strip, values)):
             return None
         where = f"{self._file}, line {line}"
-        surplus = values[len(self._header) :]  # spreadsheets write empty ones
+        surplus = values[len(self._header) :]  # spreadsheets add empty values
         if len(values) <= max(self._places.values()) or any(map(str.strip, surplus)):
             self._faults.error(
                 f"{where}: {len(values)} values ({','.join(values)}), expected one for each of "
@@ -296,7 +296,7 @@ def _missing(rows: Rows, all_are_told: bool, number: int) -> str:
 
 
 def _found(rows: Rows, row: int) -> str:
-    """Say where a missing picture is, if the list lies one or two folders off."""
+    """Locate a missing picture, if the list is one or two folders away from its place."""
     base = rows.file.parent
     path = os.path.relpath(rows.paths[row], base)
     if _is_file(base, path.replace("\\", "/")):

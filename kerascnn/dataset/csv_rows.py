@@ -1,6 +1,6 @@
 """The rows of a list of pictures, as columns.
 
-Knows: what was understood of each line. Does not know CSV, nor what is wrong with a row.
+Knows: the parsed values of each line. Does not know CSV, or what makes a row invalid.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from kerascnn.dataset.split import Split
 
 
 class Kind(NamedTuple):
-    """What a row says about its picture."""
+    """Label and split of a row."""
 
     label: str
     split: str
@@ -28,15 +28,15 @@ class Kind(NamedTuple):
 
 @dataclass
 class Rows:
-    """The lines that were understood, as columns: a million rows as objects take 5 s and 300 MB.
+    """The parsed rows as columns, because a million row objects would take 5 s and 300 MB.
 
     Attributes:
         file: The list.
         lines: Line number of each row.
-        paths: Paths of its picture, whole.
-        kinds: Its place in ``known``.
-        known: Labels with their splits, each once.
-        missing: Rows whose picture is not there.
+        paths: Full path of each row's picture.
+        kinds: Index of each row's label and split in ``known``.
+        known: Distinct pairs of label and split.
+        missing: Rows whose picture does not exist.
     """
 
     file: Path
@@ -47,7 +47,7 @@ class Rows:
     missing: list[int] = field(default_factory=list)
 
     def where(self, row: int) -> str:
-        """Name the place of a row."""
+        """Return file and line of a row, for messages."""
         return f"{self.file}, line {self.lines[row]}"
 
     def kind(self, row: int) -> Kind:
@@ -55,7 +55,7 @@ class Rows:
         return self.known[self.kinds[row]]
 
     def without(self, rows: Container[int]) -> Rows:
-        """Leave some out."""
+        """Return the rows without some of them."""
         kept = np.fromiter((row not in rows for row in range(len(self.paths))), bool)
         places = np.cumsum(kept) - 1
         return Rows(
@@ -68,7 +68,7 @@ class Rows:
         )
 
     def split(self, name: str, order: dict[str, int]) -> Split | None:
-        """Return the pictures of a split with their labels; None: there are none."""
+        """Return the pictures of a split with their labels; None if there are none."""
         kinds = np.frombuffer(self.kinds, np.int64)
         chosen = np.asarray([kind.split == name for kind in self.known])[kinds]
         if not chosen.any():

@@ -1,6 +1,6 @@
-"""What is done about a fault of a data set: raise it at once, or note it and go on.
+"""Handles problems of a data set: raises the first, or collects all.
 
-Knows: the two ways. Does not know any format: the readers say what is wrong.
+Knows: these two handlers. Does not know any format: the readers describe the problems.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from kerascnn.errors import DataError
 log = logging.getLogger(__name__)
 
 MOST = 10_000
-"""Faults that are kept; the rest are counted. A list may have a million rows that are all wrong."""
+"""Maximum problems to keep; the rest are counted. A list may have a million invalid rows."""
 
 
 class FaultHandler:
-    """Receives the problems that a reader finds. This one raises: faulty data is not used."""
+    """Receives the problems that a reader finds. This class raises them, for training."""
 
     goes_on = False
 
     def error(self, fault: str) -> None:
-        """Report something that must not be trained on; if this returns, skip it.
+        """Report data that must not be trained on; if this returns, the reader skips it.
 
         Raises:
             DataError: Always.
@@ -30,25 +30,25 @@ class FaultHandler:
         raise DataError(fault)
 
     def errors(self, count: int, describe: Callable[[int], str]) -> None:
-        """Report several of a kind; only those that are kept are put into words.
+        """Report several problems of a kind; only those that are kept are described.
 
         Raises:
-            DataError: At the first fault.
+            DataError: At the first problem.
         """
         for number in range(count):
             self.error(describe(number))
 
     def warning(self, fault: str) -> None:
-        """Report something that the user must know and that training can skip."""
+        """Report a problem that training can skip but the user must know."""
         log.warning(fault)
 
     def notice(self, notice: str) -> None:
-        """Report what is skipped on purpose."""
+        """Report data that is skipped intentionally."""
         log.warning(notice)
 
 
 class FaultCollector(FaultHandler):
-    """Notes faults, so that they can be listed."""
+    """Collects problems, to list them."""
 
     goes_on = True
 
@@ -59,32 +59,32 @@ class FaultCollector(FaultHandler):
 
     @property
     def found(self) -> list[str]:
-        """Faults in the order in which they were found; a last line counts those not kept."""
+        """Problems in the order in which they were found; a last line counts those not kept."""
         if not self._others:
             return list(self._kept)
         return [*self._kept, f"{self._others:,} faults more, which are not listed."]
 
     def error(self, fault: str) -> None:
-        """Note it, or count it."""
+        """Keep the problem, or count it."""
         if len(self._kept) < MOST:
-            if fault not in self._met:  # two readers may look into one folder
+            if fault not in self._met:  # two readers may report the same folder
                 self._kept.append(fault)
             self._met.add(fault)
         else:
             self._others += 1
 
     def errors(self, count: int, describe: Callable[[int], str]) -> None:
-        """Note as many as there is room for, and count the others."""
+        """Keep as many as the limit allows, and count the others."""
         room = min(count, MOST - len(self._kept))
         self._kept += map(describe, range(room))
         self._others += count - room
 
     def warning(self, fault: str) -> None:
-        """Note it as an error."""
+        """Keep it like an error."""
         self.error(fault)
 
     def notice(self, notice: str) -> None:
-        """Ignore it: skipped files are listed one by one."""
+        """Ignore it: skipped files are listed individually."""
 
 
 STRICT = FaultHandler()

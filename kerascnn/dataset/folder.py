@@ -1,8 +1,8 @@
-"""Folders of class folders.
+"""Reads folders of class folders.
 
-Knows: class names from folder names, and what must hold between splits. Does not know what splits
-are called (layout), which files are pictures (walking), nor whether a picture can be decoded; that
-is found when it is read.
+Knows: class names from folder names, and the consistency of splits. Does not know the names of
+splits (layout), which files are pictures (walk), or whether a picture can be decoded, which is
+found when it is read.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from kerascnn.errors import DataError
 from kerascnn.printable import first_few
 
 LISTS = (".csv", ".npz")
-"""Ends of files that hold labels."""
+"""Suffixes of files that contain labels."""
 
 
 def load_folder(root: Path, faults: FaultHandler = STRICT, known: Collection[str] = ()) -> Dataset:
@@ -33,16 +33,16 @@ def load_folder(root: Path, faults: FaultHandler = STRICT, known: Collection[str
 
     Args:
         root: The folder.
-        faults: Told what is wrong, and what is left out.
-        known: Classes of a model: folders of these names are no wrappers.
+        faults: Receives problems, and notices about skipped files.
+        known: Classes of a model; folders with these names are not wrappers.
 
     Returns:
         The data set. Classes are sorted by name in Unicode NFC, so that the order does not
         depend on the file system (macOS stores Hangul decomposed).
 
     Raises:
-        DataError: No class folders; and, unless ``faults`` goes on: no pictures, classes that
-            differ between splits, folders that may be splits or classes.
+        DataError: No class folders; and, unless ``faults`` collects problems: no pictures, classes
+            that differ between splits, folders that may be splits or classes.
     """
     walk = Walk()
     folders = find_splits(root, walk, faults, known)
@@ -68,13 +68,13 @@ def load_folder(root: Path, faults: FaultHandler = STRICT, known: Collection[str
 
 
 def _levels(root: Path, folders: dict[str, Path]) -> list[Path]:
-    """List the folders around the class folders, from the data set's own on."""
+    """List the folders above the class folders, up to the data set's root."""
     around = {up for folder in folders.values() for up in (folder, *folder.parents)}
     return sorted(up for up in around if up == root or root in up.parents)
 
 
 def _better(root: Path) -> str:
-    """Name a list or arrays in a folder that holds no classes; empty: there are none."""
+    """Suggest a list or arrays in a folder without classes; empty if there are none."""
     walk = Walk()
     inside = walk.folders(root)
     for place in (root, *inside, *(sub for folder in inside for sub in walk.folders(folder))):
@@ -87,7 +87,7 @@ def _better(root: Path) -> str:
 
 
 def _rank(path: Path) -> tuple[bool, Path]:
-    """Sort lists without labels, as competitions have them, behind the others."""
+    """Sort key that puts lists without labels, which competitions provide, last."""
     return any(word in path.name.lower() for word in ("submission", "test")), path
 
 
@@ -123,7 +123,7 @@ def _classes(folder: Path, walk: Walk, faults: FaultHandler) -> dict[str, Path]:
 def _is_text(name: str) -> bool:
     try:
         name.encode()
-    except UnicodeEncodeError:  # bytes that were no UTF-8 are half characters here
+    except UnicodeEncodeError:  # bytes that are not UTF-8 are surrogates here
         return False
     return True
 
@@ -131,7 +131,7 @@ def _is_text(name: str) -> bool:
 def _judged(
     folder: Path, classes: dict[str, Path], root: Path, walk: Walk, faults: FaultHandler
 ) -> Split | None:
-    """List a split that a model is judged on; None: nothing of it can be used."""
+    """List a split for evaluation; None if nothing in it can be used."""
     found = _classes(folder, walk, faults)
     for name in [name for name in found if name not in classes]:
         faults.error(

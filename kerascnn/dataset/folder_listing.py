@@ -1,6 +1,6 @@
-"""Which files lie in a folder, found by listing it once.
+"""Lists the files of a folder once, to check whether names exist.
 
-Knows: that a name may be there which no listing shows. Does not know what the files hold.
+Knows: that a name may exist without being listed. Does not know the content of files.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ class ListedFolder:
     """The files of a folder.
 
     Attributes:
-        path: Path of the folder, with a separator at its end.
+        path: Path of the folder, with a trailing separator.
         names: Names of its files.
-        complete: Whether only a name that is like one of these may be there, too.
+        complete: Whether only these names exist, and perhaps variants of them in case or Unicode.
     """
 
     path: str
@@ -26,10 +26,10 @@ class ListedFolder:
     complete: bool
 
     def is_complete_without(self, name: str) -> bool:
-        """Return whether a name that is not listed is not there, without asking the system.
+        """Return whether an unlisted name certainly does not exist, without a system call.
 
-        Many systems find a file whatever the case of its letters or the Unicode form of its name;
-        asking them for each of a million files that are not there takes seconds.
+        Many file systems ignore the case or the Unicode form of a name, and a system call for each
+        of a million missing files takes seconds.
         """
         return (
             self.complete
@@ -47,18 +47,18 @@ def _folded(name: str) -> str:
 
 
 def list_folder(folder: str) -> ListedFolder:
-    """List the files of a folder; one that is not there has none."""
+    """List the files of a folder; a missing folder has none."""
     path = "" if folder == os.curdir else os.path.join(folder, "")  # noqa: PTH118 - quick
     try:
         with os.scandir(folder) as entries:
             names = {entry.name for entry in entries if entry.is_file()}
     except (FileNotFoundError, NotADirectoryError):
         return ListedFolder(path, set(), complete=True)
-    except (OSError, ValueError):  # it may be entered, though not listed
+    except (OSError, ValueError):  # perhaps not listable, but its files can be opened
         return ListedFolder(path, set(), complete=False)
-    # Windows has short names, too.
+    # On Windows files also have short names, which are not listed.
     return ListedFolder(path, names, complete=os.name != "nt")
 
 
 UNLISTED = ListedFolder("", set(), complete=False)
-"""Any folder that was not listed: each name may be there."""
+"""A folder that was not listed: any name may exist."""

@@ -1,7 +1,7 @@
-"""IDX files, the format of MNIST (http://yann.lecun.com/exdb/mnist/), gzipped or not.
+"""Reads IDX files, the format of MNIST (http://yann.lecun.com/exdb/mnist/), gzipped or not.
 
-Knows: the header, and which files of a folder belong together. Does not know class names:
-the format has none, so the classes are "0", "1", ... unless a ``classes.txt`` lies beside.
+Knows: the header, and which files of a folder belong together. Does not know class names: the
+format has none, so the classes are "0", "1", ... unless there is a ``classes.txt`` beside it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from kerascnn.files import decode_text, lines_of, reading
 from kerascnn.zip_files import FLOOR, PICTURES_RATIO
 
 _PREFIXES = {"train": "train", "t10k": "test", "test": "test", "val": "val"}
-"""By how a file's name begins: its split. MNIST and its successors call the test split t10k."""
+"""Splits by file name prefix. MNIST and its successors call the test split t10k."""
 
 _UNSIGNED_BYTE = 0x08  # the type code in the header of an IDX file
 
@@ -36,7 +36,7 @@ def idx_files(folder: Path) -> dict[str, tuple[Path, Path]]:
         folder: Folder to look in; its subfolders are not searched.
 
     Returns:
-        By split (``train``, ``val``, ``test``): the pictures' file and the labels' file.
+        Picture file and label file by split (``train``, ``val``, ``test``).
     """
     pairs = {}
     for prefix, split in _PREFIXES.items():
@@ -53,12 +53,12 @@ def load_idx(folder: Path, faults: FaultHandler = STRICT) -> Dataset:
     """Read a folder with IDX files.
 
     Args:
-        folder: With ``train-images-idx3-ubyte`` and ``train-labels-idx1-ubyte`` and, if
-            there, the same for ``t10k`` (test) and ``val``; each may end in ``.gz``.
-        faults: Told what is wrong with what is not needed for training.
+        folder: Folder with ``train-images-idx3-ubyte`` and ``train-labels-idx1-ubyte`` and
+            optionally the same for ``t10k`` (test) and ``val``; each may end in ``.gz``.
+        faults: Receives problems of splits other than ``train``.
 
     Raises:
-        DataError: A file is missing, truncated, or no such file; counts differ.
+        DataError: A file is missing, truncated, or not in this format; counts differ.
     """
     pairs = idx_files(folder)
     if "train" not in pairs:
@@ -79,14 +79,14 @@ def read_idx(path: Path, rank: int) -> npt.NDArray[np.uint8]:
     """Read one IDX file of unsigned bytes.
 
     Args:
-        path: Ending in ``.gz`` when it is gzipped.
-        rank: How many dimensions it must have: 3 for pictures, 1 for labels.
+        path: Path of the file; gzipped if it ends in ``.gz``.
+        rank: Expected number of dimensions: 3 for pictures, 1 for labels.
 
     Returns:
-        uint8, of the shape in the file's header.
+        uint8, with the shape in the file's header.
 
     Raises:
-        DataError: Not an IDX file of that rank, truncated, or one that would fill the memory.
+        DataError: Not an IDX file of that rank, truncated, or too large when decompressed.
     """
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
@@ -98,7 +98,7 @@ def read_idx(path: Path, rank: int) -> npt.NDArray[np.uint8]:
                     f"{PICTURES_RATIO} times what the file has. Copy or download it again, or "
                     "unpack it first: gunzip."
                 )
-            data = file.read(size + 1)  # and no more, whatever gzip promises
+            data = file.read(size + 1)  # bounded, in case of a gzip bomb
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot read ({error}). Copy or download it again.") from error
     if len(data) != size:

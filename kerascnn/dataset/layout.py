@@ -1,7 +1,7 @@
-"""Which folders are splits and which are classes.
+"""Decides which folders are splits and which are classes.
 
-Knows: which folders are splits, by their names and by what they hold. Does not know pictures, nor
-which folders are hardly classes (:mod:`kerascnn.dataset.suspect_folders`).
+Knows: the names of splits, and the contents of folders. Does not know pictures, or which folders
+are probably not classes (:mod:`kerascnn.dataset.suspect_folders`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 _UNLABELLED = re.compile(
     r"pred|predict|prediction|predictions|unlabell?ed|unsup|submission|inference"
 )
-"""Words in names of folders whose pictures have no class."""
+"""Words in the names of folders with unlabeled pictures."""
 
 
 def find_splits(
@@ -38,8 +38,8 @@ def find_splits(
     """Find the folders of the splits.
 
     Returns:
-        By split, the folder that holds its class folders; ``train`` alone, which is ``root`` or
-        what it wraps, where that holds the classes itself.
+        The folder of class folders by split; only ``train``, which is ``root`` or a wrapped folder
+        inside, if it contains the classes directly.
     """
     place = root
     while (splits := _splits(place, walk, faults)) is None:
@@ -60,7 +60,7 @@ def find_splits(
 
 
 def _splits(root: Path, walk: Walk, faults: FaultHandler) -> dict[str, Path] | None:
-    """Find folders that are splits by their names; None: there are none."""
+    """Find folders whose names are splits; None if there are none."""
     all_folders = walk.folders(root)
     flat = _flat_tests(all_folders, walk)
     walk.unlabelled |= dict.fromkeys(flat)
@@ -77,7 +77,7 @@ def _splits(root: Path, walk: Walk, faults: FaultHandler) -> dict[str, Path] | N
         _leave_out(root, named, others, walk, faults)
         return named
     if "train" in exact and len(exact) > 1:
-        # A class may be called "test", but hardly one "train" and another "val".
+        # A class may be called "test", but not one "train" and another "val".
         _leave_out(root, exact, [f for f in folders if f not in exact.values()], walk, faults)
         return exact
     flat_splits = [folder for folder in folders if folder.name.lower() not in ANNOTATIONS]
@@ -88,7 +88,7 @@ def _splits(root: Path, walk: Walk, faults: FaultHandler) -> dict[str, Path] | N
 
 
 def _flat_tests(folders: Sequence[Path], walk: Walk) -> list[Path]:
-    """Find test folders that hold pictures and no classes, as competitions have them."""
+    """Find test folders with pictures but no classes, which competitions provide."""
     trains = {
         besides_split(folder.name)
         for folder in folders
@@ -105,7 +105,7 @@ def _flat_tests(folders: Sequence[Path], walk: Walk) -> list[Path]:
 
 
 def _inner(folder: Path, faults: FaultHandler, known: Collection[str]) -> Path | None:
-    """Find the folder that all pictures are in, if that is no class."""
+    """Find the folder that contains all pictures, if it is not a class."""
     folders = Walk().folders(folder)
     inner = inside_wrapper(folders, known)
     if inner is not None and len(folders) > 1:
@@ -119,7 +119,7 @@ def _inner(folder: Path, faults: FaultHandler, known: Collection[str]) -> Path |
 
 
 def _innermost(folder: Path, faults: FaultHandler, known: Collection[str]) -> Path:
-    """Go into ``train/train/`` and ``train/images/``, as archives have them."""
+    """Descend into ``train/train/`` and ``train/images/``, which archives often contain."""
     inner = reached = unwrapped(folder)
     while (further := _inner(reached, faults, known)) is not None:
         reached = further
@@ -156,7 +156,7 @@ def _shared(names: Sequence[frozenset[str]]) -> bool:
 def _leave_out(
     root: Path, splits: dict[str, Path], others: Sequence[Path], walk: Walk, faults: FaultHandler
 ) -> None:
-    """Skip folders that are named as unlabelled; refuse others."""
+    """Skip folders whose names say that they are unlabeled; report others as problems."""
     words = {folder: re.split(r"[^a-z]+", folder.name.lower()) for folder in others}
     without = [f for f in others if any(_UNLABELLED.fullmatch(word) for word in words[f])]
     walk.unlabelled |= dict.fromkeys(without)

@@ -1,6 +1,6 @@
-"""Loading a data set by its path or name.
+"""Loads a data set by its path or name.
 
-Knows: which reader fits which kind of DATA. Does not know any format.
+Knows: the reader for each kind of DATA. Does not know the formats.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from kerascnn.images import SUFFIXES
 from kerascnn.uris import is_uri
 
 BUILTIN: dict[str, Callable[[], Dataset]] = {"fashion-mini": load_fashion_mini}
-"""Data sets by name; a folder of the same name in the working folder comes second."""
+"""Built-in data sets by name; they take precedence over a folder of the same name."""
 
 _Reader: TypeAlias = Callable[[Path, FaultHandler, Collection[str]], Dataset]
 
 FILES: dict[str, _Reader] = {".csv": load_csv, ".npz": load_npz}
-"""Readers of single files, by the end of the name."""
+"""Readers of single files, by suffix."""
 
 _MODELS = (".onnx", ".keras", ".h5", ".hdf5", ".tflite", ".pt", ".pth", ".safetensors", ".pb")
 
 _RUN = ("config.json", "history.csv", "model.keras")
-"""What no folder of pictures holds together."""
+"""Files by which a run folder is recognized."""
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz2", ".xz", ".txz", ".zst", ".7z", ".rar")
 
@@ -46,16 +46,15 @@ def load_dataset(
     Args:
         data: A folder of class folders (or with ``train/ val/ test/`` inside), a folder with
             IDX files, a CSV file (``path,label[,split]``), an ``.npz`` file, or a built-in name.
-        faults: Told of faults; the default raises the first, :class:`FaultCollector` goes on.
-        known: Classes of the model that is to classify it, if there is one: a single folder of
-            such a name is a class, and no folder around the class folders, and a list or
-            arrays need no training pictures.
+        faults: Receives problems; the default raises the first, :class:`FaultCollector` keeps all.
+        known: Classes of the model that will classify it, if any: a single folder with such a name
+            is a class, not a wrapper, and a list or arrays need no training pictures.
 
     Returns:
         The data set; its pictures are read later, one at a time.
 
     Raises:
-        DataError: Nothing there, or nothing that can be used.
+        DataError: It does not exist, or cannot be used.
     """
     if str(data) in BUILTIN:
         return BUILTIN[str(data)]()
@@ -72,7 +71,7 @@ def load_dataset(
 
 
 def _check_case(dataset: Dataset, faults: FaultHandler) -> None:
-    """Report words that are two classes because of their case; letters may well be."""
+    """Report classes that differ only in case or spaces; single letters may."""
     first: dict[str, str] = {}
     for name in dataset.classes:
         other = first.setdefault(" ".join(name.casefold().split()), name)
@@ -84,10 +83,10 @@ def _check_case(dataset: Dataset, faults: FaultHandler) -> None:
 
 
 def check_data_exists(data: str | Path) -> None:
-    """Check that a data set exists, without reading it: before anything slow.
+    """Check that a data set exists without reading it, before any slow work.
 
     Raises:
-        DataError: A name that is neither built in nor a folder nor a file of a known kind.
+        DataError: Neither a built-in name nor a folder nor a file of a known kind.
     """
     path = Path(data)
     if str(data) in BUILTIN or (os.path.isfile(path) and path.suffix.lower() in FILES):  # noqa: PTH113
@@ -103,7 +102,7 @@ def check_data_exists(data: str | Path) -> None:
 
 
 def _what_came(data: str | Path) -> tuple[str, str]:
-    """Say what DATA is that is no data set, and what to do."""
+    """Describe what DATA is instead of a data set, and what to do."""
     if is_uri(str(data)):
         return "is a URL, and URLs are not fetched", " Download and unpack it first."
     if not os.path.exists(data):  # noqa: PTH110 - Path raises for names that are too long

@@ -1,7 +1,7 @@
-"""``.npz`` files with pictures and labels as arrays.
+"""Reads ``.npz`` files with pictures and labels as arrays.
 
-Knows: the names of the arrays, and what they must hold. Does not know where they came from.
-Pickles are never loaded: one can run anything.
+Knows: the names of the arrays, and their valid contents. Does not know where they come from.
+Pickles are never loaded, because they can run arbitrary code.
 """
 
 from __future__ import annotations
@@ -39,8 +39,7 @@ _PAIRS = {
     "val": (("x_val", "y_val"), ("val_images", "val_labels")),
     "test": (("x_test", "y_test"), ("test_images", "test_labels")),
 }
-"""By split: names of the pictures' array and of the labels', the first pair that is there
-counts."""
+"""Names of the arrays of pictures and labels by split; the first pair that exists is used."""
 
 _NPY = np.lib.format.MAGIC_PREFIX
 
@@ -48,7 +47,7 @@ _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
-"""By version; numpy writes others for fields with names alone."""
+"""Header readers by version; numpy writes other versions only for structured arrays."""
 
 _EXPECTED = (
     "Expected x_train and y_train, with x_val, y_val, x_test, y_test if there are any "
@@ -60,24 +59,24 @@ def load_npz(file: Path, faults: FaultHandler = STRICT, known: Collection[str] =
     """Read pictures and labels from an ``.npz`` file.
 
     Args:
-        file: As ``numpy.savez`` writes it. ``x_train`` holds the pictures, uint8 ``[pictures,
+        file: File written by ``numpy.savez``. ``x_train`` contains the pictures, uint8 ``[pictures,
             height, width]``, ``[.., 1]`` or ``[.., 3]`` (RGB), and ``y_train`` the labels: class
-            names, or numbers from 0, whose names the array ``classes`` may give. Likewise
+            names, or numbers from 0, whose names are in the optional array ``classes``. Likewise
             ``x_val``, ``y_val``, ``x_test``, ``y_test``; ``train_images``, ``train_labels`` and so
-            on; or ``images`` and ``labels`` alone.
-        faults: Told what is wrong with what is not needed for training.
-        known: Classes of a model: a single split is then read whatever its name is.
+            on; or only ``images`` and ``labels``.
+        faults: Receives problems of splits other than ``train``.
+        known: Classes of a model; a single split is then read whatever its name.
 
     Returns:
-        The data set. Classes are in the order of ``classes``; without it, sorted by name, or
+        The data set. Classes are in the order of ``classes``; without it sorted by name, or
         "0", "1", ... for numbers.
 
     Raises:
-        DataError: Not such a file, or arrays that do not fit, with the array's name.
+        DataError: Not such a file, or invalid arrays, with their names.
     """
     arrays = _read(file)
     pairs = _pairs(file, arrays)
-    if known and pairs:  # what a model is evaluated on needs no training pictures
+    if known and pairs:  # evaluation needs no training pictures
         pairs = {"train": next(iter(pairs.values()))} if len(pairs) == 1 else pairs
     if "train" not in pairs:
         raise DataError(f"{file}: holds {', '.join(arrays) or 'nothing'}. {_EXPECTED}.")
@@ -93,16 +92,16 @@ def load_npz(file: Path, faults: FaultHandler = STRICT, known: Collection[str] =
         numbers = _numbers(f"{file}, {names}", labels, classes, faults)
         known = np.flatnonzero(numbers >= 0)
         whole = Split(ArrayPictures(arrays[pictures], f"{file.name}/{pictures}"), numbers)
-        if len(known) or split == "train":  # what collects faults goes on with an empty one
+        if len(known) or split == "train":  # a FaultCollector continues with an empty split
             splits[split] = whole if len(known) == len(whole) else whole.take(known)
     return Dataset(str(file), classes, splits)
 
 
 def _read(file: Path) -> dict[str, Array]:
     try:
-        # Opened here: np.load leaves the file open when it is no archive.
+        # Opened here, because np.load leaves a file open that is not an archive.
         with warnings.catch_warnings(), file.open("rb") as opened:
-            warnings.simplefilter("ignore")  # headers written by Python 2 are read all the same
+            warnings.simplefilter("ignore")  # of headers by Python 2, read anyway
             if zipfile.is_zipfile(opened):
                 _check_for_zip_bomb(file)
             opened.seek(0)
@@ -116,12 +115,12 @@ def _read(file: Path) -> dict[str, Array]:
                 arrays = {name: archive[name] for name in archive.files}
         for array in arrays.values():
             if isinstance(array, np.ndarray) and array.dtype.kind == "U":
-                array.tolist()  # what is no text is found here, and not by who reads it later
+                array.tolist()  # fails here for invalid Unicode, not in later code
     except DataError:
         raise
     except Exception as error:
-        # zlib, lzma, struct, EOF, Value, Key, NotImplemented, ... : whatever zip and npy headers
-        # make of damaged bytes. An array of objects is a ValueError: it would need pickle.
+        # zlib, lzma, struct, EOF, Value, Key, NotImplemented, ...: anything that damaged zip and
+        # npy headers cause. An array of objects, which would need pickle, is a ValueError.
         raise DataError(
             f"{file}: cannot be read ({kind_and_line(error)}). "
             "Expected arrays of numbers or text written with np.savez."
@@ -130,7 +129,7 @@ def _read(file: Path) -> dict[str, Array]:
 
 
 def _check_for_zip_bomb(file: Path) -> None:
-    """Refuse arrays that promise more than is there: numpy takes the memory before it reads."""
+    """Refuse arrays that claim more data than they have: numpy allocates before it reads."""
     check_for_zip_bomb(file, PICTURES_RATIO)
     with zipfile.ZipFile(file) as archive:
         for entry in archive.infolist():
@@ -141,7 +140,7 @@ def _check_for_zip_bomb(file: Path) -> None:
                 shape, _, kind = read(member) if read else ((), False, np.dtype("u1"))
             if kind.hasobject:
                 raise ValueError(f"{entry.filename} holds Python's objects, which need pickle")
-            # Of values without a size, a few bytes hold any number.
+            # Values of size 0 could have any number in a few bytes.
             needed = math.prod(shape) * max(1, kind.itemsize)
             if needed > entry.file_size:
                 raise ValueError(
@@ -151,7 +150,7 @@ def _check_for_zip_bomb(file: Path) -> None:
 
 
 def _pairs(file: Path, arrays: dict[str, Array]) -> dict[str, tuple[str, str]]:
-    """Find the names of pictures and labels of each split that is there."""
+    """Find the names of the arrays of pictures and labels for each split."""
     pairs: dict[str, tuple[str, str]] = {}
     for split, candidates in _PAIRS.items():
         for pair in candidates:
@@ -165,7 +164,7 @@ def _pairs(file: Path, arrays: dict[str, Array]) -> dict[str, tuple[str, str]]:
 
 
 def _checked(file: Path, arrays: dict[str, Array], pictures: str, names: str) -> Array:
-    """Check a pair of arrays, and give the labels as one dimension."""
+    """Check a pair of arrays, and return the labels in one dimension."""
     array, labels = arrays[pictures], arrays[names]
     if array.dtype != np.uint8:
         raise DataError(
@@ -209,7 +208,7 @@ def _classes(
 
 
 def _count(file: Path, train: Array, faults: FaultHandler) -> int:
-    """Return how many classes numbers stand for that no names go with."""
+    """Return the number of classes for numeric labels without class names."""
     highest = int(train.max())
     if highest < 0:
         raise DataError(f"{file}: all labels are below 0. Expected numbers from 0 without gaps.")
@@ -230,7 +229,7 @@ def _count(file: Path, train: Array, faults: FaultHandler) -> int:
 def _numbers(
     where: str, labels: Array, classes: tuple[str, ...], faults: FaultHandler
 ) -> npt.NDArray[np.int64]:
-    """Turn labels into indices into the classes; -1 for those that are none of them."""
+    """Turn labels into class indices; -1 for labels that are not a class."""
     order = {name: number for number, name in enumerate(classes)}
     if labels.dtype.kind == "U":
         found = [order.get(_name(name), -1) for name in labels]

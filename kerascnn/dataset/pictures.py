@@ -1,7 +1,7 @@
-"""Collections of pictures: in files, in an array, a part of another, several in a row.
+"""Collections of pictures: in files, in an array, a subset, a concatenation.
 
-Knows: how pictures are read, named, measured and stamped, and that a broken one ends nothing. Does
-not know labels, classes, splits.
+Knows: how pictures are read, named, measured and stamped, and that a broken one does not stop the
+others. Does not know labels, classes or splits.
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ class Pictures(Protocol):
         """Return how many pictures there are."""
 
     def __getitem__(self, index: int) -> images.UInt8Array:
-        """Read one as RGB uint8 ``[height, width, 3]``; raises PictureError."""
+        """Read a picture as RGB uint8 ``[height, width, 3]``; raises PictureError."""
 
     def name(self, index: int) -> str:
-        """Name one for messages and records."""
+        """Return a picture's name, for messages and records."""
 
     def longer_side(self, index: int) -> int:
-        """Return the longer side of one in pixels, or 0 when it cannot be read."""
+        """Return the longer side of a picture in pixels, or 0 if it cannot be read."""
 
     def stamp(self, index: int) -> bytes:
-        """Return what changes when the picture changes; found without decoding it."""
+        """Return bytes that change when the picture changes, without decoding it."""
 
 
 @runtime_checkable
 class SupportsApply(Protocol):
-    """Pictures that can be processed where they are decoded, perhaps in another process."""
+    """Pictures that can be processed where they are decoded, perhaps in a worker process."""
 
     def apply(self, index: int, function: images.PixelFunction) -> images.UInt8Array:
-        """Decode one and return the result of ``function``; raises PictureError."""
+        """Decode a picture and return the result of ``function``; raises PictureError."""
 
 
 def apply(pictures: Pictures, index: int, function: images.PixelFunction) -> images.UInt8Array:
-    """Decode one picture and reduce its pixels to a small result.
+    """Decode a picture and apply a function to its pixels.
 
     Raises:
         PictureError: It cannot be read.
@@ -62,10 +62,10 @@ def apply(pictures: Pictures, index: int, function: images.PixelFunction) -> ima
 def sized_pictures(
     pictures: Pictures, size: int | images.Shape, resize: images.ResizeRule
 ) -> Iterator[images.UInt8Array | PictureError]:
-    """Read every picture, in parallel, and bring it to the model's size.
+    """Read every picture in parallel, and resize it to the model's size.
 
     Yields:
-        In order, for each: uint8 ``[size, size, 3]``, or why it cannot be read.
+        For each picture, in order, uint8 ``[size, size, 3]``, or the error if it cannot be read.
     """
     sized = partial(images.size_picture, size=size, resize=resize)
 
@@ -76,7 +76,7 @@ def sized_pictures(
 
 
 class LazyPaths(Sequence[Path]):
-    """Paths that are kept as text: a million of them are made in no time and 100 MB."""
+    """Paths stored as text, which for a million takes little time and 100 MB."""
 
     def __init__(self, texts: list[str]) -> None:
         self._texts = texts
@@ -85,7 +85,7 @@ class LazyPaths(Sequence[Path]):
         return len(self._texts)
 
     def text(self, index: int) -> str:
-        """Return one as text."""
+        """Return a path as text."""
         return self._texts[index]
 
     @overload
@@ -93,7 +93,7 @@ class LazyPaths(Sequence[Path]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[Path]: ...
     def __getitem__(self, index: int | slice) -> Path | Sequence[Path]:
-        """Return one, or some."""
+        """Return one path, or a slice of them."""
         found = self._texts[index]
         return Path(found) if isinstance(found, str) else LazyPaths(found)
 
@@ -119,7 +119,7 @@ class FilePictures:
     def name(self, index: int) -> str:
         """Return the path relative to the root, with forward slashes."""
         text = self._text(index)
-        # Of a million names pathlib takes 5 s.
+        # pathlib would take 5 s for a million names.
         if text.startswith(self._prefix):
             return text[len(self._prefix) :].replace(os.sep, "/")
         path = Path(text)
@@ -130,7 +130,7 @@ class FilePictures:
         return images.longer_side(self.paths[index])
 
     def stamp(self, index: int) -> bytes:
-        """Return path, size and times; the second time cannot be set back by copying tools."""
+        """Return path, size and times; copying tools cannot set the time of status change."""
         path = self._text(index)
         try:
             found = os.stat(path)  # noqa: PTH116 - quick
@@ -154,7 +154,7 @@ class FilePictures:
 
 @dataclass(frozen=True)
 class ArrayPictures:
-    """Pictures in one array, as IDX files and the built-in data set have them.
+    """Pictures in one array, as in IDX files and the built-in data set.
 
     Attributes:
         array: uint8 ``[pictures, height, width]`` or ``[pictures, height, width, channels]``.
@@ -185,7 +185,7 @@ class ArrayPictures:
 
 
 class _Delegating:
-    """Pictures of other collections, which read, name, measure and stamp them."""
+    """Pictures that delegate to other collections."""
 
     def _find(self, index: int) -> tuple[Pictures, int]:
         raise NotImplementedError
@@ -195,28 +195,28 @@ class _Delegating:
         return pictures[place]
 
     def apply(self, index: int, function: images.PixelFunction) -> images.UInt8Array:
-        """Decode and reduce one; raises PictureError."""
+        """Decode a picture and apply a function; raises PictureError."""
         return apply(*self._find(index), function)
 
     def name(self, index: int) -> str:
-        """Name one."""
+        """Return the name in the other collection."""
         pictures, place = self._find(index)
         return pictures.name(place)
 
     def longer_side(self, index: int) -> int:
-        """Measure one."""
+        """Return the longer side, in pixels."""
         pictures, place = self._find(index)
         return pictures.longer_side(place)
 
     def stamp(self, index: int) -> bytes:
-        """Stamp one."""
+        """Return the stamp from the other collection."""
         pictures, place = self._find(index)
         return pictures.stamp(place)
 
 
 @dataclass(frozen=True)
 class Subset(_Delegating):
-    """Some of the pictures of another collection."""
+    """A subset of another collection."""
 
     pictures: Pictures
     indices: npt.NDArray[np.int64]
@@ -230,7 +230,7 @@ class Subset(_Delegating):
 
 @dataclass(frozen=True)
 class ConcatenatedPictures(_Delegating):
-    """Several collections one after the other."""
+    """The concatenation of several collections."""
 
     parts: tuple[Pictures, ...]
 

@@ -1,6 +1,6 @@
 """A data set: pictures, labels and class names, in splits.
 
-Knows: classes, labels, splits. Does not know where the pictures came from, nor how they are read.
+Knows: classes, labels, splits. Does not know where pictures come from or how they are read.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Split:
     """Pictures with their labels.
 
     Attributes:
-        pictures: Read one at a time.
+        pictures: The pictures, read one at a time.
         labels: int64 ``[pictures]``, indices into the classes.
     """
 
@@ -39,7 +39,7 @@ class Split:
         return Split(Subset(self.pictures, indices), self.labels[indices])
 
     def longest_side(self) -> int:
-        """Return the longest side in pixels among up to 1,000 pictures spread over the split."""
+        """Return the longest side in pixels of up to 1,000 evenly spaced pictures."""
         sample = np.linspace(0, len(self) - 1, min(len(self), 1000)).astype(int)
         return max(self.pictures.longer_side(int(index)) for index in sample)
 
@@ -49,9 +49,9 @@ class Dataset:
     """Pictures, labels and class names, divided into splits.
 
     Attributes:
-        name: What the user called it.
-        classes: Names in the order of the labels; any Unicode, in NFC.
-        splits: By name: ``train`` always, ``val`` and ``test`` where the data has them.
+        name: Name or path that the user gave.
+        classes: Class names in the order of the labels; any Unicode, in NFC.
+        splits: Splits by name: always ``train``, and ``val`` and ``test`` if the data has them.
     """
 
     name: str
@@ -74,18 +74,18 @@ class Dataset:
     def choose(
         self, wanted: str | None = None, classes: tuple[str, ...] | None = None
     ) -> tuple[str, Split]:
-        """Pick the split to evaluate on.
+        """Choose the split to evaluate on.
 
         Args:
             wanted: ``train``, ``val``, ``test``, ``all``, or None: test, else val, else all.
-            classes: Of a model: labels are given as indices into these; None: into the data's own.
+            classes: Classes of a model, which labels become indices into; None: the data's own.
 
         Returns:
             The split's name and the split.
 
         Raises:
             ConfigError: The data set has no such split.
-            DataError: A class that the model does not know.
+            DataError: A class that the model does not have.
         """
         chosen = wanted or next((name for name in ("test", "val") if name in self.splits), "all")
         if chosen in self.splits:
@@ -99,14 +99,14 @@ class Dataset:
         )
 
     def matched(self, split: Split, classes: tuple[str, ...]) -> Split:
-        """Express the labels of a split as indices into a model's classes, by name.
+        """Convert the labels of a split to indices into a model's classes, by name.
 
         Args:
             split: Split of this data set, whose classes may be fewer, or in another order.
             classes: Classes of the model.
 
         Raises:
-            DataError: A class that the model does not know.
+            DataError: A class that the model does not have.
         """
         places = {name: place for place, name in enumerate(classes)}
         unknown = [name for name in self.classes if name not in places]

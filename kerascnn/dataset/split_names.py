@@ -1,6 +1,6 @@
-"""Usual names of splits.
+"""Recognizes the usual names of splits.
 
-Knows: names. Does not know what lies in a folder.
+Knows: names. Does not know the contents of folders.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ SPLIT_FOLDERS = {
     "test": "test",
     "testing": "test",
 }
-"""Names that are splits by themselves."""
+"""Splits by the full name of a folder."""
 
 _WORDS = {**SPLIT_FOLDERS, "dev": "val", "eval": "test", "evaluation": "test", "holdout": "test"}
 
@@ -24,7 +24,7 @@ _WORD = re.compile(rf"({'|'.join(_WORDS)})(?:set|data|split|images?|imgs?|folder
 
 
 def split_of(name: str) -> str | None:
-    """Read ``training_set``, ``seg_test`` or ``Train2017``; None: no split, or two at once.
+    """Return the split in ``training_set``, ``seg_test`` or ``Train2017``; None if none or two.
 
     Examples:
         >>> [split_of(name) for name in ("seg_train", "TestSet", "contest", "train-or-test")]

@@ -1,7 +1,7 @@
-"""Folders that are hardly classes: copies, data sets, pictures beside their annotations.
+"""Finds folders that are probably not classes: copies, data sets, pictures with annotations.
 
-Knows: what folders beside each other are called and hold. Does not know pictures, nor which
-folders are splits (:mod:`kerascnn.dataset.layout`).
+Knows: the names and contents of sibling folders. Does not know pictures, or which folders are
+splits (:mod:`kerascnn.dataset.layout`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from kerascnn.dataset.wrappers import DATE
 from kerascnn.printable import first_few
 
 _FEW = 20
-"""Folders, more than which are no splits."""
+"""Number of folders up to which all pairs are compared; more are probably classes, not splits."""
 
 _PICTURES = {"image", "images", "img", "imgs", "jpegimages", "jpg", "picture", "pictures", "photos"}
 
@@ -27,11 +27,11 @@ ANNOTATIONS = {
     *("annotation", "annotations", "label", "labels", "mask", "masks", "trimaps", "xmls"),
     *("imagesets", "segmentationclass", "segmentationobject"),
 }
-"""Folders beside those of pictures, in data sets for detection and segmentation."""
+"""Folders of annotations in data sets for detection and segmentation."""
 
 
 def unwrapped(folder: Path) -> Path:
-    """Go into ``train/train/``, as some archives have it."""
+    """Descend into ``train/train/``, which some archives contain."""
     inside = Walk().folders(folder)
     while len(inside) == 1 and inside[0].name.lower() == folder.name.lower():
         folder = inside[0]
@@ -45,12 +45,12 @@ def names_in(folder: Path) -> frozenset[str]:
 
 
 def check_classes(root: Path, known: Collection[str], faults: FaultHandler) -> None:
-    """Report why folders beside each other are hardly classes, the first reason alone.
+    """Report the first reason why sibling folders are probably not classes.
 
     Args:
-        root: What they are in.
+        root: Their parent folder.
         known: Classes of a model.
-        faults: Told the reason; and, where one is called like a split, that it is read as a class.
+        faults: Receives the reason, or a notice if a class has the name of a split.
     """
     inside = _inside(root)
     reasons = (
@@ -83,7 +83,7 @@ def _inside(root: Path) -> dict[Path, frozenset[str]]:
 
 
 def _annotated(inside: Mapping[Path, frozenset[str]]) -> str | None:
-    """Find pictures beside their annotations, as folders of their own or in those of classes."""
+    """Find pictures with annotations, in sibling folders or inside class folders."""
     names = {folder.name.lower(): folder for folder in inside}
     pictures = [folder for name, folder in names.items() if name in _PICTURES]
     if pictures and len(names) > len(pictures) and names.keys() <= _PICTURES | ANNOTATIONS:
@@ -123,7 +123,7 @@ def _repeated(beside: frozenset[str], inside: Mapping[Path, frozenset[str]]) -> 
 
 
 def _alike(inside: Mapping[Path, frozenset[str]]) -> str | None:
-    """Ask where folders hold the same sub-folders: their names may be the classes."""
+    """Find folders with the same subfolders, which may be the classes."""
     for one, other in _candidates({f: names for f, names in inside.items() if len(names) > 1}):
         same = sorted(inside[one] & inside[other])
         mostly = len(same) > 1 and 2 * len(same) >= max(len(inside[one]), len(inside[other]))
@@ -133,7 +133,7 @@ def _alike(inside: Mapping[Path, frozenset[str]]) -> str | None:
 
 
 def _divided(inside: Mapping[Path, frozenset[str]]) -> str | None:
-    """Find a folder that holds splits, as a data set does and a class does not."""
+    """Find a folder that contains splits, which is a data set, not a class."""
     for folder, names in inside.items():
         splits = {
             name: SPLIT_FOLDERS[name.lower()] for name in names if name.lower() in SPLIT_FOLDERS
@@ -148,7 +148,7 @@ def _divided(inside: Mapping[Path, frozenset[str]]) -> str | None:
 
 
 def _suffixed(inside: Mapping[Path, frozenset[str]]) -> str | None:
-    """Find ``cat_train`` beside ``cat_val``: a class and its split in one name."""
+    """Find names that combine class and split, such as ``cat_train`` and ``cat_val``."""
     first: dict[tuple[str, ...], str] = {}
     for folder in inside:
         split, words = split_of(folder.name), besides_split(folder.name)
@@ -163,7 +163,7 @@ def _suffixed(inside: Mapping[Path, frozenset[str]]) -> str | None:
 
 
 def _advice(one: str, other: str, same: list[str]) -> str:
-    """Say what to do with two folders that hold the same sub-folders."""
+    """Advise what to do with two folders that have the same subfolders."""
     both = f"{one} and {other} hold the same sub-folders ({first_few(same)})"
     if all(map(split_of, same)):
         return (
@@ -178,7 +178,7 @@ def _advice(one: str, other: str, same: list[str]) -> str:
 
 
 def _candidates(inside: Mapping[Path, frozenset[str]]) -> list[tuple[Path, Path]]:
-    """Give the pairs to compare: all of a few folders; of many, those that hold quite the same."""
+    """Return the pairs to compare: all for a few folders; for many, those with equal contents."""
     if len(inside) <= _FEW:
         return list(combinations(inside, 2))
     counts = Counter(inside.values())

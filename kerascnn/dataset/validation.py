@@ -1,6 +1,6 @@
-"""How validation pictures are split off the training pictures.
+"""Splits validation pictures off the training pictures.
 
-Knows: shares, stratification, and that names decide. Does not know what is in a picture.
+Knows: shares, stratification, and that a hash of names decides. Does not know the pictures.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from kerascnn.dataset.split import Dataset, Split
 from kerascnn.errors import DataError
 
 LARGE = 20_000
-"""Above this many training pictures, 5 % are enough for validation instead of 10 %."""
+"""Number of training pictures above which 5 % are enough for validation, instead of 10 %."""
 
 
 def with_validation(dataset: Dataset, fraction: float | None, seed: int) -> Dataset:
     """Split validation pictures off the training split, if the data has none.
 
-    Stratified: every class gives the same share. Which pictures go is decided by a hash of
-    the seed and each picture's name, so that adding pictures later moves few of the others.
+    Stratified: the share is the same for every class. A hash of the seed and each picture's name
+    decides which pictures are chosen, so that adding pictures later moves few of the others.
 
     Args:
-        dataset: With or without a ``val`` split.
+        dataset: Data set with or without a ``val`` split.
         fraction: Fraction of the training pictures, between 0 and 1 (exclusive); None: 0.1, or 0.05
             above 20,000 pictures.
         seed: Any integer.
@@ -34,7 +34,7 @@ def with_validation(dataset: Dataset, fraction: float | None, seed: int) -> Data
         The data set with a ``val`` split.
 
     Raises:
-        DataError: No class has two pictures, so that nothing can be split off.
+        DataError: No class has two pictures, so nothing can be split off.
     """
     if "val" in dataset.splits:
         return dataset

@@ -1,7 +1,7 @@
-"""What lies in a folder of pictures: pictures, and what only looks like them.
+"""Lists the pictures in a folder, and what was skipped.
 
-Knows: endings, hidden files, links, and the folders that file servers, phones and editors leave
-beside pictures. Does not know classes or splits, nor whether a picture can be decoded.
+Knows: suffixes, hidden files, links, and the folders that file servers, phones and editors create
+beside pictures. Does not know classes or splits, or whether a picture can be decoded.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ _LEFTOVERS = frozenset(
         "_vti_cnf", "__pycache__",  # FrontPage, Python
     }
 )  # fmt: skip
-"""Names of folders, in small letters, that hold thumbnails and copies. (Most others begin with a
-dot: .AppleDouble, .thumbnails, .picasaoriginals, .@__thumb, .Trash-1000.)"""
+"""Names of folders with thumbnails and copies, in lower case. (Most others start with a dot:
+.AppleDouble, .thumbnails, .picasaoriginals, .@__thumb, .Trash-1000.)"""
 
 _THUMBNAILS = frozenset({"thumbnails", "thumbs", "_thumbs", "_thumbnails", "thumb"})
-"""Likewise, below a class folder only: a class may be called so."""
+"""Likewise, but only inside class folders, because a class may have such a name."""
 
 _LISTED = 3
-"""Names in a notice; `data check` lists all."""
+"""Maximum names in a notice; `data check` lists all."""
 
 
 @dataclass
 class Walk:
-    """What was passed over so far; each path once, though a folder may be looked into twice.
+    """What was skipped so far; each path once, though a folder may be listed twice.
 
     Attributes:
-        others: Files whose names do not end as pictures' do.
+        others: Files without the suffix of a picture.
         leftovers: Folders of thumbnails and copies.
-        unlabelled: Folders beside the splits whose names say that their pictures have no class.
+        unlabelled: Folders beside the splits whose names say that their pictures are unlabeled.
         links: Symbolic links to folders.
         denied: Folders that cannot be listed, and why.
     """
@@ -74,7 +74,7 @@ class Walk:
         return map(Path, self.picture_paths(folder))
 
     def picture_paths(self, folder: Path) -> Iterator[str]:
-        """List the same as plain paths, which are made in half of the time."""
+        """List the same as text, which takes half the time."""
         inside = []
         for entry in self._entries(folder):
             if entry.name.startswith("."):
@@ -87,14 +87,14 @@ class Walk:
                 else:
                     inside.append(Path(entry.path))
             elif is_picture(entry.name):
-                yield entry.path.removeprefix("./")  # as Path has it
+                yield entry.path.removeprefix("./")  # like Path
             elif entry.name.lower() not in ("thumbs.db", "desktop.ini"):
                 self.others[Path(entry.path)] = None
         for sub in inside:
             yield from self.picture_paths(sub)
 
     def loose(self, folder: Path) -> list[Path]:
-        """List the pictures beside class folders, which are of no class."""
+        """List the pictures directly in a folder, beside class folders."""
         entries = self._entries(folder)
         return [Path(e.path) for e in entries if is_picture(e.name) and not _is_folder(e)]
 
@@ -110,12 +110,12 @@ class Walk:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link to itself
+    except OSError:  # e.g. a link to itself
         return False
 
 
 def is_picture(name: str) -> bool:
-    """Return whether a file is read as a picture, by its name."""
+    """Return whether the name of a file is that of a supported picture."""
     return not name.startswith(".") and name.lower().endswith(images.SUFFIXES)
 
 
@@ -137,7 +137,7 @@ def notice(root: Path, walk: Walk, loose: list[Path]) -> str | None:
 
 
 def unsupported_notice(root: Path, walk: Walk) -> str | None:
-    """Count the pictures whose formats are not read, and say what to do."""
+    """Count the pictures in unsupported formats, and say what to do."""
     unread = [path for path in walk.others if _is_unread(path)]
     if not unread:
         return None
@@ -149,7 +149,7 @@ def _is_unread(path: Path) -> bool:
 
 
 def counted(root: Path, paths: list[Path]) -> str:
-    """Count files by the ends of their names, and name the first."""
+    """Count files by suffix, and name the first."""
     kinds = Counter(path.suffix.lower() or "without ending" for path in paths)
     counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
     return f"{counts} ({_few(root, paths)})"

@@ -1,7 +1,7 @@
-"""Folders around a data set: what unpacking an archive, or giving the folder above, puts there.
+"""Finds folders that wrap a data set, e.g. after unpacking an archive.
 
-Knows: a folder that can hold class folders but is no class itself. Does not know which names are
-splits, nor labels.
+Knows: a folder that can contain class folders but is not a class itself. Does not know the names of
+splits, or labels.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from pathlib import Path
 from kerascnn.dataset.walk import Walk
 
 DATE = re.compile(r"(19|20)\d\d([-_.]?\d\d){0,2}")
-"""What many classes are divided by, and is no class."""
+"""Name that is a date, by which classes are often subdivided, and not a class."""
 
 
 def inside_wrapper(folders: Sequence[Path], known: Collection[str]) -> Path | None:
-    """Find the one folder that is a wrapper: it holds all the pictures, in folders of its own."""
+    """Find the only folder that is a wrapper: it contains all pictures, in subfolders."""
     wrappers = [folder for folder in folders if _can_wrap(folder, known)]
     if len(wrappers) != 1 or any(_pictures(folder) for folder in folders if folder != wrappers[0]):
         return None
@@ -29,7 +29,7 @@ def _can_wrap(folder: Path, known: Collection[str]) -> bool:
     inside = [sub for sub in walk.folders(folder) if not DATE.fullmatch(sub.name)]
     if folder.name in known or not inside or walk.loose(folder):
         return False
-    # A single folder that holds pictures is as good a class as the one around it.
+    # A single subfolder with pictures may be the class as well as its parent.
     return len(inside) > 1 or _can_wrap(inside[0], known)
 
 

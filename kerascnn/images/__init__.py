@@ -1,8 +1,8 @@
-"""The one way a picture becomes an array, in training and in production alike.
+"""Turns a picture into an array, in the same way for training and production.
 
 Knows: bytes or a path to RGB uint8 (decoding), RGB uint8 to the model's size (resizing), and that
-what is large or doubtful is worked on in a process that can be killed (read).
-Does not know: labels, models, normalization.
+large or suspicious files are decoded in a process that can be killed (read).
+Does not know labels, models or normalization.
 """
 
 from kerascnn.images.channels import GREY_WEIGHTS, grey

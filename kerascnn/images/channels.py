@@ -1,7 +1,7 @@
-"""From RGB to the one channel of a gray model.
+"""Converts RGB to the single channel of a gray model.
 
-Knows: the formula. Does not know models: the exported graph does the same in
-``kerascnn.training.export.preprocessing``.
+Knows: the formula. Does not know models; ``kerascnn.training.export.preprocessing`` builds the same
+arithmetic into the exported graph.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import numpy as np
 from kerascnn.images.resizing import UInt8Array
 
 GREY_WEIGHTS = (19595, 38470, 7471)
-"""Of red, green and blue, in 65536ths: ITU-R BT.601 as Pillow's ``convert("L")`` rounds it. They
-sum to 65536, so a picture that is grey already keeps its values."""
+"""Weights of red, green and blue, in 65536ths: ITU-R BT.601 as rounded by Pillow's
+``convert("L")``. They sum to 65536, so a gray picture keeps its values."""
 
 
 def grey(pictures: UInt8Array) -> UInt8Array:
-    """Turn RGB, uint8 ``[..., 3]``, into gray, exactly as Pillow does.
+    """Convert RGB, uint8 ``[..., 3]``, to gray, exactly as Pillow does.
 
     Returns:
         uint8 ``[..., 1]``.

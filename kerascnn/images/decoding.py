@@ -1,8 +1,7 @@
-"""Reading a picture as RGB, whatever its format, mode and rotation.
+"""Decodes a picture to RGB, whatever its format, mode and orientation.
 
-Knows: Pillow, which formats are accepted, how much may be decoded, and that plain JPEG may go a
-quicker way. Does not know: the model's size,
-labels.
+Knows: Pillow, the accepted formats, the limits of decoding, and the fast path for plain JPEG. Does
+not know the model's size or labels.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp", ".mpo"),
     *(".png", ".apng", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff"),
 )
-"""Ends of the names of pictures, in small letters."""
+"""Suffixes of picture files, in lower case."""
 
 
 _UPRIGHT: dict[int, Callable[[UInt8Array], UInt8Array]] = {
@@ -50,23 +49,25 @@ _UPRIGHT: dict[int, Callable[[UInt8Array], UInt8Array]] = {
     7: lambda pixels: pixels[::-1, ::-1].transpose(1, 0, 2),
     8: lambda pixels: pixels.transpose(1, 0, 2)[::-1],
 }
-"""By EXIF orientation: what brings the picture upright."""
+"""Transformations to upright, by EXIF orientation."""
 
 _STRIP = 1 << 20
-"""Pixels that are converted at once: Pillow's own copies of a whole picture took as much as it."""
+"""Pixels to convert at a time: converting all at once would double the memory of a picture."""
 
 _BITS_PER_SAMPLE, _COMPRESSION, _PHOTOMETRIC, _PLANES, _SAMPLE_FORMAT = 258, 259, 262, 284, 339
 """TIFF tags."""
 
 _WHITE_IS_ZERO = 0
-"""A value of the second: Pillow turns such pictures of up to 8 bits, and not those of 16."""
+"""Value of PhotometricInterpretation: Pillow inverts such pictures with up to 8 bits, but not those
+with 16."""
 
 _SIGNED = 2
-"""A value of the third: Pillow reads such pictures of 8 bits as if they had no sign."""
+"""Value of SampleFormat: Pillow reads such pictures with 8 bits as if they were unsigned."""
 
 
 _GREY_LEVEL = {"L;2": 85, "L;4": 17}
-"""By how PNG packs grey: what Pillow multiplies pixels by, and the transparent one not."""
+"""By the raw mode of gray PNG, the factor that Pillow applies to pixels but not to the transparent
+value."""
 
 
 def decode_here(
@@ -76,9 +77,9 @@ def decode_here(
     accept: Callable[[int, int], object] | None = None,
     scanned: bool = False,
 ) -> UInt8Array:
-    """Read one picture as RGB, in this thread; otherwise as :func:`kerascnn.images.decode`.
+    """Decode one picture to RGB in this thread; otherwise like :func:`kerascnn.images.decode`.
 
-    ``scanned``: it is known to be plain, its scans counted.
+    ``scanned``: whether its JPEG scans were already counted.
     """
     shown = name or ("picture" if isinstance(source, bytes) else str(source))
     with one_sentence_errors(shown), _open(source) as image:
@@ -123,31 +124,31 @@ def _open(source: str | Path | bytes) -> Image.Image:
 
 
 def check_regular(source: str | Path) -> int:
-    """Refuse anything that is not a regular file.
+    """Check that a path is a regular file.
 
     Returns:
-        Its size in bytes; 0 may also mean that it does not say.
+        Its size in bytes; 0 may also mean that the size is unknown.
 
     Raises:
-        PictureError: It is something else.
-        OSError: It is not there, or a folder.
+        PictureError: It is a pipe, device or the like.
+        OSError: It does not exist, or is a folder.
     """
     status = os.stat(source)  # noqa: PTH116 - Path() would refuse what stat names better
     if stat.S_ISDIR(status.st_mode):
-        with os.scandir(source):  # no permission is another mistake than no pictures
+        with os.scandir(source):  # tells missing permission from a folder without pictures
             raise IsADirectoryError(source)
     if not stat.S_ISREG(status.st_mode):
-        # Opening a named pipe would wait for a writer, perhaps for ever.
+        # Opening a named pipe would block until a writer appears.
         raise PictureError(f"{source}: not a regular file. Expected {FORMAT_WORDS}.")
     return status.st_size
 
 
 @contextmanager
 def opened(source: str | Path | bytes) -> Iterator[Image.Image]:
-    """Open a picture without decoding it, Pillow's warnings kept off.
+    """Open a picture without decoding it, with Pillow's warnings suppressed.
 
     Yields:
-        The image, not loaded. Hostile bytes make Pillow raise anything.
+        The image, not loaded. Pillow may raise any exception for malicious files.
     """
     with quiet, _open(source) as image:
         yield image
@@ -171,7 +172,7 @@ def _check_pixels(image: Image.Image, name: str, max_pixels: int | None) -> None
 
 
 def _to_rgb(image: Image.Image, name: str, max_pixels: int | None = None) -> UInt8Array:
-    # Before loading: Pillow may drop the tags with it.
+    # Before loading, which may drop the tags.
     tags = getattr(image, "tag_v2", {})
     white_is_zero = tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
     signed = _SIGNED in tags.get(_SAMPLE_FORMAT, ())
@@ -181,7 +182,7 @@ def _to_rgb(image: Image.Image, name: str, max_pixels: int | None = None) -> UIn
             "the other, which Pillow reads wrongly. Convert it to PNG first, e.g. with ImageMagick."
         )
     _load(image)
-    # The first frame may be of another size than the header says.
+    # The first frame may differ from the size in the header.
     _check_pixels(image, name, max_pixels)
     if signed or image.mode in ("I", "F"):
         raise PictureError(
@@ -202,9 +203,9 @@ def _is_misread(tags: Mapping[int, Any]) -> bool:
 
 
 def _load(image: Image.Image) -> None:
-    """Load the pixels as from an open file, and with the grey value that is transparent.
+    """Load the pixels as from an open file, and correct the transparent gray value.
 
-    Pillow maps a file whose name it knows into memory, and does not turn it upright then.
+    Pillow memory-maps a file whose name it knows, and then does not apply its orientation.
     """
     if not isinstance(image, ImageFile.ImageFile):
         image.load()
@@ -218,7 +219,7 @@ def _load(image: Image.Image) -> None:
     clear = image.info.get("transparency")
     if packed in _GREY_LEVEL and isinstance(clear, int):
         image.info["transparency"] = clear * _GREY_LEVEL[packed]
-    elif packed == "RGB;16B" and isinstance(clear, tuple):  # Pillow gives the upper 8 bits alone
+    elif packed == "RGB;16B" and isinstance(clear, tuple):  # Pillow keeps only the upper 8 bits
         image.info["transparency"] = tuple(value >> 8 for value in clear)
 
 
@@ -240,13 +241,13 @@ def _turned(image: Image.Image, pixels: UInt8Array) -> UInt8Array:
     turn = _UPRIGHT.get(_orientation(image))
     if turn is None:
         return pixels
-    # A large one stays a view: resizing copies no more of it than it needs at a time.
+    # A large picture stays a view: resizing copies only as much as it needs at a time.
     large = image.width * image.height > PLAIN_PIXELS
     return turn(pixels) if large else np.ascontiguousarray(turn(pixels))
 
 
 def _opaque(image: Image.Image) -> UInt8Array:
-    if image.mode in ("L", "RGB"):  # a small picture's conversion takes as long as its decoding
+    if image.mode in ("L", "RGB"):  # converting a small picture takes as long as decoding it
         pixels = np.asarray(image)
         return pixels if image.mode == "RGB" else np.repeat(pixels[:, :, None], 3, axis=2)
     return np.asarray(image.convert("RGB"))
@@ -260,7 +261,7 @@ def _on_white(image: Image.Image) -> UInt8Array:
 
 
 def _orientation(image: Image.Image) -> int:
-    # A TIFF was turned while it was loaded, and Pillow dropped the tag with that.
+    # TIFF: Pillow has already rotated it while loading, and dropped the tag.
     try:
         value = image.getexif().get(ExifTags.Base.Orientation)
     except Exception:  # noqa: BLE001 - broken EXIF raises anything, and the pixels are good
@@ -269,13 +270,13 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _highest(image: Image.Image) -> int:
-    """Return the value that means white: cameras and scanners write 12 bits in TIFF too."""
+    """Return the value of white: cameras and scanners also write TIFF with 12 bits."""
     bits = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE)
     return 4095 if bits == (12,) else 65535
 
 
 def _grey(image: Image.Image, highest: int, white_is_zero: bool) -> UInt8Array:
-    # Pillow's own conversion clips at 255, which turns almost every such picture white.
+    # Pillow's own conversion clips at 255, which makes almost every such picture white.
     wide = np.asarray(image).astype(np.uint32)
     grey = (np.minimum(wide, highest) * 255 + highest // 2) // highest
     if white_is_zero:
@@ -286,10 +287,10 @@ def _grey(image: Image.Image, highest: int, white_is_zero: bool) -> UInt8Array:
 
 
 def rgb_array(array: npt.NDArray[np.generic], name: str = "picture") -> UInt8Array:
-    """Check that an array is a picture, and make it RGB.
+    """Check that an array is a picture, and convert it to RGB.
 
     Args:
-        array: uint8 ``[height, width]`` (grey), ``[height, width, 1]`` or
+        array: uint8 ``[height, width]`` (gray), ``[height, width, 1]`` or
             ``[height, width, 3]`` (RGB).
         name: What to call it in an error.
 
@@ -297,9 +298,9 @@ def rgb_array(array: npt.NDArray[np.generic], name: str = "picture") -> UInt8Arr
         uint8 ``[height, width, 3]``.
 
     Raises:
-        PictureError: Another type or shape, or no pixels.
+        PictureError: Wrong type or shape, or no pixels.
     """
-    array = np.asarray(array)  # of subclasses, np.matrix cannot become three-dimensional
+    array = np.asarray(array)  # np.matrix, a subclass, cannot become three-dimensional
     if array.dtype != np.uint8:
         raise PictureError(
             f"{name}: values of type {array.dtype}, expected uint8 from 0 to 255. "

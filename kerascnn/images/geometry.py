@@ -1,24 +1,24 @@
-"""Which part of a picture becomes which part of a model's input, as other libraries have it.
+"""Geometry of resizing in other libraries: which part of a picture maps to which part of the input.
 
-Knows: their integers. Does not know filters, nor kerascnn's own rules
-(:mod:`kerascnn.images.resizing`). The exported graph does the same in
-``kerascnn.training.export.geometry``.
+Knows: their rounding. Does not know filters, or kerascnn's own rules
+(:mod:`kerascnn.images.resizing`). ``kerascnn.training.export.geometry`` builds the same into the
+exported graph.
 
 For a picture of height h and width w, and an input of H x W (``int`` rounds down, ``round`` to the
-nearest, halves to even; all else are doubles):
+nearest, halves to even; everything else is computed in double precision):
 
-* ``squash``: all of it becomes H x W.
+* ``squash``: the whole picture becomes H x W.
 * ``crop``, torchvision: square: the shorter side becomes S = int(H / share), the longer
   int(S * longer / shorter); else, as timm does, both sides are divided by
-  min(h / int(H / share), w / int(W / share)) and rounded. The middle is cut from
+  min(h / int(H / share), w / int(W / share)) and rounded. The center crop starts at
   round((side - wanted) / 2).
-* ``crop``, pillow: ``ImageOps.fit``, whose ``bleed`` is (1 - share) / 2: a box with fractions.
+* ``crop``, pillow: ``ImageOps.fit`` with ``bleed`` = (1 - share) / 2, a box with fractions.
 * ``crop``, fastai: m = min(w / W, h / H); int(m * W) x int(m * H) pixels from
   int((side - that) / 2), then resized.
-* ``crop``, keras: min(h, int(w * H / W)) x min(w, int(h * W / H)) pixels from the half of what
-  is left, rounded down; without antialias cut, then resized (``smart_resize``); with it resized as
-  Pillow sizes a box (``load_img``), whose edge also sees what lies outside.
-* ``pad``: ``ImageOps.pad``; without ``enlarge`` a picture that fits in keeps its size.
+* ``crop``, keras: min(h, int(w * H / W)) x min(w, int(h * W / H)) pixels from half of the
+  remainder, rounded down; without antialias cropped, then resized (``smart_resize``); with it,
+  resized from a box like in Pillow (``load_img``), whose edges also use pixels outside the box.
+* ``pad``: ``ImageOps.pad``; without ``enlarge``, a picture that fits keeps its size.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ class Side:
     """How one side of a picture is resized.
 
     Attributes:
-        first: The first pixel that is seen at all.
-        last: One past the last input pixel that is used.
-        start: Where the part that is resized begins, in pixels from ``first``.
-        stop: Where it ends, in pixels from ``first``.
-        length: How many pixels it becomes.
-        skip: How many of these are left out at the beginning.
-        count: How many are then taken.
-        offset: Where they lie in the input.
+        first: First pixel that is used.
+        last: One past the last pixel that is used.
+        start: Start of the resized part, in pixels from ``first``.
+        stop: Its end, in pixels from ``first``.
+        length: Length after resizing, in pixels.
+        skip: Number of these to skip at the start.
+        count: Number to keep after that.
+        offset: Their position in the input.
     """
 
     first: int
@@ -54,7 +54,7 @@ class Side:
 
 
 def sides(height: int, width: int, shape: Shape, sizing: Resizing) -> tuple[Side, Side]:
-    """Work out how a picture of any size becomes a model's input.
+    """Compute how a picture of any size becomes a model's input.
 
     Examples:
         >>> rule = Resizing("crop", library="torchvision", crop_share=0.875)

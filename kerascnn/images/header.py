@@ -1,6 +1,6 @@
-"""What a picture's file says about itself before anything is decoded.
+"""Reads the header of a picture file, without decoding it.
 
-Knows: Pillow's headers. Does not know whether the pixels that follow are whole.
+Knows: Pillow's headers. Does not know whether the pixels are intact.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from kerascnn.images.decoding import opened
 
 @dataclass(frozen=True)
 class Header:
-    """Header of one file.
+    """Header of a picture file.
 
     Attributes:
-        format: As Pillow calls it, e.g. ``JPEG``.
-        mode: As Pillow calls it, e.g. ``RGB``, ``L``, ``CMYK``, ``I;16``.
-        width: In pixels, before any rotation by EXIF.
-        height: In pixels, likewise.
-        frames: 1; more for an animation or a file of several pages.
-        transparent: Whether it holds transparency of any kind.
+        format: Pillow's name of the format, e.g. ``JPEG``.
+        mode: Pillow's mode, e.g. ``RGB``, ``L``, ``CMYK``, ``I;16``.
+        width: Width in pixels, before EXIF rotation.
+        height: Height in pixels, before EXIF rotation.
+        frames: Number of frames or pages, from 1.
+        transparent: Whether it has transparency of any kind.
     """
 
     format: str
@@ -34,10 +34,10 @@ class Header:
 
 
 def header_of(source: str | Path | bytes) -> dict[str, Any] | None:
-    """Read a picture's header, in this thread.
+    """Read a picture's header in this thread.
 
     Returns:
-        The fields of :class:`Header`, or None when it cannot be read (decoding will say why).
+        The fields of :class:`Header`, or None if it cannot be read (decoding reports why).
     """
     try:
         with opened(source) as image:

@@ -1,7 +1,7 @@
-"""Decoding JPEG with simplejpeg, if it is installed and gives the same bytes as Pillow.
+"""Decodes JPEG with simplejpeg, if it is installed and gives the same pixels as Pillow.
 
-Knows: simplejpeg, which files it is asked for, and how it is held to Pillow. Does not know
-errors: for all that is not plain, Pillow decides, as where simplejpeg is missing.
+Knows: simplejpeg, the files that it is used for, and the check against Pillow. Does not know
+errors: Pillow decodes everything else, and reports errors.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ import numpy.typing as npt
 from PIL import Image
 
 _FORMATS = ("JPEG", "MPO")
-"""MPO: a JPEG, which is what counts, with others behind it."""
+"""Formats to decode. MPO is a JPEG followed by further ones, of which only the first is used."""
 
 _PLAIN = ("YCbCr", "Gray")
-"""How pixels are coded where both libraries leave everything to libjpeg-turbo."""
+"""Color spaces that both libraries leave entirely to libjpeg-turbo."""
 
 _SAMPLINGS = ("444", "422", "420", "440", "411")
 """Chroma subsampling of the generated pictures on which simplejpeg must agree with Pillow."""
 
 _LARGEST = 64 << 20
-"""Bytes of a file: simplejpeg wants it whole in memory, and Pillow reads it bit by bit."""
+"""Largest file, in bytes: simplejpeg needs it in memory, while Pillow reads it in pieces."""
 
 
 def quick_pixels(image: Image.Image) -> npt.NDArray[np.uint8] | None:
     """Decode a JPEG with simplejpeg.
 
     Args:
-        image: As Pillow opened it, not loaded, its size within limits.
+        image: Image opened by Pillow, not loaded, with its size checked.
 
     Returns:
-        uint8 ``[height, width, 3]``, RGB, not yet upright, equal to what Pillow would give; or
-        None, where Pillow must be asked: another format or colors, a file with the slightest
-        fault, no simplejpeg, or one that differs.
+        uint8 ``[height, width, 3]``, RGB, before EXIF rotation, equal to Pillow's; or None if
+        Pillow must decode it: another format or color space, any defect in the file, no simplejpeg,
+        or one that differs from Pillow.
     """
     if image.format not in _FORMATS or image.mode not in ("RGB", "L"):
         return None
@@ -50,21 +50,21 @@ def quick_pixels(image: Image.Image) -> npt.NDArray[np.uint8] | None:
         return None
     try:
         height, width, colors, _ = decoder.decode_jpeg_header(data)
-        # Of a header that says two sizes, Pillow checked one against the limit of pixels.
+        # If a header contains two sizes, the limit of pixels was checked for Pillow's.
         if colors not in _PLAIN or (width, height) != image.size:
             return None
         pixels: npt.NDArray[np.uint8] = decoder.decode_jpeg(data, "RGB", strict=True)
-    except ValueError:  # of a truncated or damaged file too, of which Pillow may make something
+    except ValueError:  # also for truncated or damaged files, which Pillow may still decode
         return None
     return pixels
 
 
 @cache
 def quick_decoder() -> Any:
-    """Import simplejpeg, and see that it decodes as Pillow does here.
+    """Import simplejpeg, and check that it decodes like Pillow on this machine.
 
-    Both hold a libjpeg-turbo of their own. As long as those agree so do all pictures; one of
-    another version may not, and then the small pictures below differ too.
+    Each bundles its own libjpeg-turbo. Versions that decode differently also differ on the small
+    generated pictures below.
     """
     try:
         import simplejpeg
@@ -74,7 +74,7 @@ def quick_decoder() -> Any:
 
 
 def _agree(decoder: Any, sampling: str) -> bool:
-    # Odd sizes, strong colors, and each kind of upsampling: where versions differed before.
+    # Odd sizes, saturated colors and each kind of upsampling, where versions have differed.
     numbers = np.arange(37 * 45 * 3, dtype=np.uint64) * np.uint64(2654435761) >> np.uint64(9)
     noise = (numbers & np.uint64(255)).astype(np.uint8).reshape(37, 45, 3)
     file = decoder.encode_jpeg(noise, quality=80, colorsubsampling=sampling)

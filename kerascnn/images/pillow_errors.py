@@ -1,6 +1,6 @@
-"""What Pillow raises and warns of, as one sentence that names the picture.
+"""Turns Pillow's exceptions into one-sentence errors, and suppresses its warnings.
 
-Knows: that hostile bytes make Pillow raise anything. Does not decode.
+Knows: that Pillow may raise any exception for malicious files. Does not decode.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ FORMAT_WORDS = "JPEG, PNG, WebP, BMP, GIF or TIFF"
 
 
 class UnsupportedFormatError(Exception):
-    """A picture of a format that is known and not read; its name."""
+    """A picture in a known but unsupported format, whose name is the message."""
 
 
 class _Quiet:
-    """Keeps Pillow's warnings off while any thread decodes.
+    """Suppresses Pillow's warnings while any thread decodes.
 
-    Pillow warns of bombs at half of what it refuses, and of odd EXIF or TIFF tags in pictures
-    that decode well; MAX_PIXELS is the one limit. ``warnings.catch_warnings`` alone is not safe
-    in threads: the filters are the process's, and the last to leave may restore another's.
+    Pillow warns about decompression bombs at half of its limit, and about odd EXIF or TIFF tags in
+    pictures that decode well; MAX_PIXELS is the only limit. ``warnings.catch_warnings`` alone is
+    not thread-safe: filters are global, and the last thread to leave may restore another's.
     """
 
     def __init__(self) -> None:
@@ -55,14 +55,14 @@ quiet = _Quiet()
 
 @contextmanager
 def one_sentence_errors(name: str) -> Iterator[None]:
-    """Turn whatever Pillow raises into one sentence that names the picture."""
+    """Turn any exception of Pillow into a one-sentence PictureError that names the picture."""
     with file_errors(name), quiet:
         yield
 
 
 @contextmanager
 def file_errors(name: str) -> Iterator[None]:
-    """Do the same where Pillow is not asked, and so need not be kept quiet."""
+    """Do the same where Pillow is not used, so its warnings need no suppression."""
     try:
         yield
     except PictureError:
@@ -79,10 +79,10 @@ def file_errors(name: str) -> Iterator[None]:
     except MemoryError as error:
         raise PictureError(f"{name}: not enough memory to decode it.") from error
     except Exception as error:
-        # Pillow's plugins raise whatever their parsers meet on hostile bytes: OSError,
+        # Pillow's plugins raise whatever their parsers hit in malicious files: OSError,
         # SyntaxError, ValueError, struct.error, IndexError, KeyError, zlib.error, EOFError,
-        # TypeError, OverflowError, ZeroDivisionError, DecompressionBombError... None may end
-        # a run over a million pictures, and each is named here.
+        # TypeError, OverflowError, ZeroDivisionError, DecompressionBombError... None of them may
+        # abort a run over a million pictures.
         raise PictureError(_cannot_decode(name, error)) from error
 
 

@@ -1,7 +1,7 @@
-"""Which files are plain: what they cost is seen from a few bytes, and it is little.
+"""Recognizes plain files, whose cost of decoding is evident from a few bytes, and low.
 
-Knows: how the files of each format begin, as far as size and cost go. Does not decode, and does
-not judge: what is not plain may be a good picture, and is decoded where it can be stopped.
+Knows: the headers of each format that determine size and cost. Does not decode or reject: a file
+that is not plain may be a valid picture, and is decoded in a process that can be killed.
 """
 
 from __future__ import annotations
@@ -20,39 +20,39 @@ from kerascnn.images.limits import (
 )
 
 _SCAN = re.compile(b"\xff\xda")
-"""A JPEG's marker, which ``re`` finds in a third of the time of ``bytes.count``. In the data of a
-scan 255 is followed by 0, so it is nowhere else; thumbnails have one of their own, which does not
-matter."""
+"""Start-of-scan marker of JPEG, which ``re`` finds in a third of the time of ``bytes.count``. In
+scan data 255 is followed by 0, so the marker occurs nowhere else, except in thumbnails, where it
+does no harm."""
 
 _CHUNKS = frozenset(
     b"IHDR PLTE IDAT IEND tRNS gAMA cHRM sRGB pHYs tIME bKGD sBIT hIST iCCP tEXt eXIf acTL fcTL "
     b"fdAT".split()
 )
-"""Of PNG. Compressed text is not among them."""
+"""PNG chunks of plain files. Compressed text is not among them."""
 
 _TEXTS = 64
-"""Text chunks of a plain PNG: Pillow reads each in Python; cameras and editors write a few.
-Profiles count with them: Pillow unpacks each, up to 1 MB."""
+"""Maximum text chunks and color profiles of a plain PNG: Pillow parses each in Python, and
+decompresses profiles of up to 1 MB. Cameras and editors write a few."""
 
 _GIF_BYTES = 1 << 20
-"""Pillow puts a GIF's comments together piece by piece, in quadratic time."""
+"""Largest plain GIF, in bytes: Pillow concatenates its comments in quadratic time."""
 
 Size = tuple[int, int]
 """Width and height."""
 
 
 def plain_size(data: bytes) -> Size | None:
-    """Look at the bytes of a file.
+    """Return the size of a picture if its file is plain.
 
     Args:
-        data: All of them; of the beginning alone only the size counts.
+        data: Content of the file; given only its start, just the size is meaningful.
 
     Returns:
-        Width and height as the file says; None: it is not plain, or no picture.
+        Width and height from the header; None if it is not plain, or not a picture.
     """
     try:
         size = _size(data)
-    except (struct.error, IndexError):  # cut off
+    except (struct.error, IndexError):  # truncated
         return None
     return size if size and min(size) > 0 else None
 
@@ -88,12 +88,12 @@ def _jpeg(data: bytes) -> Size | None:
             return size if scans <= most else None
         body = data[place + 4 : place + 2 + length]
         if 0xC0 <= code <= 0xCF and code not in (0xC4, 0xC8, 0xCC):
-            if size is not None or code > 0xC2:  # said twice, or coded as hardly anybody does
+            if size is not None or code > 0xC2:  # two frame headers, or a rare coding process
                 return None
             size = struct.unpack_from(">HH", body, 1)[::-1]
         if code == 0xE1 and body.startswith(b"Exif"):
             tags += body[6:]
-        if code == 0xE2 and body.startswith(b"MPF"):  # a list of other pictures
+        if code == 0xE2 and body.startswith(b"MPF"):  # MPO index of further pictures
             return None
         place += 2 + length
     return None
@@ -122,7 +122,7 @@ def _gif(data: bytes) -> Size | None:
     for _ in range(PLAIN_PARTS):
         if data[place] == 0x2C:
             left, top, across, down = struct.unpack_from("<HHHH", data, place + 1)
-            # Pillow makes the picture larger where its first frame sticks out.
+            # Pillow enlarges the canvas if the first frame extends beyond it.
             return (width, height) if left + across <= width and top + down <= height else None
         if data[place] != 0x21:
             return None
@@ -151,7 +151,7 @@ def _webp(data: bytes) -> Size | None:
             bits = struct.unpack_from("<I", body, 1)[0]
             sizes.append((1 + (bits & 16383), 1 + (bits >> 14 & 16383)))
         elif kind == b"VP8X":
-            if body[0] & 2:  # an animation is laid out on a canvas
+            if body[0] & 2:  # an animation is composed on a canvas
                 return None
             low, high, low_down, high_down = struct.unpack_from("<HBHB", body, 4)
             sizes.append((1 + low + (high << 16), 1 + low_down + (high_down << 16)))
@@ -169,7 +169,7 @@ def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _few_tags(exif: bytes) -> bool:
-    """Return whether EXIF is small, whatever its entries point to."""
+    """Return whether EXIF is cheap to parse, whatever its entries point to."""
     if len(exif) < 8:
         return True
     order = ">" if exif.startswith(b"MM") else "<"

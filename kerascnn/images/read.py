@@ -1,8 +1,8 @@
-"""From a picture of any kind to pixels, here or where it can be stopped.
+"""Decodes a picture from any source, in this thread or in a process that can be killed.
 
-Knows: that a plain file is decoded in the calling thread and all others in a process of their own,
-which can be killed. Does not know how pixels are decoded (:mod:`kerascnn.images.decoding`) or how
-processes are asked (:mod:`kerascnn.images.worker_pool`).
+Knows: that plain files are decoded in the calling thread and all others in a worker process. Does
+not know how pixels are decoded (:mod:`kerascnn.images.decoding`) or how workers are used
+(:mod:`kerascnn.images.worker_pool`).
 """
 
 from __future__ import annotations
@@ -33,32 +33,33 @@ T = TypeVar("T")
 
 
 class UnboundedError(PictureError):
-    """A file whose header does not tell what decoding it costs."""
+    """A file whose header does not show the cost of decoding it."""
 
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
-"""The bytes of a file."""
+"""The content of a file."""
 
 Source: TypeAlias = str | os.PathLike[str] | Buffer | BinaryIO | Image.Image | npt.NDArray[np.uint8]
-"""A path, the bytes of a file, an open file (in binary mode), a Pillow image, or uint8
+"""A path, the content of a file, an open file (in binary mode), a Pillow image, or uint8
 ``[height, width, 3]`` (RGB)."""
 
 Accept: TypeAlias = Callable[[int, int], object]
 
 _HEAD = 1 << 17
-"""Bytes in which a file tells its size: EXIF with its thumbnail stands before, 64 kB at most."""
+"""Bytes at the start of a file that contain its size; EXIF with a thumbnail, which may precede it,
+has at most 64 kB."""
 
 _PIECE = 1 << 16
-"""Bytes of a file that are read at a time if it does not say how many it has."""
+"""Bytes to read at a time from a file of unknown size."""
 
-_PIXEL = 8
-"""Bytes a pixel takes while it is decoded: four in Pillow, three as an array, and one to spare."""
+_PIXEL_BYTES = 8
+"""Estimated bytes per pixel of decoding: four in Pillow, three as an array, and one to spare."""
 
-_WEBP_PIXEL = 8
-"""Bytes a pixel of WebP takes before it is decoded: in libwebp, two canvases of four each."""
+_WEBP_PIXEL_BYTES = 8
+"""Minimum bytes per pixel of decoding WebP: two canvases of four bytes each in libwebp."""
 
-_SPARE = 32 << 20
-"""Bytes besides."""
+_BASE_BYTES = 32 << 20
+"""Constant part of the estimate, in bytes."""
 
 
 def decode(
@@ -68,26 +69,25 @@ def decode(
     accept: Accept | None = None,
     bounded: bool = False,
 ) -> UInt8Array:
-    """Read one picture as RGB.
+    """Decode one picture to RGB.
 
-    The first frame of an animation is used; EXIF rotation is applied, and broken EXIF is of no
-    consequence; transparency is laid on white, as a viewer shows it; 16-bit (and 12-bit) grey is
-    scaled to 8 bits, and of 16-bit colors Pillow gives the upper 8. Color profiles are not
-    applied.
+    The first frame of an animation is used. EXIF rotation is applied; broken EXIF is ignored.
+    Transparency is composited on white, as in a viewer. Gray of 16 or 12 bits is scaled to 8 bits;
+    of 16-bit colors Pillow keeps the upper 8. Color profiles are not applied.
 
     Args:
         source: A path, or the bytes of a file.
-        name: What to call the picture in an error; the path, if not given.
-        max_pixels: Larger pictures are refused; None: ``MAX_PIXELS``, which always holds.
-        accept: Called with height and width, as the header has them, before any pixel is decoded;
-            may raise a PictureError.
-        bounded: Whether a file is refused if its header does not tell what decoding it costs.
+        name: What to call the picture in an error; by default the path.
+        max_pixels: Larger pictures are refused; None: ``MAX_PIXELS``, which always applies.
+        accept: Called with height and width from the header before any pixel is decoded; may raise
+            a PictureError.
+        bounded: Whether to refuse a file whose header does not show the cost of decoding it.
 
     Returns:
         uint8 ``[height, width, 3]``.
 
     Raises:
-        UnboundedError: The header does not tell the cost.
+        UnboundedError: The header does not show the cost.
         PictureError: The file cannot be read or decoded, with the reason.
     """
     return apply_decoded(source, _same, name, max_pixels, accept, bounded)
@@ -99,7 +99,7 @@ def prepare(
     resize: ResizeRule,
     name: str | None = None,
 ) -> UInt8Array:
-    """Read one picture, whatever it is, and bring it to a model's size.
+    """Read one picture from any source, and resize it to a model's size.
 
     Args:
         source: Source of any size.
@@ -119,7 +119,7 @@ def prepare(
         source = os.fsdecode(source)
     if is_open_file(source):
         with file_errors(shown):
-            source = source.read()  # from where it is, as Pillow does
+            source = source.read()  # from its current position, like Pillow
         if not isinstance(source, Buffer):
             raise PictureError(f"{shown}: a file in text mode; open it with 'rb'.")
     if isinstance(source, str | Path | Buffer):
@@ -137,7 +137,7 @@ def prepare(
 
 
 def is_open_file(source: object) -> TypeGuard[BinaryIO]:
-    """Return whether it can be read from, whatever its class: frameworks for the web have own."""
+    """Return whether it has a ``read`` method; web frameworks have their own file classes."""
     return callable(getattr(source, "read", None))
 
 
@@ -149,11 +149,11 @@ def apply_decoded(
     accept: Accept | None = None,
     bounded: bool = False,
 ) -> UInt8Array:
-    """Decode one picture and reduce it to a small result, in the same process.
+    """Decode one picture and apply a function to its pixels in the same process.
 
     Args:
         source: As for :func:`decode`.
-        function: A function of a module, perhaps ``partial``: it may be called in another process.
+        function: A module-level function, perhaps ``partial``: it may run in a worker process.
         name: As for :func:`decode`.
         max_pixels: As for :func:`decode`.
         accept: As for :func:`decode`.
@@ -186,7 +186,7 @@ def read_header(path: str | Path) -> Header | None:
     """Read a picture's header.
 
     Returns:
-        The header, or None when it cannot be read (decoding will say why).
+        The header, or None if it cannot be read (decoding reports why).
     """
     fields = _header(path)
     return None if fields is None else Header(**fields)
@@ -196,7 +196,7 @@ def longer_side(path: str | Path) -> int:
     """Read a picture's longer side from its header, without decoding it.
 
     Returns:
-        Pixels, or 0 when the header cannot be read (decoding will say why).
+        Pixels, or 0 if the header cannot be read (decoding reports why).
     """
     size = None
     try:
@@ -213,11 +213,11 @@ def longer_side(path: str | Path) -> int:
 def attempt(work: Callable[[], T]) -> T | PictureError:
     """Call a function on a picture, and return its PictureError instead of raising it.
 
-    An error that was raised holds all that was on its way, through its traceback and its cause:
-    the picture's bytes, Pillow's image. Thousands of them would fill the memory. This one is new.
+    Through its traceback and cause, a raised error keeps the file's content and Pillow's image
+    alive, and thousands of errors would fill the memory. The returned error is a new one.
 
     Returns:
-        What it gives, or the error.
+        The function's result, or the error.
     """
     try:
         return work()
@@ -232,9 +232,9 @@ def _same(rgb: UInt8Array) -> UInt8Array:
 def _beginning(path: str | Path, most: int) -> bytes:
     size = check_regular(path)
     with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - of a name that Path may not take
-        # Memory is taken for all that is asked for, so no more than there may be.
+        # read() allocates the requested size, so request no more than the file may have.
         data = file.read(min(size + 1, most))
-        if len(data) == size:  # whole, as nearly all are
+        if len(data) == size:  # complete, as for nearly all files
             return data
         some, piece = data, max(size + 1, _PIECE)
         while some and len(data) < most:
@@ -259,12 +259,12 @@ def _header(path: str | Path) -> dict[str, Any] | None:
 def _asked(
     job: dict[str, Any], source: str | Path | bytes, data: bytes, accept: Accept | None
 ) -> tuple[dict[str, Any], UInt8Array | None]:
-    """Process it in another process; a large file is read there, not sent."""
+    """Run a job in a worker process, which reads large files itself."""
     size = plain_size(data[:_HEAD])
     pixels = size[0] * size[1] if size else 0
-    estimate = pixels * _PIXEL + len(data) + _SPARE if size else BYTES_EACH
-    # libwebp says of too little memory what it says of damage.
-    least = pixels * _WEBP_PIXEL if data[8:12] == b"WEBP" else 0
+    estimate = pixels * _PIXEL_BYTES + len(data) + _BASE_BYTES if size else BYTES_EACH
+    # libwebp reports too little memory in the same way as damage.
+    least = pixels * _WEBP_PIXEL_BYTES if data[8:12] == b"WEBP" else 0
     if isinstance(source, bytes) or len(data) <= PLAIN_BYTES:
         return workers().ask({**job, "source": b""}, data, estimate, accept, least)
     path = os.path.abspath(source)  # noqa: PTH100 - likewise

@@ -1,13 +1,13 @@
-"""Pixels between pixels, exactly as Pillow and as TensorFlow compute them.
+"""Resamples pictures exactly as Pillow and TensorFlow do.
 
-Knows: filters and their weights. Does not know which part of a picture is meant
+Knows: filters and their weights. Does not know which part of a picture is resized
 (:mod:`kerascnn.images.geometry`).
 
-``antialias``: Pillow's, one side after the other, with rounding to whole levels between. Which
-side is first depends on Pillow's version and on the picture; here it is the order of Pillow 13,
-always. Without: ``tf.image.resize(antialias=False)``; its numbers are not whole, and a
-model's picture is, so they are rounded (halves to even), at most half a level away. Of ``bicubic``
-and ``lanczos`` one value in some thousand, whose rounding hangs on the last bit, is one level off.
+With ``antialias``: Pillow's resampling, one side after the other, rounded to integers in between.
+The order of sides depends on Pillow's version and on the picture; here it is always that of Pillow
+13. Without: ``tf.image.resize(antialias=False)``, rounded (halves to even), because a model's input
+has integers. For ``bicubic`` and ``lanczos``, about one value in a thousand, whose rounding depends
+on the last bit, differs by one level.
 """
 
 from __future__ import annotations
@@ -24,35 +24,34 @@ from kerascnn.resizing import Filter, Resizing, Shape
 
 UInt8Array = npt.NDArray[np.uint8]
 Taps = tuple[npt.NDArray[np.intp], npt.NDArray[np.floating[Any]]]
-"""For each output pixel: which input pixels it takes, and how much of each; both
-``[pixels, taps]``."""
+"""Indices and weights of the input pixels for each output pixel, both ``[pixels, taps]``."""
 
 _PILLOW = {
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
-"""By our names, which are torchvision's and Keras' too."""
+"""Pillow's filters by kerascnn's names, which torchvision and Keras share."""
 
 PRECISION_BITS = 22
-"""Pillow's weights are whole numbers of 2**-22."""
+"""Precision of Pillow's weights, which are integer multiples of 2**-22."""
 
 SUPPORT = {"bilinear": 1.0, "bicubic": 2.0, "lanczos": 3.0}
-"""Input pixels to each side of its center that a filter reaches, when it does not shrink."""
+"""Radius of each filter in input pixels, unless it downscales."""
 
 LANCZOS_BITS = 20
-"""Without antialias, Lanczos' weights are whole numbers of 2**-20, so that float64 sums them
-exactly: sines differ by their last bit from library to library."""
+"""Precision of Lanczos weights without antialias: integer multiples of 2**-20, which float64 sums
+exactly, because the last bit of sines differs between libraries."""
 
 TABLE = 1024
-"""Steps of TensorFlow's table of cubic weights."""
+"""Number of steps in TensorFlow's table of cubic weights."""
 
 _LONGEST = 8
-"""A side that grows to more than so many times what is taken of it is not resized as a whole."""
+"""Ratio of resized length to kept length above which only the kept part is computed."""
 
 
 def sized_as(rgb: UInt8Array, shape: Shape, sizing: Resizing) -> UInt8Array:
-    """Resize one RGB picture to a model's size as another library does.
+    """Resize one RGB picture to a model's size like another library.
 
     Args:
         rgb: uint8 ``[height, width, 3]``.
@@ -76,11 +75,7 @@ def sized_as(rgb: UInt8Array, shape: Shape, sizing: Resizing) -> UInt8Array:
 
 
 def vertical_first(height: int, width: int, rows: int, columns: int) -> bool:
-    """Return whether Pillow 13 resizes vertically first.
-
-    Returns:
-        True for the vertical one. Found by trying: the source does not say why.
-    """
+    """Return whether Pillow 13 resizes vertically first; found by experiment."""
     return height > rows and height - rows > 2 * (width - columns)
 
 
@@ -117,7 +112,7 @@ def _across(rgb: UInt8Array, side: Side, kind: Filter) -> UInt8Array:
 
 
 def _nearest(side: Side) -> npt.NDArray[np.intp]:
-    # Pillow adds the step up, pixel by pixel, and so do we: a product rounds otherwise.
+    # Accumulated like in Pillow, because a product would round differently.
     step = float(np.float32(side.stop) - np.float32(side.start)) / side.length
     steps = np.full(side.skip + side.count, step)
     steps[0] = float(np.float32(side.start)) + step * 0.5
@@ -125,11 +120,11 @@ def _nearest(side: Side) -> npt.NDArray[np.intp]:
 
 
 def pillow_pass(pixels: UInt8Array, side: Side, kind: Filter) -> UInt8Array:
-    """Size the first axis as Pillow does, computing nothing but what is taken.
+    """Resize the first axis like Pillow, computing only the kept pixels.
 
     Args:
         pixels: uint8 ``[length, ...]``.
-        side: How it is resized.
+        side: How the axis is resized.
         kind: The filter.
 
     Returns:
@@ -156,10 +151,10 @@ def pillow_pass(pixels: UInt8Array, side: Side, kind: Filter) -> UInt8Array:
 
 
 def filtered(distance: npt.NDArray[np.float64], kind: Filter) -> npt.NDArray[np.float64]:
-    """Return a filter's weight.
+    """Return the weights of a filter.
 
     Args:
-        distance: From the middle, in pixels.
+        distance: Distance from the center, in pixels.
         kind: ``bilinear``, ``bicubic`` (a = -0.5) or ``lanczos`` (3 lobes).
     """
     x = np.abs(distance)
@@ -237,7 +232,7 @@ def tensorflow_taps(side: Side, kind: Filter) -> Taps:
 
 def _normalized(weights: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.floating[Any]]:
     total = np.zeros(len(weights), weights.dtype)
-    for tap in weights.T:  # in this order, as the exported graph
+    for tap in weights.T:  # in the order of the exported graph
         total = total + tap
     shares: npt.NDArray[np.floating[Any]] = weights / total[:, None]
     return shares
@@ -247,7 +242,7 @@ def cubic_table() -> npt.NDArray[np.float32]:
     """Return TensorFlow's cubic weights of the four pixels around a point.
 
     Returns:
-        float32 ``[1025, 4]``, by how far the point lies behind the second pixel.
+        float32 ``[1025, 4]``, by the distance of the point from the second pixel.
     """
     part = (np.arange(TABLE + 1) / TABLE).astype(np.float64)
     distance = np.stack([part + 1, part, 1 - part, 2 - part], axis=1)

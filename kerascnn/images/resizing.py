@@ -1,27 +1,27 @@
-"""Bringing an RGB picture to the model's size.
+"""Resizes an RGB picture to the model's size.
 
-Knows: kerascnn's own three rules, in integers, and the filter. Does not know how a picture is
-read, nor what other libraries do (:mod:`kerascnn.images.resampling`).
+Knows: kerascnn's own three rules, in integers, and the filter. Does not know how a picture is read,
+or the rules of other libraries (:mod:`kerascnn.images.resampling`).
 
-A picture that is S x S already is taken as it is, under every rule: so pictures resized here
-pass through the exported graph, which sizes by the same rule, unchanged.
+A picture that is already S x S stays unchanged under every rule, so pictures resized here pass
+unchanged through the exported graph, which resizes by the same rule.
 
-Resizing by all others, in integers (``//`` rounds down), for a picture H x W and a model of size S:
+The rules in integers (``//`` rounds down), for a picture H x W and a model of size S:
 
 * ``squash``: W -> S and H -> S.
-* ``crop``:   R = (16 S + 7) // 14, that is S / 0.875 rounded; short = min(H, W);
+* ``crop``:   R = (16 S + 7) // 14, which is S / 0.875 rounded; short = min(H, W);
               W' = (2 W R + short) // (2 short), H' likewise; the central S x S of H' x W',
               from ((H' - S) // 2, (W' - S) // 2).
 * ``pad``:    long = max(H, W); T = min(long, S), so nothing is enlarged;
-              W' = max(1, (2 W T + long) // (2 long)), H' likewise; laid on zeros at
+              W' = max(1, (2 W T + long) // (2 long)), H' likewise; placed on zeros at
               ((S - H') // 2, (S - W') // 2).
 
-The filter is Pillow's BILINEAR (a triangle that widens when shrinking), horizontally first,
-then vertically, always as two passes, each equal to Pillow's. Which pass a single
-``Image.resize`` takes first depends on its version and on the picture's shape (Pillow 13: the
-vertical one for tall pictures), and changes up to a fifth of the values by one level. With the
-order fixed, a file exported today answers the same under tomorrow's Pillow, and the exported
-graph can do exactly the same arithmetic (``kerascnn.training.export.preprocessing``).
+The filter is Pillow's BILINEAR (a triangle that widens for downscaling), always in two passes,
+first horizontal, then vertical, each equal to Pillow's. The order of passes in a single
+``Image.resize`` depends on Pillow's version and on the picture's shape (Pillow 13: vertical first
+for tall pictures), and changes up to a fifth of the values by one level. With a fixed order, a file
+exported today gives the same outputs under future versions of Pillow, and the exported graph can do
+exactly the same arithmetic (``kerascnn.training.export.preprocessing``).
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ from kerascnn.resizing import RESIZE_RULES, Resize, ResizeRule, Resizing, Shape
 UInt8Array: TypeAlias = npt.NDArray[np.uint8]
 
 _MOST_BETWEEN = 178_956_970
-"""Pixels between the passes: as many as the largest picture may have."""
+"""Maximum pixels between the passes: the same as the maximum of a picture."""
 
 _STRIP = 1 << 20
-"""Pixels of a picture that are resized at once."""
+"""Pixels to resize at a time, because Pillow copies its input."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,10 @@ class Axis:
     """How one axis of a picture is resized.
 
     Attributes:
-        start: Where the part that is used begins, in input pixels.
-        stop: Where it ends, in input pixels.
-        length: How many output pixels it becomes.
-        offset: Where those lie in the output of S pixels.
+        start: Start of the used part, in input pixels.
+        stop: Its end, in input pixels.
+        length: Its length after resizing, in output pixels.
+        offset: Its position in the output of S pixels.
     """
 
     start: float
@@ -67,7 +67,7 @@ class Axis:
 
 @lru_cache
 def axes(height: int, width: int, size: int, resize: Resize) -> tuple[Axis, Axis]:
-    """Work out how a picture of any size becomes ``size`` x ``size``.
+    """Compute how a picture of any size becomes ``size`` x ``size``.
 
     Args:
         height: Height of the picture, in pixels, at least 1.
@@ -79,7 +79,7 @@ def axes(height: int, width: int, size: int, resize: Resize) -> tuple[Axis, Axis
         The vertical and the horizontal axis.
 
     Raises:
-        ConfigError: ``resize`` is none of the three.
+        ConfigError: ``resize`` is not one of the three.
 
     Examples:
         >>> axes(28, 28, 32, "pad")[0]
@@ -112,9 +112,10 @@ def _padded(length: int, longer: int, size: int) -> Axis:
 
 
 def pixels_between(height: int, width: int, size: int | Shape, resize: ResizeRule) -> int:
-    """Count the pixels that lie between the two passes of resizing.
+    """Count the pixels between the two passes of resizing.
 
-    Of a tall, thin picture they may be a hundred times as many as it has: it is made wider first.
+    For a tall, narrow picture they may be a hundred times its own pixels, because it is widened
+    first.
 
     Args:
         height: Height of the picture, in pixels, at least 1.
@@ -123,7 +124,7 @@ def pixels_between(height: int, width: int, size: int | Shape, resize: ResizeRul
         resize: As for :func:`size_picture`.
 
     Returns:
-        The number; of other libraries' ways, at most.
+        The number; an upper bound for the rules of other libraries.
 
     Examples:
         >>> pixels_between(1_000_000, 1, 224, "squash")
@@ -150,15 +151,15 @@ def size_picture(rgb: UInt8Array, size: int | Shape, resize: ResizeRule) -> UInt
     Args:
         rgb: uint8 ``[height, width, 3]``.
         size: Size of the model's input: height and width, or one number for both.
-        resize: ``squash``, ``crop`` or ``pad``, kerascnn's own, for square inputs; or what
-            another library does, for all.
+        resize: ``squash``, ``crop`` or ``pad``, kerascnn's own rules, for square inputs; or the
+            rule of another library, for any input.
 
     Returns:
-        uint8 ``[size, size, 3]`` (or ``[*size, 3]``); the input itself where nothing is to be done.
+        uint8 ``[size, size, 3]`` (or ``[*size, 3]``); the input itself if it needs no resizing.
 
     Raises:
-        ConfigError: The rule is not known, or is for square inputs only.
-        PictureError: It is so tall and thin that resizing it would fill the memory.
+        ConfigError: The rule is unknown, or is for square inputs only.
+        PictureError: It is so narrow that resizing it would fill the memory.
     """
     height, width = rgb.shape[:2]
     between = pixels_between(height, width, size, resize)
@@ -193,8 +194,8 @@ def _resampled(rgb: UInt8Array, horizontal: Axis, vertical: Axis) -> UInt8Array:
     first, last = _rows_seen(vertical, height) if across and down else (0, height)
     image = _across(rgb[first:last], horizontal) if across else Image.fromarray(rgb[first:last])
     if last - first < height:
-        # Rows keep their numbers: counted from another start, Pillow's weights round otherwise,
-        # and one picture in two thousand came out different.
+        # Rows keep their positions: with another origin, Pillow's weights round differently, and
+        # one picture in two thousand came out different.
         whole = Image.new("RGB", (horizontal.length, height))
         whole.paste(image, (0, first))
         image = whole
@@ -206,7 +207,7 @@ def _resampled(rgb: UInt8Array, horizontal: Axis, vertical: Axis) -> UInt8Array:
 
 
 def _across(rgb: UInt8Array, side: Axis) -> Image.Image:
-    """Size rows, some at a time: Pillow copies all that it is given."""
+    """Resize rows in strips, because Pillow copies its input."""
     height, width = rgb.shape[:2]
     rows = max(1, _STRIP // width)
     if rows >= height:
@@ -224,22 +225,22 @@ def _strip_across(rgb: UInt8Array, side: Axis) -> Image.Image:
 
 
 def _rows_seen(vertical: Axis, height: int) -> tuple[int, int]:
-    """Find the rows that the vertical pass reads: a crop need not size the others across."""
+    """Find the rows that the vertical pass reads; a crop need not resize the others."""
     reach = max(1.0, (vertical.stop - vertical.start) / vertical.length)
     return max(0, int(vertical.start - reach)), min(height, int(vertical.stop + reach) + 2)
 
 
 def default_resize(weights: str, largest: int, size: int) -> Resize:
-    """Choose the resize rule a new model gets when the user names none.
+    """Choose the resize rule of a new model if the user sets none.
 
     Args:
-        weights: ``none``, ``imagenet`` or a file: where the weights come from.
-        largest: The longer side of the largest picture seen, in pixels.
+        weights: Source of the weights: ``none``, ``imagenet`` or a file.
+        largest: Longer side of the largest picture, in pixels.
         size: Size of the model's input, in pixels.
 
     Returns:
-        ``crop`` with ImageNet weights, as they were trained; ``pad`` for pictures smaller
-        than the model, so that nothing is invented; else ``squash``.
+        ``crop`` with ImageNet weights, which were trained this way; ``pad`` for pictures smaller
+        than the model, so that they are not enlarged; else ``squash``.
     """
     if weights == "imagenet":
         return "crop"

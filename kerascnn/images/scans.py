@@ -1,6 +1,6 @@
-"""JPEG files that cost far more than their pixels: thousands of scans over the same picture.
+"""Refuses JPEG files with thousands of scans, which cost far more than their pixels.
 
-Knows: where a scan begins in a file. Does not know how it is decoded.
+Knows: the start-of-scan marker. Does not know how a scan is decoded.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from kerascnn.errors import PictureError
 from kerascnn.images.limits import MAX_SCANS
 
 _START = b"\xff\xda"
-"""The marker. In the data of a scan 255 is followed by 0, so it is nowhere else; thumbnails have
-one of their own, which does not matter."""
+"""Start-of-scan marker. In scan data 255 is followed by 0, so the marker occurs nowhere else,
+except in thumbnails, where it does no harm."""
 
 _READ = 1 << 20
-"""Bytes searched at a time."""
+"""Bytes to search at a time."""
 
 
 def check_scans(image: Image.Image, name: str) -> None:
-    """Refuse a JPEG with so many scans that decoding it takes minutes.
+    """Refuse a JPEG with so many scans that decoding it would take minutes.
 
     Raises:
         PictureError: It has too many.

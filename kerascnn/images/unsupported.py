@@ -1,6 +1,6 @@
-"""Pictures of formats that are not read: how to tell them by name and by content.
+"""Recognizes unsupported formats by name and by content.
 
-Knows: endings and first bytes. Does not know how anything is decoded.
+Knows: suffixes and magic bytes. Does not know how anything is decoded.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ UNREAD_SUFFIXES = (
     *(".pbm", ".pgm", ".ppm", ".pnm", ".tga", ".ico", ".svg", ".psd", ".exr", ".hdr", ".dcm"),
     *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf"),
 )
-"""Ends of names, in small letters."""
+"""Suffixes of unsupported picture formats, in lower case."""
 
 WHAT_TO_DO = "Convert to JPEG or PNG first, e.g. with ImageMagick"
-"""For all of them."""
+"""Advice for unsupported picture formats."""
 
 _BRANDS = {
     **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"), "HEIC"),
@@ -25,7 +25,7 @@ _BRANDS = {
     b"crx ": "Canon CR3",
     **dict.fromkeys((b"isom", b"iso2", b"mp41", b"mp42", b"qt  ", b"M4V ", b"avc1"), "a video"),
 }
-"""Behind ``ftyp`` in files that are made like MP4."""
+"""Formats by the brand after ``ftyp`` in files with the structure of MP4."""
 
 _BEGINNINGS = {
     b"\xff\x0a": "JPEG XL",
@@ -47,7 +47,7 @@ _BEGINNINGS = {
         (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), "TIFF of bits or colors that Pillow does not know"
     ),
 }
-"""By the first bytes of a file: its format."""
+"""Formats by the first bytes of a file."""
 
 _INSTEAD = {
     "an empty file": "Get it again",
@@ -56,25 +56,25 @@ _INSTEAD = {
     "a web page": "Download the picture itself",
     "a video": "Save one of its frames as JPEG or PNG first",
 }
-"""What to do with files that are no pictures."""
+"""Advice for files that are not pictures."""
 
 _TWELVE_BITS = re.compile(rb"\xff[\xc1\xc2]\0.\x0c", re.DOTALL)
-"""The beginning of a JPEG's frame of 12 bits a channel."""
+"""Frame header of a JPEG with 12 bits per channel."""
 
 _DICOM = slice(128, 132)
-"""Where ``DICM`` stands, behind a preamble of 128 bytes that may hold anything."""
+"""Position of ``DICM``, after an arbitrary preamble of 128 bytes."""
 
 _HEAD = 1 << 16
-"""Bytes that are looked at."""
+"""Bytes to examine."""
 
 
 def what_to_do(kind: str) -> str:
-    """Say what to do with a file that is not read."""
+    """Return the advice for an unsupported file."""
     return _INSTEAD.get(kind, WHAT_TO_DO)
 
 
 def kind_of(source: str | Path | bytes) -> str | None:
-    """Tell the format of a file that holds no picture that can be read.
+    """Recognize the format of a file that cannot be read as a picture.
 
     Examples:
         >>> kind_of(b"....ftypavif....mif1"), kind_of(b"some text")
@@ -105,7 +105,7 @@ def kind_of(source: str | Path | bytes) -> str | None:
 
 
 def _brand(head: bytes) -> str | None:
-    """Return what a file made like MP4 is; a HEIF may be named as compatible with AVIF."""
+    """Return the format of a file with the structure of MP4; HEIF may be compatible with AVIF."""
     end = min(int.from_bytes(head[:4], "big"), len(head))
     compatible = {_BRANDS.get(head[at : at + 4]) for at in range(16, end, 4)}
     own = _BRANDS.get(head[8:12])

@@ -1,8 +1,8 @@
-"""The process in which a picture is decoded that may be large, slow or hostile.
+"""The worker process that decodes pictures that may be large, slow or malicious.
 
-Knows: one picture at a time, read from stdin; limits of memory and of processor time, which the
-operating system holds it to; an answer as JSON and raw bytes on stdout. Does not know who asks.
-It needs numpy and Pillow only, writes no file, and ends when its stdin does.
+Knows: one picture at a time, read from stdin; limits of memory and processor time, enforced by the
+operating system; a result as JSON and raw bytes on stdout. Does not know its parent process. It
+needs only numpy and Pillow, writes no files, and exits at the end of its stdin.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from kerascnn.images.limits import PIXELS_A_SECOND, SECONDS
 from kerascnn.machine import data_bytes, limit_data
 
 
-class _Stopped(BaseException):  # which nobody takes for an error of the picture
-    """The asking process does not want the picture, now that it knows its size."""
+class _Stopped(BaseException):  # not caught as an error of the picture
+    """The parent process rejected the picture because of its size."""
 
 
 def main() -> None:
-    """Answer until nobody asks any more."""
+    """Process pictures until stdin ends."""
     source, target = pipes()
     if hasattr(signal, "setitimer"):
-        signal.signal(signal.SIGPROF, signal.SIG_DFL)  # ends the process
+        signal.signal(signal.SIGPROF, signal.SIG_DFL)  # kills the process
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGPROF})
     start = data_bytes()
     while (head := source.read(8)) and len(head) == 8:

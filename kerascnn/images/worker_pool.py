@@ -1,11 +1,11 @@
-"""Processes that decode what is large or doubtful, and that can be killed.
+"""A pool of worker processes that decode large or suspicious files, and can be killed.
 
-Knows: how many there may be, how much memory all of them may take at once, how one is asked, and
-what its end means. Does not know which pictures come here (:mod:`kerascnn.images.read`).
+Knows: their number, their memory limit, retries, and the meaning of exit codes. Does not know which
+pictures are decoded here (:mod:`kerascnn.images.read`).
 
-A process works on one picture at a time, so its end is the end of no other. Its memory and its
-processor time are limited by the operating system (memory on Linux, time wherever there are
-signals); it gets and gives everything through pipes, so there are no files to leave behind.
+A process works on one picture at a time, so killing it affects no other. The operating system
+limits its memory (on Linux) and processor time (where signals exist); all data goes through pipes,
+so no files are left behind.
 """
 
 from __future__ import annotations
@@ -25,23 +25,24 @@ from kerascnn.images.worker_process import GIVEN_UP, WorkerProcess, describe_exi
 from kerascnn.parallel import usable_cpus
 
 PixelFunction = Callable[[UInt8Array], UInt8Array]
-"""Makes little of much, right where the pixels are; a function of a module, perhaps partial."""
+"""Function that reduces pixels in the process that decoded them; module-level, perhaps partial."""
 
 
 _RETRIED = (-getattr(signal, "SIGKILL", 9), -signal.SIGTERM, 0)
-"""Ends that are not the picture's doing: somebody wanted memory back, or it had grown."""
+"""Exit codes that the picture did not cause: the process was killed to free memory, or exited
+because it had grown."""
 
 
 _TRIES = 4
-"""One with too little memory, and a few with processes that had come to such an end."""
+"""Maximum attempts: one with too little memory, and a few for processes that were killed."""
 
 
 class WorkerPool:
-    """A few processes, started when they are needed.
+    """A pool of processes, started on demand.
 
     Args:
-        count: Largest number.
-        memory: Bytes that pictures may take in all of them at once.
+        count: Maximum number of processes.
+        memory: Memory limit of all pictures being decoded, in bytes.
     """
 
     def __init__(self, count: int, memory: int) -> None:
@@ -64,14 +65,14 @@ class WorkerPool:
         """Process one picture, waiting for a free process.
 
         Args:
-            job: What :mod:`kerascnn.images.worker` takes.
-            content: The file, if it is not a path.
-            estimate: Bytes it will take, as far as one can tell; it gets more if need be.
+            job: Job for :mod:`kerascnn.images.worker`.
+            content: Content of the file, unless the job contains its path.
+            estimate: Estimated memory in bytes; it is retried with more if needed.
             accept: Called with height and width; may raise.
-            least: Bytes without which it cannot be decoded, as far as one can tell.
+            least: Minimum memory to decode it, in bytes.
 
         Raises:
-            PictureError: It takes too long or too much memory, or ended the process.
+            PictureError: It takes too long or too much memory, or crashed the process.
         """
         name, most = job["name"], min(BYTES, self._memory)
         if least > most:
@@ -91,17 +92,17 @@ class WorkerPool:
         return answer, pixels
 
     def start(self) -> None:
-        """Start one, so that the first picture need not wait for it."""
+        """Start a process in advance, so that the first picture need not wait for it."""
         with self._room(0), self._worker():
             pass
 
     def stop(self) -> None:
-        """Kill all of them; those who wait for an answer get an error."""
+        """Kill all processes; pending calls fail."""
         with self._free:
             self._stopped = True
             everyone = list(self._all)
             self._free.notify_all()
-        if self._owner == os.getpid():  # after a fork they are another's
+        if self._owner == os.getpid():  # after a fork they belong to the parent
             for worker in everyone:
                 worker.kill()
 
@@ -129,7 +130,7 @@ class WorkerPool:
 
     @contextmanager
     def _worker(self) -> Iterator[WorkerProcess]:
-        """Lend a process; one that ended meanwhile, or in the middle of an answer, is let go."""
+        """Lend a process; it is not reused if it has exited or was interrupted."""
         with self._free:
             self._free.wait_for(lambda: self._stopped or self._busy < self._count)
             if self._stopped:
@@ -162,7 +163,7 @@ _workers: WorkerPool | None = None
 
 
 def workers() -> WorkerPool:
-    """Return the processes of this one; a forked process gets its own."""
+    """Return the pool of this process; a forked process gets its own."""
     global _workers
     with _lock:
         if _workers is None or _workers._owner != os.getpid():
@@ -180,7 +181,7 @@ def _too_large(name: str, most: int) -> PictureError:
 
 @atexit.register
 def stop() -> None:
-    """End all of them; the next picture that needs one starts anew."""
+    """Stop the pool; the next picture that needs one starts a new pool."""
     global _workers
     with _lock:
         ending, _workers = _workers, None
@@ -189,11 +190,11 @@ def stop() -> None:
 
 
 def unpacked(answer: dict[str, Any], pixels: UInt8Array | None) -> UInt8Array:
-    """Return the pixels of an answer, or raise what it says.
+    """Return the pixels of a result, or raise its error.
 
     Raises:
         PictureError: The picture cannot be decoded.
-        ConfigError: What is asked for cannot be made of any picture.
+        ConfigError: The function's options are invalid.
     """
     if pixels is not None:
         return pixels

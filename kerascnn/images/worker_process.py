@@ -1,8 +1,7 @@
-"""One process that decodes pictures, asked through pipes.
+"""Client of one worker process that decodes pictures.
 
-Knows: how a picture is asked for and answered, and how the process is killed. Does not know how
-many there are (:mod:`kerascnn.images.worker_pool`), nor what it does with a picture
-(:mod:`kerascnn.images.worker`).
+Knows: the protocol on its pipes, and how it is killed. Does not know the pool
+(:mod:`kerascnn.images.worker_pool`), or how the process decodes (:mod:`kerascnn.images.worker`).
 """
 
 from __future__ import annotations
@@ -24,20 +23,20 @@ from kerascnn.images.limits import PATIENCE
 from kerascnn.images.resizing import UInt8Array
 
 GIVEN_UP = 1 << 8
-"""Stands for the exit code of a process that was given up; no process has it."""
+"""Pseudo exit code of a process that was killed after a timeout; real ones are smaller."""
 
 
 class WorkerProcess(ChildProcess):
-    """One process."""
+    """One worker process."""
 
     def __init__(self) -> None:
         super().__init__("kerascnn.images.worker")
-        self.between = True  # answers, not in the middle of one
+        self.between = True  # between two jobs, not in the middle of one
         self.given_up = False
 
     def kill(self) -> int:
-        """End it, whatever it does; gives its exit code, negative if a signal ended it."""
-        # One that ends by itself tells why; it closed its pipes a moment ago.
+        """Kill the process and return its exit code, negative if a signal ended it."""
+        # A process that just closed its pipes gets time to exit with its own code.
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(0.0 if self.between else 0.1)
         return super().kill()
@@ -45,7 +44,7 @@ class WorkerProcess(ChildProcess):
     def ask(
         self, job: dict[str, Any], content: bytes, accept: Callable[[int, int], object] | None
     ) -> tuple[dict[str, Any], UInt8Array | None]:
-        """Process a picture; OSError or EOFError: the process ended."""
+        """Process a picture; raises OSError or EOFError if the process ended."""
         giving_up = threading.Timer(PATIENCE, self._give_up)
         giving_up.daemon = True
         giving_up.start()
@@ -101,7 +100,7 @@ class WorkerProcess(ChildProcess):
 
 
 def describe_exit(code: int) -> str:
-    """Say in words how a process ended."""
+    """Describe how a process ended."""
     if code == GIVEN_UP:
         return f"it took more than {PATIENCE:g} s"
     if code == -getattr(signal, "SIGPROF", 27):

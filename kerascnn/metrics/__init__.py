@@ -1,4 +1,4 @@
-"""How good the answers of a model are, from plain arrays.
+"""Metrics of a model's predictions, from plain arrays.
 
-Knows: numpy. Does not know what gave the answers, neither onnxruntime nor Keras.
+Knows: numpy. Does not know where predictions come from, neither onnxruntime nor Keras.
 """

@@ -1,8 +1,8 @@
 """Calibration: whether the confidence of predictions matches their accuracy.
 
 Knows: softmax with a temperature, cross-entropy, the expected calibration error and the bins of
-a reliability diagram (Guo et al. 2017, https://arxiv.org/abs/1706.04599). Does not know how a
-temperature is found (:mod:`kerascnn.training.evaluation.calibration`).
+a reliability diagram (Guo et al. 2017, https://arxiv.org/abs/1706.04599). Does not know how the
+temperature is fitted (:mod:`kerascnn.training.evaluation.calibration`).
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 BINS = 15
-"""As in Guo et al.; their numbers, and those of most papers since, are with 15 equal bins."""
+"""Number of equal bins, as in Guo et al. and most papers since."""
 
 _AT_ONCE = 1 << 22
-"""Numbers worked on at once: of 200,000 pictures and 1,000 classes each copy would be 1.6 GB."""
+"""Numbers to process at a time: for 200,000 pictures and 1,000 classes, a full copy has 1.6 GB."""
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class Bin:
     """The predictions in one bin of confidence.
 
     Attributes:
-        low: Confidence above this belongs here, 0 to 1.
-        high: Up to and with this.
-        images: How many answers; at least 1.
+        low: Lower bound of the confidence, exclusive, 0 to 1.
+        high: Upper bound, inclusive.
+        images: Number of predictions, at least 1.
         confidence: Their mean confidence.
-        accuracy: The share of them that is right.
+        accuracy: Their accuracy.
     """
 
     low: float
@@ -45,11 +45,11 @@ class Reliability:
     """How well the confidence of top-1 predictions matches their accuracy.
 
     Attributes:
-        ece: Expected calibration error: the mean over all answers of how far their bin's
-            confidence is from its accuracy, 0 to 1; 0 is best.
-        nll: Mean negative log-likelihood (cross-entropy) in nats, from 0 upwards.
-        temperature: By which logits were divided.
-        bins: From low to high confidence; those without answers are left out.
+        ece: Expected calibration error: mean over all predictions of the difference between the
+            confidence and the accuracy of their bin, 0 to 1; 0 is best.
+        nll: Mean negative log-likelihood (cross-entropy) in nats, at least 0.
+        temperature: Temperature that logits were divided by.
+        bins: Non-empty bins, from low to high confidence.
     """
 
     ece: float
@@ -58,7 +58,7 @@ class Reliability:
     bins: tuple[Bin, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values for JSON."""
+        """Return plain values for JSON."""
         return {**vars(self), "bins": [vars(one) for one in self.bins]}
 
 
@@ -80,21 +80,21 @@ def softmax(logits: npt.NDArray[np.float32], temperature: float = 1.0) -> npt.ND
 
 
 def row_slices(logits: npt.NDArray[np.float32]) -> Iterator[slice]:
-    """Cut pictures into parts whose intermediate results take little memory, at least one."""
+    """Yield slices of pictures whose intermediate results take little memory, at least one."""
     pictures, classes = logits.shape
     step = max(1, _AT_ONCE // classes)
     yield from (slice(start, start + step) for start in range(0, max(1, pictures), step))
 
 
 def _power_sums(logits: npt.NDArray[np.float32], temperature: float) -> npt.NDArray[np.float64]:
-    """Sum the powers of each row, of which the largest is 1."""
+    """Sum the exponentials of each row, scaled so that the largest is 1."""
     parts = (logits[rows] for rows in row_slices(logits))
     return np.concatenate([np.exp(_scaled(part, temperature)).sum(axis=1) for part in parts])
 
 
 def _scaled(logits: npt.NDArray[np.float32], temperature: float) -> npt.NDArray[np.float64]:
-    """Divide by the temperature, the largest of each row at 0: its power cannot overflow."""
-    with np.errstate(invalid="ignore"):  # infinite logits give NaN, refused where it counts
+    """Shift the largest logit of each row to 0, against overflow; divide by the temperature."""
+    with np.errstate(invalid="ignore"):  # infinite logits give NaN, which callers refuse
         below = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
         scaled: npt.NDArray[np.float64] = below / temperature
     return scaled
@@ -111,7 +111,7 @@ def cross_entropy(
         temperature: Logits are divided by it, above 0.
 
     Returns:
-        Nats, from 0 upwards.
+        Nats, at least 0.
     """
     own = logits[np.arange(len(labels)), labels]
     scaled = _scaled(np.stack([own, logits.max(axis=1)], 1), temperature)[:, 0]

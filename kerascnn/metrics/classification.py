@@ -1,8 +1,7 @@
 """Metrics of predictions: accuracy, recall, F1, confusion matrix.
 
-Knows: top-1, top-5, precision, recall, F1, confusion, the most confident mistakes. Does not
-know where the answers came from, nor the arithmetic of intervals (statistics), of calibration
-(reliability) and of curves.
+Knows: top-1, top-5, precision, recall, F1, confusion, the most confident mistakes. Does not know
+where predictions come from, or the computation of intervals (significance), calibration and curves.
 """
 
 from __future__ import annotations
@@ -27,10 +26,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _WIDEST = 25
-"""Classes of a confusion matrix in a notebook, and rows of a list in its place."""
+"""Maximum classes of a confusion matrix in a notebook, and rows of the list shown instead."""
 
 MISTAKES = 20
-"""Named at most: enough to see a pattern, few enough to look at each."""
+"""Maximum mistakes to list: enough to see a pattern, few enough to look at each."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +38,15 @@ class ClassScore:
 
     Attributes:
         label: Class name.
-        precision: Of the pictures answered so, the share that was right; 0 where none was.
-        recall: Of the pictures of this class, the share that was found; 0 where there are none.
-        f1: The harmonic mean of both.
-        support: Pictures of this class.
-        roc_auc: Chance that a picture of this class gets a higher probability for it than one
-            of another class, ties counting half; None where there is no such pair.
-        average_precision: Area under precision over recall; None likewise.
+        precision: Share of the predictions of this class that are correct; 0 without predictions.
+        recall: Share of the pictures of this class that are classified correctly; 0 without
+            pictures.
+        f1: Harmonic mean of precision and recall.
+        support: Number of pictures of this class.
+        roc_auc: Area under the ROC curve, the chance that a picture of this class gets a higher
+            probability for it than one of another class, with ties counted half; None if there is
+            no such pair.
+        average_precision: Area under the precision-recall curve; None likewise.
     """
 
     label: str
@@ -62,8 +63,8 @@ class Misclassification:
     """A wrong prediction.
 
     Attributes:
-        index: Index of the picture among those that were evaluated.
-        path: Its name.
+        index: Index among the evaluated pictures.
+        path: Name of the picture.
         truth: The true class.
         answer: The predicted class.
         probability: Probability of the predicted class, 0 to 1.
@@ -99,7 +100,7 @@ class Evaluation:
         curves: ROC and precision-recall curves of each class, in the order of the classes.
         confusion: Counts ``[true class][predicted class]``.
         mistakes: The most confident wrong predictions, in descending order of confidence.
-        split: The evaluated part of the data.
+        split: The evaluated split.
         skipped: For each picture that could not be read, the reason.
         speed: Throughput; None if it was not measured.
         leaks: Evaluated pictures that are also training pictures; None if not searched for.
@@ -206,7 +207,7 @@ class Evaluation:
 
 
 def _confusions(evaluation: Evaluation) -> list[tuple[str, str, int]]:
-    """List the classes that are confused most often."""
+    """List the most frequent confusions: true class, predicted class, count."""
     names = [score.label for score in evaluation.per_class]
     counts = np.array(evaluation.confusion)
     np.fill_diagonal(counts, 0)
@@ -220,7 +221,7 @@ def evaluate_predictions(answers: Predictions, leaks: Leaks | None = None) -> Ev
 
     Args:
         answers: Predictions for at least one picture.
-        leaks: What was found when the pictures were compared with the training pictures.
+        leaks: Duplicates of the pictures in the training data, if they were searched for.
     """
     hits = answers.ranked == answers.labels[:, None]
     confusion = np.zeros((len(answers.classes),) * 2, np.int64)
@@ -259,7 +260,7 @@ def _without_leaks(answers: Predictions, leaks: Leaks) -> float | None:
 
 
 def most_confident_mistakes(answers: Predictions) -> tuple[Misclassification, ...]:
-    """Return the wrong answers with the highest confidence; of equals the earlier picture."""
+    """Return the wrong predictions with the highest confidence; ties in picture order."""
     wrong = np.flatnonzero(~answers.right)
     surest = wrong[np.argsort(-answers.confidence[wrong], kind="stable")][:MISTAKES]
     return tuple(

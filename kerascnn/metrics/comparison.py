@@ -1,7 +1,7 @@
-"""Two models on the same pictures: which predictions changed, and whether one is better.
+"""Compares two models on the same pictures: changed predictions, and whether one is better.
 
-Knows: which pictures may be compared, counts, McNemar's test. Does not know where the answers
-came from.
+Knows: which predictions are comparable, counts, McNemar's test. Does not know where predictions
+come from.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ class ChangedPrediction:
     """A picture that the two models classify differently.
 
     Attributes:
-        path: Its name.
+        path: Name of the picture.
         truth: The true class.
-        a: The first model's answer.
+        a: The first model's prediction.
         a_probability: Its probability, 0 to 1.
-        b: The second model's answer.
+        b: The second model's prediction.
         b_probability: Its probability, 0 to 1.
     """
 
@@ -45,19 +45,19 @@ class Comparison:
     Attributes:
         a: Name of the first model.
         b: Name of the second.
-        split: Which part of the data it was.
-        images: Pictures that both could answer.
+        split: The evaluated split.
+        images: Number of pictures.
         a_top1: Top-1 accuracy of the first.
-        b_top1: Share that the second answers right.
+        b_top1: Top-1 accuracy of the second.
         both_right: Pictures that both classify correctly.
         only_a_right: Pictures that only the first classifies correctly.
         only_b_right: Pictures that only the second classifies correctly.
-        both_wrong: Pictures, with the same or with different answers.
-        p_value: p-value of McNemar's exact test, two-sided: how often two equally good models would
-            differ at least as much by chance.
+        both_wrong: Pictures that neither classifies correctly.
+        p_value: Two-sided p-value of McNemar's exact test: chance that two equally good models
+            differ at least as much.
         largest_difference: Largest difference of any probability of any picture, 0 to 1.
-        changed: All pictures with different answers, in the order of the data.
-        skipped: Why each broken picture was left out.
+        changed: All pictures with different predictions, in the order of the data.
+        skipped: For each picture that could not be read, the reason.
     """
 
     a: str
@@ -94,7 +94,7 @@ def compare_predictions(a: Predictions, b: Predictions, a_name: str, b_name: str
         b_name: What to call the second.
 
     Raises:
-        DataError: Other classes, or other pictures.
+        DataError: Different classes, or different pictures.
     """
     _check_comparable(a, b, a_name, b_name)
     places = {name: place for place, name in enumerate(b.classes)}

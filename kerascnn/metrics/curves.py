@@ -1,8 +1,8 @@
 """ROC and precision-recall curves of one class against all others.
 
 Knows: the receiver operating characteristic (ROC), precision and recall, the areas under both.
-Does not know models or pictures. Ties are one step of a curve, so that no order of the pictures
-can change an area.
+Does not know models or pictures. Ties form one step of a curve, so that areas do not depend on the
+order of pictures.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 POINTS = 200
-"""Of a curve, at most: more than any figure shows."""
+"""Maximum points of a curve: more than any figure can show."""
 
 _Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -23,16 +23,16 @@ _Floats: TypeAlias = npt.NDArray[np.float64]
 class ClassCurves:
     """Both curves of one class against all others.
 
-    They are empty where there is nothing to classify: no picture of the class, or of no other.
+    They are empty if all pictures, or none, are of the class.
 
     Attributes:
         label: Class name.
-        false_positive_rate: From 0 to 1, rising; x of the ROC.
-        true_positive_rate: From 0 to 1, rising; y of the ROC.
-        recall: From 0 to 1, rising; x of the second curve.
+        false_positive_rate: From 0 to 1, ascending; x of the ROC curve.
+        true_positive_rate: From 0 to 1, ascending; y of the ROC curve.
+        recall: From 0 to 1, ascending; x of the precision-recall curve.
         precision: Precision at each recall.
-        auc: Area under the ROC, 0.5 for guesses; None where there is no curve.
-        average_precision: Mean precision over the steps of recall; None where there is none.
+        auc: Area under the ROC curve, 0.5 for random guessing; None if the curve is empty.
+        average_precision: Mean precision over the steps of recall; None if the curve is empty.
     """
 
     label: str
@@ -58,7 +58,7 @@ class ClassCurves:
 def class_curves(
     label: str, scores: npt.NDArray[np.float64], is_class: npt.NDArray[np.bool_]
 ) -> ClassCurves:
-    """Draw both curves of one class.
+    """Compute both curves of one class.
 
     Args:
         label: Class name.
@@ -66,7 +66,7 @@ def class_curves(
         is_class: bool ``[pictures]``, whether the picture is of the class.
 
     Returns:
-        Areas from all thresholds; curves thinned to :data:`POINTS`.
+        Areas over all thresholds; curves reduced to :data:`POINTS` points.
     """
     positives = int(is_class.sum())
     negatives = len(is_class) - positives
@@ -88,17 +88,17 @@ def class_curves(
 
 
 def _counts(scores: _Floats, is_class: npt.NDArray[np.bool_]) -> tuple[_Floats, _Floats]:
-    """Count right answers and answers, from the highest threshold (none) to the lowest (all)."""
+    """Count true positives and all positives from the highest threshold (none) to the lowest."""
     order = np.argsort(-scores, kind="stable")
     sorted_scores = scores[order]
-    # The last of equal scores: before it, the threshold lets none or all of them through.
+    # The last of equal scores: a threshold accepts either none or all of them.
     ends = np.append(np.flatnonzero(np.diff(sorted_scores)), len(scores) - 1)
     hits = np.cumsum(is_class[order])[ends]
     return np.append(0.0, hits), np.append(0.0, ends + 1.0)
 
 
 def _kept(way: _Floats) -> npt.NDArray[np.int64]:
-    """Choose points evenly along the ROC: most thresholds lie where little happens."""
+    """Choose evenly spaced points along the ROC curve, because most thresholds hardly move it."""
     if len(way) <= POINTS:
         return np.arange(len(way))
     chosen = np.searchsorted(way, np.linspace(0, way[-1], POINTS))

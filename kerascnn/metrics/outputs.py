@@ -1,7 +1,7 @@
 """Outputs of one model on labeled pictures.
 
-Knows: the fields, and what of them is derived in one line. Does not know where the answers
-came from (an exported file or Keras), nor how good they are (metrics).
+Knows: the fields, and values derived in one line. Does not know where outputs come from (an
+exported file or Keras), or how good they are.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ class Speed:
     """Throughput of an evaluation.
 
     Attributes:
-        seconds: From the first picture to the last answer, by the clock on the wall.
-        images_per_second: Pictures that could be read, over all of those seconds.
-        network_images_per_second: The same over the seconds in which the network ran.
-        includes: What happened within ``seconds``, in words.
+        seconds: Wall-clock time from the first picture to the last prediction.
+        images_per_second: Readable pictures per second of that time.
+        network_images_per_second: Readable pictures per second of running the network.
+        includes: Description of the work within ``seconds``.
     """
 
     seconds: float
@@ -33,13 +33,13 @@ class Speed:
 
 
 def measured(images: int, seconds: float, network_seconds: float, includes: str) -> Speed:
-    """Turn times into a speed.
+    """Compute the throughput from times.
 
     Args:
-        images: Pictures answered.
-        seconds: In all, above 0.
-        network_seconds: Of those, while the network ran, above 0.
-        includes: What happened within ``seconds``, in words.
+        images: Number of classified pictures.
+        seconds: Total time, above 0.
+        network_seconds: Time of running the network, above 0.
+        includes: Description of the work within ``seconds``.
     """
     return Speed(seconds, images / seconds, images / network_seconds, includes)
 
@@ -51,12 +51,12 @@ class Predictions:
     Attributes:
         logits: float32 ``[pictures, classes]``, uncalibrated.
         labels: int64 ``[pictures]``, indices into ``classes``.
-        classes: Names in the order of the logits.
-        names: One a picture; none for pictures without names.
+        classes: Class names in the order of the logits.
+        names: Names of the pictures; empty if they have none.
         temperature: Temperature of the model's card.
-        split: Which part of the data it was.
-        skipped: Why each broken picture was left out.
-        speed: How long it took, where that was measured.
+        split: The evaluated split.
+        skipped: For each picture that could not be read, the reason.
+        speed: Throughput; None if it was not measured.
     """
 
     logits: npt.NDArray[np.float32]
@@ -69,19 +69,19 @@ class Predictions:
     speed: Speed | None = None
 
     def __len__(self) -> int:
-        """Return how many pictures were answered."""
+        """Return the number of classified pictures."""
         return len(self.labels)
 
     @cached_property
     def probabilities(self) -> npt.NDArray[np.float64]:
-        """Calibrated, float64 ``[pictures, classes]``."""
+        """Calibrated probabilities, float64 ``[pictures, classes]``."""
         return softmax(self.logits, self.temperature)
 
     @cached_property
     def ranked(self) -> npt.NDArray[np.int64]:
-        """The first five classes (or as many as there are), int64 ``[pictures, 5]``.
+        """The top five classes (or all, if fewer), int64 ``[pictures, 5]``.
 
-        Of equal logits the earlier class comes first, as in a Prediction.
+        Classes with equal logits are in class order, as in a Prediction.
         """
         parts = (self.logits[rows] for rows in row_slices(self.logits))
         return np.concatenate([np.argsort(-part, axis=1, kind="stable")[:, :5] for part in parts])
@@ -98,10 +98,10 @@ class Predictions:
 
     @property
     def right(self) -> npt.NDArray[np.bool_]:
-        """Whether the top-1 class is right, bool ``[pictures]``."""
+        """Whether the top-1 class is correct, bool ``[pictures]``."""
         equal: npt.NDArray[np.bool_] = self.top1 == self.labels
         return equal
 
     def name(self, index: int) -> str:
-        """Name a picture."""
+        """Return the name of a picture, or its index as text."""
         return self.names[index] if self.names else f"picture {index}"

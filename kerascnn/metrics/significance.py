@@ -1,4 +1,4 @@
-"""How sure a measured share is, and whether two models really differ.
+"""Confidence intervals of accuracy, and significance tests.
 
 Knows: Wilson's interval, the exact binomial test, McNemar's exact test. Does not know models,
 pictures or classes.
@@ -14,12 +14,12 @@ from kerascnn.errors import ConfigError
 from kerascnn.language import tr
 
 SIGNIFICANT = 0.05
-"""A p-value below it is called significant."""
+"""p-value below which a result is significant."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """Where the true share lies, with a given confidence.
+    """Confidence interval of a proportion.
 
     Attributes:
         low: 0 to 1.
@@ -31,19 +31,18 @@ class Interval:
 
 
 def wilson_interval(right: float, total: int, confidence: float = 0.95) -> Interval:
-    """Return Wilson's score interval for a share (Wilson 1927).
+    """Return Wilson's score interval for a proportion (Wilson 1927).
 
-    It stays within 0 and 1 and is honest for shares near either, where the textbook's
+    It stays within 0 and 1 and is accurate for proportions near either, where the textbook's
     ``p ± 1.96 sqrt(p (1 - p) / n)`` is not.
 
     Args:
-        right: How many of ``total`` were right, 0 to ``total``; the mean of several counts need not
-            be whole.
+        right: Number of correct predictions, 0 to ``total``; may be a mean of several counts.
         total: Total number.
         confidence: Between 0 and 1.
 
     Returns:
-        The interval; 0 to 1 when there were none.
+        The interval; 0 to 1 if ``total`` is 0.
 
     Raises:
         ConfigError: A number outside its range.
@@ -64,7 +63,7 @@ def wilson_interval(right: float, total: int, confidence: float = 0.95) -> Inter
     share, spread = right / total, z * z / total
     middle = (share + spread / 2) / (1 + spread)
     half = z / (1 + spread) * math.sqrt(share * (1 - share) / total + spread / (4 * total))
-    # Rounding must not push the ends beyond what is possible.
+    # Rounding must not push the bounds beyond 0 and 1.
     return Interval(
         0.0 if right == 0 else max(0.0, middle - half),
         1.0 if right == total else min(1.0, middle + half),
@@ -75,12 +74,12 @@ def binomial_tail(right: int, total: int, chance: float) -> float:
     """Return the p-value of an exact one-sided binomial test.
 
     Args:
-        right: How many of ``total`` were right, 0 to ``total``.
-        total: How many there were, from 0.
-        chance: Chance of being right by guessing, between 0 and 1.
+        right: Number of correct predictions, 0 to ``total``.
+        total: Total number, at least 0.
+        chance: Probability of a correct guess, 0 to 1.
 
     Returns:
-        The chance that guessing gets so many right, or more.
+        The probability that guessing gets at least ``right`` correct.
 
     Raises:
         ConfigError: A number outside its range.
@@ -99,7 +98,7 @@ def binomial_tail(right: int, total: int, chance: float) -> float:
     if chance == 0:
         return 0.0
     odds = math.log(chance), math.log1p(-chance)
-    # In logarithms: the number of ways is too large for a float from about 1,000 pictures on.
+    # In logarithms, because binomial coefficients overflow a float from about 1,000 pictures on.
     ways = math.lgamma(total + 1)
     terms = (
         ways - math.lgamma(n + 1) - math.lgamma(total - n + 1) + n * odds[0] + (total - n) * odds[1]
@@ -112,8 +111,8 @@ def is_chance(right: int, total: int, chance: float) -> bool:
     """Return whether an accuracy is not significantly better than guessing.
 
     Returns:
-        Whether guessing gets so many right in one of 20 tries, or more often. False where there are
-        too few to tell: where all of them right would not be significant either.
+        Whether guessing is this accurate in at least one of 20 tries. False if there are too few
+        pictures to tell, because not even a perfect accuracy would be significant.
     """
     return tells_from_chance(total, chance) and binomial_tail(right, total, chance) >= SIGNIFICANT
 
@@ -124,7 +123,7 @@ def tells_from_chance(total: int, chance: float) -> bool:
 
 
 def percent(share: float) -> str:
-    """Write a share in percent, and never round it to all or to none.
+    """Format a share in percent, never rounded to 0 or 100 %.
 
     Args:
         share: 0 to 1.
@@ -147,15 +146,15 @@ def percent(share: float) -> str:
 def mcnemar_exact(only_a: int, only_b: int) -> float:
     """Return the two-sided p-value of McNemar's exact test (McNemar 1947).
 
-    Of two models that are equally good, each of the pictures that only one of them answers right
-    is a toss of a coin. The p-value is the chance that coins fall as unevenly as this, or more.
+    For two equally good models, each picture that only one of them classifies correctly is a coin
+    toss. The p-value is the chance of tosses at least as uneven as these.
 
     Args:
-        only_a: Pictures that only the first model answers right, from 0.
-        only_b: Pictures that only the second model answers right, from 0.
+        only_a: Pictures that only the first model classifies correctly, at least 0.
+        only_b: Pictures that only the second model classifies correctly, at least 0.
 
     Returns:
-        Above 0 (or 0 where it is too small for a float) up to 1; 1 where there are none.
+        From 0 (only if too small for a float) to 1; 1 if there are no such pictures.
 
     Raises:
         ConfigError: A number below 0.
@@ -167,7 +166,7 @@ def mcnemar_exact(only_a: int, only_b: int) -> float:
     if only_a < 0 or only_b < 0:
         raise ConfigError(f"{only_a} and {only_b} pictures; expected none or more.")
     total, ways, tail = only_a + only_b, 1, 0
-    # Whole numbers: nothing is lost, however small the chance.
+    # In integers, which are exact however small the chance.
     for count in range(min(only_a, only_b) + 1):
         tail += ways
         ways = ways * (total - count) // (count + 1)

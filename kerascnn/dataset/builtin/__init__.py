@@ -1,8 +1,8 @@
-"""The data set inside the package: a small, class-balanced part of Fashion-MNIST.
+"""The built-in data set: a small, class-balanced part of Fashion-MNIST.
 
-Knows: where it lies, its hash, its class names. Made by ``scripts/make_fashion_mini`` from
-the original IDX files. Fashion-MNIST is by Zalando SE (Xiao, Rasul, Vollgraf, 2017,
-https://arxiv.org/abs/1708.07747), MIT licence; see NOTICE beside this file.
+Knows: its file, hash and class names. ``scripts/make_fashion_mini`` creates it from the original
+IDX files. Fashion-MNIST is by Zalando SE (Xiao, Rasul, Vollgraf, 2017,
+https://arxiv.org/abs/1708.07747), MIT license; see NOTICE beside this file.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CLASSES = (
 
 FILE = "fashion-mini.npz"
 SHA256 = "f92d1c503ebfa47d6059deebc047fa6f3ccdd21be839ac75a701b2a373ab6f84"
-"""Of the decompressed arrays, so that it does not depend on how well they were compressed."""
+"""Hash of the decompressed arrays, which does not depend on the compression."""
 
 
 def load_fashion_mini() -> Dataset:
@@ -56,7 +56,7 @@ def load_fashion_mini() -> Dataset:
 
 
 def fingerprint(parts: dict[str, npt.NDArray[np.uint8]]) -> str:
-    """Hash the names, shapes and values of arrays, in the order of the names, by SHA-256."""
+    """Return the SHA-256 of the names, shapes and values of arrays, in the order of the names."""
     digest = hashlib.sha256()
     for name in sorted(parts):
         digest.update(f"{name}{parts[name].shape}".encode())

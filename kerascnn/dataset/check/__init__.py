@@ -1,1 +1,1 @@
-"""``kerascnn data check``: what is wrong with a data set, found before training."""
+"""``kerascnn data check``: finds the problems of a data set before training."""

@@ -1,7 +1,7 @@
-"""The check of a data set, before a model is trained on it.
+"""Checks a data set before a model is trained on it.
 
-Knows: what counts as a problem, and what is merely worth a look. Does not know how a finding is
-shown, how alike two pictures are (twins), nor what makes a single picture odd (oddities).
+Knows: which findings are problems, and which are only worth a look. Does not know how findings are
+shown, how similar two pictures are (near_duplicates), or what makes a picture unusual (outliers).
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from kerascnn.dataset.split import Dataset, Split
 from kerascnn.errors import DataError
 
 SMALLEST = 20
-"""Training pictures below which a class is called too small."""
+"""Default minimum of training pictures per class; with fewer, a class is reported as too small."""
 
 
 @dataclass(frozen=True)
 class PictureLocation:
-    """The place of a picture in the data set."""
+    """The location of a picture in the data set."""
 
     path: str
     split: str
@@ -55,9 +55,9 @@ class RepeatedPicture:
     """Duplicates or near-duplicates.
 
     Attributes:
-        places: At least two places.
-        exact: Whether the pixels of all are equal.
-        similarity: The smallest that links two of them.
+        places: Locations of at least two pictures.
+        exact: Whether all have equal pixels.
+        similarity: Smallest similarity that links two of them.
     """
 
     places: tuple[PictureLocation, ...]
@@ -66,12 +66,12 @@ class RepeatedPicture:
 
     @property
     def is_leak(self) -> bool:
-        """Whether they lie in more than one split."""
+        """Whether they are in more than one split."""
         return len({place.split for place in self.places}) > 1
 
     @property
     def is_conflict(self) -> bool:
-        """Whether they lie in more than one class."""
+        """Whether they are in more than one class."""
         return len({place.label for place in self.places}) > 1
 
     def to_dict(self) -> dict[str, Any]:
@@ -114,17 +114,17 @@ class DataCheck:
     """The findings of a check.
 
     Attributes:
-        data: What the user called it.
-        faults: What is wrong with the whole: a line each, as training would refuse it.
-        classes: Names in order.
-        counts: Pictures a class that can be read, in the order of the classes, by split.
+        data: Name or path that the user gave.
+        faults: Problems of the data set as a whole, one line each, for which training refuses it.
+        classes: Class names, in order.
+        counts: Readable pictures per class, in the order of the classes, by split.
         broken: Pictures that cannot be read.
-        repeats: The same or nearly the same pictures.
+        repeats: Duplicates and near-duplicates.
         small: Classes with too few pictures.
-        odd: Pictures unlike the others.
-        left_out: Files that lie there but are not read as pictures of a class.
-        sides: Smallest, median and largest of the longer sides, in pixels.
-        kinds: How many files of each format and mode; none for pictures in arrays.
+        odd: Unusual pictures.
+        left_out: Files that are not read as pictures of a class.
+        sides: Minimum, median and maximum of the longer sides, in pixels.
+        kinds: Number of files by format and mode; empty for pictures in arrays.
     """
 
     data: str
@@ -141,12 +141,12 @@ class DataCheck:
 
     @property
     def images(self) -> int:
-        """Pictures in all, broken ones too."""
+        """Total number of pictures, including broken ones."""
         return sum(map(sum, self.counts.values())) + len(self.broken)
 
     @property
     def problems(self) -> dict[str, int]:
-        """How many findings would make a model worse or its numbers untrue, by kind."""
+        """Number of findings that would harm a model or falsify its metrics, by kind."""
         found = {
             "faults": len(self.faults),
             "broken": len(self.broken),
@@ -186,13 +186,13 @@ def check_data(
     progress: Callable[[int, int], object] | None = None,
     faults: Sequence[str] = (),
 ) -> DataCheck:
-    """Find everything that is wrong with a data set, not only the first problem.
+    """Find all problems of a data set, not only the first.
 
     Args:
         data: A data set, or what :func:`kerascnn.dataset.load_dataset` takes.
-        smallest: Training pictures below which a class is too small.
-        progress: Called with pictures done and pictures in all.
-        faults: What was noted while a data set that is given was loaded.
+        smallest: Minimum training pictures per class.
+        progress: Called with the number of pictures done and the total.
+        faults: Problems found while the given data set was loaded.
 
     Raises:
         DataError: Not a data set at all, or one that cannot be listed.
@@ -232,10 +232,10 @@ def check_data(
 
 
 def load_for_check(data: str | Path, noted: FaultCollector) -> Dataset:
-    """Load what can be loaded; what was noted before nothing was left is not lost.
+    """Load as much as possible; if nothing is left, return an empty data set with the problems.
 
     Raises:
-        DataError: Nothing there, and nothing else to tell.
+        DataError: Nothing can be loaded, and no other problem was found.
     """
     try:
         return load_dataset(data, noted)
@@ -281,7 +281,7 @@ def _small(
 ) -> list[SmallClass]:
     found = []
     for split, numbers in counts.items():
-        # What a model is judged on may be little, but not nothing.
+        # A split for evaluation may have few pictures per class, but not none.
         fewest = smallest if split == "train" else 1
         for label, images in zip(classes, numbers, strict=True):
             if images < fewest:

@@ -1,7 +1,7 @@
-"""A fingerprint of each picture: enough to find it again, exactly or nearly, in few bytes.
+"""Fingerprints of pictures: a few bytes each, to find duplicates and near-duplicates.
 
-Knows: a hash of the decoded pixels, and a thumbnail of 16 x 16 grey values with 4 x 4 colors. Does
-not know which fingerprints are alike (:mod:`kerascnn.dataset.check.near_duplicates`), nor labels.
+Knows: a hash of the decoded pixels, and a thumbnail of 16 x 16 gray values with 4 x 4 colors. Does
+not know which are similar (:mod:`kerascnn.dataset.check.near_duplicates`), or labels.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from kerascnn.errors import PictureError
 from kerascnn.parallel import in_order
 
 SIDE, COLORS = 16, 4
-"""Pixels per side of a thumbnail: of its grey values, and of its colors, which vary less."""
+"""Pixels per side of a thumbnail, for its gray values and for its colors, which vary less."""
 
 THUMBNAIL = SIDE * SIDE + 2 * COLORS * COLORS
-"""Values of a thumbnail: grey, then the two color differences of the JPEG standard."""
+"""Number of values of a thumbnail: gray, then JPEG's two color differences."""
 
 FLAT = 4.0
-"""Grey values' standard deviation, of 255, below which a picture shows next to nothing."""
+"""Standard deviation of gray values, of 255, below which a picture counts as blank."""
 
 _HASH, _SIZES = 16, 16
-"""Bytes of a hash, and of height and width."""
+"""Number of bytes of a hash, and of height and width."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,11 @@ class Fingerprints:
     """Fingerprints of some pictures, in their order.
 
     Attributes:
-        hashes: Of size and decoded pixels, bytes ``[pictures]`` of length 16; empty where the
-            picture cannot be read.
+        hashes: Hashes of size and decoded pixels, 16 bytes each; empty if the picture cannot be
+            read.
         thumbnails: uint8 ``[pictures, THUMBNAIL]``.
-        sizes: Height and width in pixels, int64 ``[pictures, 2]``; 0 where it cannot be read.
-        broken: By index, why a picture cannot be read.
+        sizes: Height and width in pixels, int64 ``[pictures, 2]``; 0 if it cannot be read.
+        broken: Reasons why pictures cannot be read, by index.
     """
 
     hashes: tuple[bytes, ...]
@@ -55,7 +55,7 @@ class Fingerprints:
 
     @property
     def flat(self) -> npt.NDArray[np.bool_]:
-        """Whether a picture shows next to nothing, bool ``[pictures]``."""
+        """Whether a picture is blank, bool ``[pictures]``."""
         dull: npt.NDArray[np.bool_] = self.thumbnails[:, : SIDE * SIDE].std(axis=1) < FLAT
         return dull
 
@@ -63,10 +63,10 @@ class Fingerprints:
 def fingerprint_pictures(
     pictures: Pictures, progress: Callable[[int], object] | None = None
 ) -> Fingerprints:
-    """Read every picture and take its print.
+    """Compute the fingerprint of every picture.
 
     Returns:
-        The fingerprints: 320 bytes a picture, whatever its size.
+        The fingerprints: 320 bytes per picture, whatever its size.
     """
 
     def work(index: int) -> images.UInt8Array | PictureError:

@@ -1,6 +1,6 @@
-"""Evaluated pictures that are also training pictures.
+"""Finds evaluated pictures that are also training pictures.
 
-Knows: splits of a data set, names and labels. Does not know how alike two pictures are (twins).
+Knows: splits, names and labels. Does not know how similar two pictures are (near_duplicates).
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ class Leak:
     """A picture with a duplicate or near-duplicate in another split.
 
     Attributes:
-        path: Its name.
-        label: Its class.
-        twin: Name of the twin.
-        twin_label: The twin's class.
-        similarity: 1 where the pixels are equal.
+        path: Name of the picture.
+        label: Class of the picture.
+        twin: Name of the duplicate.
+        twin_label: Class of the duplicate.
+        similarity: Their similarity; 1 if the pixels are equal.
         exact: Whether the pixels are equal.
     """
 
@@ -36,7 +36,7 @@ class Leak:
 
 @dataclass(frozen=True)
 class Leaks:
-    """What was found when one split was compared with others."""
+    """Result of comparing one split with others."""
 
     images: int
     against: tuple[str, ...]
@@ -45,7 +45,7 @@ class Leaks:
 
     @property
     def exact(self) -> int:
-        """How many have a twin with equal pixels."""
+        """Number of pictures with an exact duplicate."""
         return sum(leak.exact for leak in self.pictures)
 
     def to_dict(self) -> dict[str, Any]:
@@ -61,13 +61,13 @@ class Leaks:
 
 
 def find_leaks(dataset: Dataset, judged: str, learned: Dataset | None = None) -> Leaks | None:
-    """Look for pictures of one split in the others.
+    """Find pictures of one split that are also in others.
 
     Args:
         dataset: A data set that has the split.
-        judged: Name of the split that a model is judged on.
-        learned: What the model learned from, if that is another data set: its ``train`` and
-            ``val``.
+        judged: Name of the split that a model is evaluated on.
+        learned: Data set that the model was trained on, if it is another one: its ``train`` and
+            ``val`` are compared.
     """
     source = learned or dataset
     names = tuple(

@@ -1,15 +1,14 @@
-"""Duplicates and near-duplicates among pictures.
+"""Finds duplicates and near-duplicates among pictures.
 
-Knows: fingerprints, and what is nearest or belongs together. Does not know: how pairs are found
-(:mod:`kerascnn.dataset.check.similar_pairs`), labels, splits, files.
+Knows: fingerprints, nearest pictures and groups. Does not know how pairs are found
+(:mod:`kerascnn.dataset.check.similar_pairs`), labels, splits or files.
 
-*The same* are pictures whose decoded pixels are equal. *Nearly the same* are those whose thumbnails
-agree in what sets pictures of this data set apart: thumbnails are whitened, that is, scaled so that
-what varies much among the pictures counts no more than what varies little, and two pictures are
-near-duplicates when the cosine between them is at least :data:`MIN_SIMILARITY`. Without that step,
-two pairs of trousers would be as much alike as a photograph and its copy in another quality.
+*Duplicates* are pictures whose decoded pixels are equal. *Near-duplicates* are pictures whose
+whitened thumbnails have a cosine similarity of at least :data:`MIN_SIMILARITY`. Whitening scales
+thumbnails so that directions with much and little variance in this data set count equally. Without
+it, two pairs of trousers would be as similar as a photograph and its copy in another quality.
 Brightness and contrast do not count. A copy that is smaller or more compressed is found; one that
-is mirrored, turned, cut by more than about a hundredth, or has lost its colors is not.
+is mirrored, rotated, cropped by more than about 1 %, or converted to gray is not.
 """
 
 from __future__ import annotations
@@ -34,9 +33,9 @@ class Group:
     """Duplicates or near-duplicates.
 
     Attributes:
-        indices: At least two, rising.
-        exact: Whether the pixels of all are equal.
-        similarity: The smallest that links two of them; 1 where all are equal.
+        indices: Indices of at least two pictures, ascending.
+        exact: Whether all have equal pixels.
+        similarity: Smallest similarity that links two of them; 1 if all are equal.
     """
 
     indices: tuple[int, ...]
@@ -46,10 +45,10 @@ class Group:
 
 @dataclass(frozen=True)
 class NearDuplicate:
-    """The most similar picture.
+    """The most similar other picture.
 
     Attributes:
-        index: Its index.
+        index: Index of that picture.
         similarity: From :data:`MIN_SIMILARITY` to 1.
         exact: Whether the pixels are equal.
     """
@@ -60,10 +59,10 @@ class NearDuplicate:
 
 
 def group_near_duplicates(fingerprints: Fingerprints) -> list[Group]:
-    """Find all duplicates and near-duplicates.
+    """Group all duplicates and near-duplicates.
 
     Returns:
-        Groups, in the order of their first pictures; no picture is in two.
+        Disjoint groups, in the order of their first pictures.
     """
     same = _by_hash(fingerprints, range(len(fingerprints)))
     leaders = np.asarray([members[0] for members in same.values()], np.int64)
@@ -86,10 +85,10 @@ def group_near_duplicates(fingerprints: Fingerprints) -> list[Group]:
 def find_nearest(
     fingerprints: Fingerprints, of: Sequence[int], among: Sequence[int]
 ) -> dict[int, NearDuplicate]:
-    """Find for each of some pictures the most similar one among others.
+    """Find the most similar picture in ``among`` for each picture in ``of``.
 
     Returns:
-        By index of ``of``, where there is one: its nearest.
+        By index in ``of``, the near-duplicate in ``among``, if there is one.
     """
     there = _by_hash(fingerprints, among)
     wanted = [index for index in of if fingerprints.hashes[index]]

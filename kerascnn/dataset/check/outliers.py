@@ -1,7 +1,7 @@
-"""Pictures that differ from the others of their data set, and files that are not pictures.
+"""Finds pictures that differ from the others of their data set, and files that are not pictures.
 
-Knows: what is odd about a size, a shape, a mode, a name. Does not know splits or labels: an odd
-picture may be right, and is only worth a look.
+Knows: unusual sizes, shapes, modes and names. Does not know splits or labels. An unusual picture
+may be correct, and is only worth a look.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from kerascnn.language import sentence
 from kerascnn.parallel import in_order
 
 RARE = 0.05
-"""Share of the files below which a mode is odd."""
+"""Share of the files below which a mode is unusual."""
 
 _LONG = 4.0
-"""Longer side by shorter side, from which a shape is odd."""
+"""Aspect ratio from which a shape is unusual."""
 
 _SMALL = 4.0
-"""Median longer side by a picture's own, from which it is odd."""
+"""Ratio of the median longer side to a picture's own from which its size is unusual."""
 
 _COLOR = 3
-"""Difference from grey, of 128, that no compression makes."""
+"""Difference from gray, of 128, up to which a picture is gray; compression causes no more."""
 
 _ALWAYS = {"CMYK": "print colors", "I;16": "16 bits", "I;16B": "16 bits", "LAB": "LAB colors"}
-"""By Pillow's mode: what is odd in any data set, however many pictures have it."""
+"""Modes that are unusual in any data set, however many pictures have them."""
 
 _JPEG = (".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp")
 """Suffixes that stand for JPEG."""
@@ -48,7 +48,7 @@ _SUFFIXES = {
     "GIF": (".gif",),
     "TIFF": (".tif", ".tiff"),
 }
-"""By Pillow's format: the suffixes that a file of it may have."""
+"""Valid suffixes by Pillow's format."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def headers(dataset: Dataset) -> dict[int, images.Header]:
     """Read the header of every file.
 
     Returns:
-        By index over all splits in order; none for arrays and broken files.
+        Headers by index over all splits in order, without arrays and broken files.
     """
     paths: list[Path | None] = []
     for split in dataset.ordered().values():
@@ -81,13 +81,13 @@ def headers(dataset: Dataset) -> dict[int, images.Header]:
 
 
 def left_out(dataset: Dataset) -> tuple[str, ...]:
-    """List files that lie in a folder of pictures and are not read.
+    """List the files in a folder of pictures that are not read.
 
     Args:
-        dataset: Only one that is a folder has any.
+        dataset: Data set; only a folder can have such files.
 
     Returns:
-        Paths relative to the folder, sorted; hidden files and CSV lists are not meant to be read.
+        Paths relative to the folder, sorted, without hidden files.
     """
     root = Path(dataset.name)
     splits = [split.pictures for split in dataset.splits.values()]
@@ -109,7 +109,7 @@ def find_outliers(
     """Find pictures that differ from the others.
 
     Returns:
-        In the order of the pictures; one picture may be odd in several ways.
+        Outliers in the order of the pictures; one picture may have several.
     """
     readable = [index for index in range(len(fingerprints)) if index not in fingerprints.broken]
     if not readable:
@@ -146,7 +146,7 @@ def _sizes(fingerprints: Fingerprints, readable: list[int]) -> Iterator[Outlier]
 
 def _colors(fingerprints: Fingerprints, readable: list[int]) -> Iterator[Outlier]:
     if not readable:
-        return  # of blank pictures alone there is no usual color
+        return  # all pictures are blank, so there is no usual color
     colors = fingerprints.thumbnails[readable, SIDE * SIDE :].astype(int)
     grey = np.abs(colors - 128).max(axis=1) <= _COLOR
     for is_grey, detail in (

@@ -1,16 +1,16 @@
-"""Pairs of pictures whose whitened thumbnails are nearly the same.
+"""Finds pairs of pictures whose whitened thumbnails are nearly equal.
 
-Knows: how to compare very many. Does not know: what a pair means.
+Knows: how to compare very many pictures. Does not know what a pair means.
 
-Up to some ten thousand pictures, every one is compared with every other, exactly: the first
-:data:`_FEW` of the whitened values decide nearly all pairs, because a part of a distance is never
-more than the whole. The pairs that remain are compared in full.
+Up to about ten thousand pictures, all pairs are compared exactly: the first :data:`_FEW` whitened
+values rule out nearly all of them, because a partial distance is a lower bound of the whole. The
+remaining pairs are compared in full.
 
-With more pictures, only those are compared that fall on the same side of each of some random planes
+With more pictures, only those are compared that lie on the same side of several random planes
 (locality-sensitive hashing: Charikar 2002, "Similarity estimation techniques from rounding
-algorithms"), in so many tables of planes that a pair of just :data:`MIN_SIMILARITY` is missed once
-in :data:`_MISSED`, and one of 0.98 once in a hundred thousand. So twice as many pictures take
-little more than twice as long. The planes are always the same.
+algorithms"). There are enough tables of planes that a pair with exactly :data:`MIN_SIMILARITY` is
+missed once in :data:`_MISSED`, and one with 0.98 once in a hundred thousand. So twice as many
+pictures take little more than twice as long. The planes are always the same.
 """
 
 from __future__ import annotations
@@ -26,25 +26,26 @@ from kerascnn.dataset.check.fingerprints import THUMBNAIL
 from kerascnn.dataset.check.whitening import WhitenedSpace
 
 MIN_SIMILARITY = 0.95
-"""Cosine from which two pictures are nearly the same."""
+"""Cosine similarity from which two pictures are near-duplicates."""
 
 _FEW = 40
-"""Values that are compared first; whitening sorts them by variance, so few decide most pairs."""
+"""Number of values to compare first; they are sorted by variance, so a few decide most pairs."""
 
 _ROWS, _COLUMNS = 1024, 8192
-"""Pairs compared at once: 32 MB."""
+"""Block of pairs to compare at a time: 32 MB."""
 
 _MANY = 20_000**2
-"""Pairs from which on tables are faster; above 30,000 pictures they are five times as fast."""
+"""Number of pairs from which tables are faster; above 30,000 pictures they are five times as
+fast."""
 
 _MISSED = 500
-"""Of so many pairs of just MIN_SIMILARITY, the tables miss one."""
+"""Number of pairs with exactly MIN_SIMILARITY of which the tables miss one on average."""
 
 _GATHERED = 1 << 18
-"""Pairs whose first values are gathered at once: 80 MB."""
+"""Pairs whose first values are gathered at a time: 80 MB."""
 
 _DEARER = 100
-"""A pair that is gathered takes as long as so many in a product of matrices."""
+"""Cost of comparing one gathered pair, in pairs of a matrix product."""
 
 _Floats = npt.NDArray[np.float32]
 _Indices = npt.NDArray[np.int64]
@@ -55,14 +56,14 @@ Pairs: TypeAlias = tuple[_Indices, _Indices, _Floats]
 def similar_pairs(
     space: WhitenedSpace, thumbnails: npt.NDArray[np.uint8], ones: _Indices, others: _Indices
 ) -> Iterator[Pairs]:
-    """Yield pairs of indices with their similarity, some at a time.
+    """Yield arrays of pairs of indices with their similarity.
 
     Args:
         space: Whitens thumbnails.
-        thumbnails: Of all pictures, uint8 ``[pictures, THUMBNAIL]``.
+        thumbnails: Thumbnails of all pictures, uint8 ``[pictures, THUMBNAIL]``.
         ones: Indices of the first pictures.
-        others: Indices of the second; the same array as ``ones`` for all pairs among them, each
-            once and none of a picture with itself.
+        others: Indices of the second pictures; if it is the same array as ``ones``, every pair of
+            different pictures is compared once.
     """
     if len(ones) * len(others) > _MANY:
         tables = _Tables(space, thumbnails, ones, others)
@@ -90,8 +91,8 @@ def _all_pairs(
 
 
 def _may_be_near(one: _Floats, other: _Floats) -> tuple[_Indices, _Indices]:
-    """Return the places of pairs whose first values alone do not set them too far apart."""
-    # |a - b|^2 as one product: no further pass over all the pairs.
+    """Return the positions of pairs that the first values do not rule out."""
+    # |a - b|^2 as one matrix product, without a further pass over the pairs.
     ones, size = np.ones((len(one), 1), np.float32), (one * one).sum(axis=1, keepdims=True)
     others, length = (
         np.ones((len(other), 1), np.float32),
@@ -104,7 +105,7 @@ def _may_be_near(one: _Floats, other: _Floats) -> tuple[_Indices, _Indices]:
 def _near(
     space: WhitenedSpace, thumbnails: npt.NDArray[np.uint8], ones: _Indices, others: _Indices
 ) -> Pairs:
-    # Of thousands of copies, each is in thousands of pairs: it is placed once.
+    # Each of thousands of copies is in thousands of pairs, but is projected once.
     first, row = np.unique(ones, return_inverse=True)
     second, column = np.unique(others, return_inverse=True)
     similarity = (space.project(thumbnails[first]) @ space.project(thumbnails[second]).T)[
@@ -115,7 +116,7 @@ def _near(
 
 
 class _Tables:
-    """Pictures sorted by the side of random planes on which they lie."""
+    """Hash tables of pictures, keyed by their sides of random planes."""
 
     def __init__(
         self,
@@ -126,7 +127,7 @@ class _Tables:
     ) -> None:
         self._space, self._thumbnails, self._ones, self._others = space, thumbnails, ones, others
         self._mirrored = ones is others
-        # As many planes as leave a few pictures on the same sides of all.
+        # Enough planes that only a few pictures share all sides.
         self._bits = max(8, min(31, round(math.log2(len(others)))))
         agree = (1 - math.acos(MIN_SIMILARITY) / math.pi) ** self._bits
         tables = math.ceil(-math.log(_MISSED) / math.log1p(-agree))
@@ -139,7 +140,7 @@ class _Tables:
 
     def _place(self, indices: _Indices) -> tuple[_Keys, _Floats]:
         """Return keys ``[tables, pictures]``, and first values ``[pictures, _FEW]``."""
-        weights = 2.0 ** np.arange(self._bits)  # exact, and a product of matrices
+        weights = 2.0 ** np.arange(self._bits)  # exact in float64, for a matrix product
         keys, first = [], []
         for vectors in self._space.project_in_chunks(self._thumbnails[indices]):
             sides = (vectors @ self._planes > 0).reshape(len(vectors), -1, self._bits)
@@ -148,12 +149,12 @@ class _Tables:
         return np.concatenate(keys, axis=1), np.concatenate(first)
 
     def candidates(self) -> int:
-        """Estimate the pairs that share a key in all tables, from one: they differ by chance."""
+        """Estimate the number of pairs that share a key, over all tables, from the first table."""
         _, start, stop = self._ranges(0)
         return len(self._column_keys) * int((stop - start).sum())
 
     def pairs(self) -> Iterator[Pairs]:
-        """Yield pairs; some come more than once."""
+        """Yield pairs; some occur more than once."""
         for table in range(len(self._column_keys)):
             order, start, stop = self._ranges(table)
             for first, place in _spread(start, stop):
@@ -167,7 +168,7 @@ class _Tables:
                     yield _near(self._space, self._thumbnails, one, other)
 
     def _ranges(self, table: int) -> tuple[_Indices, _Indices, _Indices]:
-        """Return columns by key, and where in them those of each row begin and end."""
+        """Return the columns sorted by key, and the range of columns that match each row."""
         keys, wanted = self._column_keys[table], self._row_keys[table]
         order = np.argsort(keys, kind="stable")
         ordered = keys[order]
@@ -175,7 +176,7 @@ class _Tables:
 
 
 def _spread(start: _Indices, stop: _Indices) -> Iterator[tuple[_Indices, _Indices]]:
-    """Yield rows beside each place of their ranges, some rows at a time."""
+    """Expand ranges to pairs of row and position, some rows at a time."""
     ends = np.cumsum(stop - start)
     row = 0
     while row < len(start):

@@ -1,6 +1,7 @@
-"""What is wrong with a data set as a whole: too few classes, too few pictures, all alike.
+"""Finds problems of a data set as a whole: too few classes, too few pictures, all equal.
 
-Knows: counts and hashes. Does not know single pictures (oddities), nor how alike two are (twins).
+Knows: counts and hashes. Does not know single pictures (outliers), or how similar two are
+(near_duplicates).
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from kerascnn.dataset.check.fingerprints import Fingerprints
 def structural_faults(
     counts: Mapping[str, Sequence[int]], classes: Sequence[str], fingerprints: Fingerprints
 ) -> Iterator[str]:
-    """Find what makes a data set unfit for training, whatever its single pictures are like.
+    """Find problems that make a data set unfit for training, whatever its pictures.
 
     Yields:
-        Each fault in one line: what is there, what was expected, what to do.
+        Each problem in one line: what was found, what was expected, what to do.
     """
     train = counts["train"]
     if len(classes) == 1:

@@ -1,6 +1,6 @@
-"""Thumbnails scaled so that what sets the pictures of a data set apart counts.
+"""Whitens thumbnails, so that the differences between pictures of a data set count equally.
 
-Knows: what varies among photographs and among these pictures. Does not know: which are alike.
+Knows: the covariance of photographs and of these pictures. Does not know which are similar.
 """
 
 from __future__ import annotations
@@ -13,23 +13,24 @@ import numpy.typing as npt
 from kerascnn.dataset.check.fingerprints import FLAT, SIDE, THUMBNAIL
 
 _SAMPLE = 4000
-"""Pictures from which it is learned what varies."""
+"""Maximum pictures from which the covariance is estimated."""
 
 _SHARE, _NOISE = 0.1, 0.05**2
-"""Variances below this share of their mean, or below that of compression, are not scaled up."""
+"""Regularization: share of the mean variance, and variance of compression noise; the larger one is
+added to each variance, so that noise is not scaled up."""
 
 _AT_ONCE = 8192
-"""Thumbnails projected at once: 25 MB."""
+"""Thumbnails to project at a time: 25 MB."""
 
 _Floats = npt.NDArray[np.float32]
 
 
 class WhitenedSpace:
-    """What varies among the pictures of a data set, and how much."""
+    """The whitening transform of a data set's thumbnails."""
 
     def __init__(self, thumbnails: npt.NDArray[np.uint8]) -> None:
         sample = _normalized(thumbnails[:: max(1, len(thumbnails) // _SAMPLE)]).astype(np.float64)
-        # Few pictures cannot tell what varies: then it is what varies in photographs.
+        # The fewer pictures, the more the covariance is that of photographs in general.
         known = max(0.0, 1 - THUMBNAIL / len(sample))
         self._mean = (sample.mean(axis=0) * known).astype(np.float32)
         spread = np.cov(sample.T, bias=True) if known else np.zeros((THUMBNAIL, THUMBNAIL))
@@ -37,7 +38,7 @@ class WhitenedSpace:
         spread = known * spread + (1 - known) * usual * _photographs()
         variances, directions = np.linalg.eigh(spread)
         scale = np.sqrt(np.maximum(variances, 0) + max(_SHARE * usual, _NOISE))
-        # What varies most comes first: it decides soonest.
+        # The directions with the largest variance come first, because they decide soonest.
         self._basis = (directions / scale)[:, ::-1].astype(np.float32)
 
     def project(self, thumbnails: npt.NDArray[np.uint8]) -> _Floats:
@@ -53,16 +54,16 @@ class WhitenedSpace:
         )
 
     def project_in_chunks(self, thumbnails: npt.NDArray[np.uint8]) -> Iterator[_Floats]:
-        """Yield the unit vectors of some thousand thumbnails after those of others."""
+        """Yield unit vectors, some thousand thumbnails at a time."""
         for start in range(0, len(thumbnails), _AT_ONCE):
             yield self.project(thumbnails[start : start + _AT_ONCE])
 
 
 def _photographs() -> npt.NDArray[np.float64]:
-    """Return how grey values of photographs vary together, with a mean variance of 1.
+    """Return the covariance of gray values in photographs, with a mean variance of 1.
 
-    Their power falls with the square of the frequency (Field 1987), so wide shades say little of
-    what is seen. Colors are taken as they come.
+    Their power falls with the square of the frequency (Field 1987), so low frequencies say little
+    about the content. Colors are left unscaled.
     """
     place, wave = np.meshgrid(np.arange(SIDE), np.arange(SIDE))
     cosines = np.cos(np.pi * (place + 0.5) * wave / SIDE)
