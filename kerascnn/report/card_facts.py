@@ -59,4 +59,5 @@ def learning_of(card: ModelCard) -> Learning | None:
     if not {*_COUNTED} <= {*card.metrics} or not isinstance(pictures, int):
         return None
     counts = {name: int(card.metrics[name]) for name in _COUNTED}
-    return Learning(pictures=pictures, classes=len(card.classes), **counts)
+    leaked = int(card.metrics.get("val_leaked", 0))
+    return Learning(pictures=pictures, classes=len(card.classes), **counts, val_leaked=leaked)

@@ -112,6 +112,7 @@ class Learning:
         val_right: How many of the validation pictures are answered right.
         val_images: Number of validation pictures.
         val_largest: How many of those belong to the commonest class among them.
+        val_leaked: How many of those are also training pictures.
     """
 
     steps: int
@@ -122,6 +123,7 @@ class Learning:
     val_right: int
     val_images: int
     val_largest: int
+    val_leaked: int = 0
 
     @property
     def has_learned(self) -> bool:

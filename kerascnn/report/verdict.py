@@ -13,7 +13,7 @@ import numpy as np
 
 from kerascnn.language import count, tr
 from kerascnn.metrics.significance import Interval, is_chance, percent, tells_from_chance
-from kerascnn.report.causes import causes, not_learned, not_told
+from kerascnn.report.causes import causes, leaked, not_learned, not_told
 from kerascnn.report.content import Content
 
 Tone = Literal["good", "fair", "poor"]
@@ -62,6 +62,7 @@ def judge(content: Content) -> Verdict:
     elif evaluation.top1 < (1 + baseline) / 2 or not tells_from_chance(evaluation.images, baseline):
         tone = "fair"
     remarks = [
+        _leaked(content),
         _baseline(tone, baseline, content),
         *([] if tone == "poor" else causes(content)),
         *_training(content),
@@ -89,6 +90,12 @@ def split_name(content: Content) -> str:
     """Return what the split that was judged is called in sentences."""
     split = content.evaluation.split
     return tr(_SPLIT_NAMES.get(split, split))
+
+
+def _leaked(content: Content) -> str:
+    if content.learning is None or content.evaluation.split != "val":
+        return ""
+    return leaked(content.learning.val_leaked, content.learning.val_images)
 
 
 def _baseline(tone: Tone, baseline: float, content: Content) -> str:

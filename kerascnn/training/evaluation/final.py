@@ -59,7 +59,8 @@ def evaluate_kept(
 
     The card's metrics get ``steps`` of the optimizer in all epochs, ``train_right`` of
     ``train_images`` training pictures, ``train_top1``, ``val_right`` of ``val_images`` and
-    ``val_largest``: how many of those belong to the commonest class.
+    ``val_largest``: how many of those belong to the commonest class, and ``val_leaked``: how many
+    are also training pictures.
 
     Raises:
         ModelFileError: The run folder is not complete.
@@ -93,6 +94,7 @@ def _measured(
         "val_right": int((kept.logits.argmax(1) == feed.val.labels).sum()),
         "val_images": len(feed.val),
         "val_largest": int(np.bincount(feed.val.labels).max()),
+        "val_leaked": feed.leaked,
     }
 
 

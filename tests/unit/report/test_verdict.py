@@ -108,6 +108,15 @@ def test_sure_mistakes_are_shown_as_possibly_wrong_labels(content):
     assert "label may be wrong" not in told(content, evaluation(wrong_in(5), LABELS))
 
 
+@pytest.mark.parametrize(("copies", "told_"), [(0, False), (1, False), (2, True), (100, True)])
+def test_copies_of_training_pictures_are_told_of_the_validation_pictures(content, copies, told_):
+    known = learning(val_leaked=copies)
+    said = f"{copies} of 100 validation pictures are also training pictures"
+    found = told(content, evaluation(wrong_in(10), LABELS), learning=known)
+    assert (said in found) == told_
+    assert said not in told(content, evaluation(wrong_in(10), LABELS, "test"), learning=known)
+
+
 def test_splits_that_differ_are_told(content):
     test = evaluation(wrong_in(80), LABELS, "test")
     assert "do not come from the same distribution" in told(content, test, learning=learning())

@@ -130,6 +130,21 @@ def test_what_too_few_pictures_cannot_tell_from_guessing_is_said() -> None:
     assert following == "next: kerascnn export r --onnx"
 
 
+def test_copies_of_training_pictures_are_told_at_the_end_and_in_the_report() -> None:
+    data = np.load(write_clothes(Path("clothes.npz")))
+    pictures, labels = data["x_train"], data["y_train"]
+    kept = np.arange(120) % 60 < 50  # 10 of 60 of each class are held out, or 5 copied
+    held = np.flatnonzero(~kept)
+    held[::2] = np.flatnonzero(kept)[:10]
+    np.savez("copied.npz", x_train=pictures[kept], y_train=labels[kept],
+             x_val=pictures[held], y_val=labels[held])  # fmt: skip
+    done = run("train", "copied.npz", "--out", "r", "--epochs", 1, "--image-size", 12)
+    said = "10 of 20 validation pictures are also training pictures, so the validation accuracy"
+    assert done.exit_code == 0, done.stderr
+    assert said in done.stderr and said in done.stdout
+    assert training.open_run("r").card.metrics["val_leaked"] == 10
+
+
 def test_what_has_learned_is_invited_to_export() -> None:
     data = write_clothes(Path("clothes.npz"))
     done = run("train", data, "--out", "r", "--image-size", 12, "--val", 0.5)
