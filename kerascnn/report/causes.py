@@ -91,7 +91,7 @@ def not_told(baseline: float) -> str:
     """Say that pictures are too few, or too many of one class, to tell a model from guessing."""
     return tr(
         "These pictures do not show whether that is better than guessing: always predicting the "
-        "most frequent class would give {naive}.",
+        "most frequent class would give {naive}. Evaluate it on more pictures.",
         naive=f"{baseline:.0%}",
     )
 

@@ -81,6 +81,16 @@ def test_too_few_pictures_to_tell_from_guessing_praise_nothing(content, answers,
     assert not re.search("far better|has learned|has not learned", said)
 
 
+def test_few_pictures_are_no_proof_that_nothing_was_learned(content):
+    few = evaluation([0, 1, 3], np.asarray([0, 1, 2]))
+    counts = {"train_images": 36, "val_right": 2, "val_images": 3, "val_largest": 1}
+    fitted = told(content, few, learning=learning(36, pictures=36, train_largest=9, **counts))
+    assert "These pictures do not show whether that is better than guessing" in fitted
+    guessed = told(content, few, learning=learning(9, pictures=36, train_largest=9, **counts))
+    assert "It has not learned" in guessed
+    assert "only 25.0% of its training pictures" in guessed
+
+
 def test_too_few_steps_and_too_few_pictures_are_told_apart(content):
     found = evaluation(wrong_in(60), LABELS)
     assert "it overfits. It has about 500 pictures per class" in told(
