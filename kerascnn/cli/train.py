@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from kerascnn.printable import command_line, printable
 
 if TYPE_CHECKING:
     from kerascnn.card import ModelCard
+    from kerascnn.report import Learning
     from kerascnn.training.config import TrainConfig
     from kerascnn.training.run.folder import Run
 
@@ -132,6 +134,14 @@ def _tell(run: Run, as_json: bool) -> None:
     click.echo(_next(run, card))
 
 
+def _doubts(learning: Learning) -> Iterator[str]:
+    """Say why the validation accuracy does not tell what it seems to."""
+    from kerascnn.report.causes import leaked, not_told
+
+    yield leaked(learning.val_leaked, learning.val_images)
+    yield "" if learning.is_told else not_told(learning.baseline)
+
+
 def _train(
     ctx: click.Context,
     config: TrainConfig,
@@ -164,13 +174,13 @@ def _train(
 
 def _next(run: Run, card: ModelCard) -> str:
     from kerascnn.report.card_facts import learning_of
-    from kerascnn.report.causes import not_learned, not_told
+    from kerascnn.report.causes import not_learned
 
     learning = learning_of(card)
     if learning is None or learning.has_learned:
         command = command_line(["kerascnn", "export", str(run.folder), "--onnx"])
-        doubt = f"{not_told(learning.baseline)}\n" if learning and not learning.is_told else ""
-        return doubt + tr("next: {command}", command=command)
+        doubts = filter(None, _doubts(learning) if learning else ())
+        return "\n".join([*doubts, tr("next: {command}", command=command)])
     sentence = tr(
         "It has not learned: {right} of {images} validation pictures are classified correctly, "
         "and always predicting the most frequent class gives {naive}.",

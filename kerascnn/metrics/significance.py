@@ -107,19 +107,26 @@ def binomial_tail(right: int, total: int, chance: float) -> float:
     return min(1.0, math.fsum(map(math.exp, terms)))
 
 
+def beats_chance(right: int, total: int, chance: float) -> bool:
+    """Return whether an accuracy is significantly better than guessing."""
+    return binomial_tail(right, total, chance) < SIGNIFICANT
+
+
 def is_chance(right: int, total: int, chance: float) -> bool:
-    """Return whether an accuracy is not significantly better than guessing.
+    """Return whether an accuracy shows that a model does not do better than guessing.
 
     Returns:
-        Whether guessing is this accurate in at least one of 20 tries. False if there are too few
-        pictures to tell, because not even a perfect accuracy would be significant.
+        Whether it is not significantly better than guessing, and significantly worse than halfway
+        from guessing to perfect. Where it is neither there are too few pictures to tell: 2 of 3
+        are no proof of three classes having been learned, nor that they were not.
+
+    Examples:
+        >>> is_chance(25, 100, 0.25), is_chance(2, 3, 1 / 3)
+        (True, False)
     """
-    return tells_from_chance(total, chance) and binomial_tail(right, total, chance) >= SIGNIFICANT
-
-
-def tells_from_chance(total: int, chance: float) -> bool:
-    """Return whether there are enough pictures for a perfect accuracy to be significant."""
-    return chance**total < SIGNIFICANT
+    if beats_chance(right, total, chance) or right == total or chance == 1:
+        return False
+    return 1 - binomial_tail(right + 1, total, (1 + chance) / 2) < SIGNIFICANT
 
 
 def percent(share: float) -> str:

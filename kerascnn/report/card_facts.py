@@ -59,4 +59,5 @@ def learning_of(card: ModelCard) -> Learning | None:
     if not {*_COUNTED} <= {*card.metrics} or not isinstance(pictures, int):
         return None
     counts = {name: int(card.metrics[name]) for name in _COUNTED}
-    return Learning(pictures=pictures, classes=len(card.classes), **counts)
+    newer = {name: int(card.metrics.get(name, 0)) for name in ("val_leaked", "train_largest")}
+    return Learning(pictures=pictures, classes=len(card.classes), **counts, **newer)

@@ -28,6 +28,10 @@ _SURE = 0.95
 _ALIKE = 0.2
 """Share of the pictures of two classes that are taken for each other."""
 
+_LEAK = 0.01
+"""Share of the validation pictures that are training pictures; fewer change the accuracy by less
+than anybody looks at."""
+
 _UNLIKE = 0.15
 """Share of the pictures that would have to change class to balance two splits alike."""
 
@@ -87,8 +91,20 @@ def not_told(baseline: float) -> str:
     """Say that pictures are too few, or too many of one class, to tell a model from guessing."""
     return tr(
         "These pictures do not show whether that is better than guessing: always predicting the "
-        "most frequent class would give {naive}.",
+        "most frequent class would give {naive}. Evaluate it on more pictures.",
         naive=f"{baseline:.0%}",
+    )
+
+
+def leaked(copies: int, images: int) -> str:
+    """Say that validation pictures are also training pictures; nothing where that hardly counts."""
+    if copies <= _LEAK * images:
+        return ""
+    return tr(
+        "{count} of {images} validation pictures are also training pictures, so the validation "
+        "accuracy is not that of new pictures. To list them: kerascnn data check DATA",
+        count=f"{copies:,}",
+        images=f"{images:,}",
     )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from kerascnn.images import UInt8Array
 from kerascnn.metrics.classification import Evaluation, Misclassification
-from kerascnn.metrics.significance import is_chance, tells_from_chance
+from kerascnn.metrics.significance import beats_chance, is_chance
 
 if TYPE_CHECKING:
     from kerascnn.inference.occlusion import Heat
@@ -112,6 +112,8 @@ class Learning:
         val_right: How many of the validation pictures are answered right.
         val_images: Number of validation pictures.
         val_largest: How many of those belong to the commonest class among them.
+        val_leaked: How many of those are also training pictures.
+        train_largest: How many of ``train_images`` belong to the commonest class; 0: not measured.
     """
 
     steps: int
@@ -122,16 +124,33 @@ class Learning:
     val_right: int
     val_images: int
     val_largest: int
+    val_leaked: int = 0
+    train_largest: int = 0
 
     @property
     def has_learned(self) -> bool:
         """Whether it is better than always naming the commonest class, or too few can tell."""
-        return not is_chance(self.val_right, self.val_images, self.baseline)
+        return self.beats_chance or not (self._fits_nothing or self._is_chance)
 
     @property
     def is_told(self) -> bool:
-        """Whether there are validation pictures enough to tell it from guessing."""
-        return tells_from_chance(self.val_images, self.baseline)
+        """Whether the pictures tell it from guessing."""
+        return self.beats_chance or not self.has_learned
+
+    @property
+    def beats_chance(self) -> bool:
+        """Whether it is significantly better than always naming the commonest class."""
+        return beats_chance(self.val_right, self.val_images, self.baseline)
+
+    @property
+    def _is_chance(self) -> bool:
+        return is_chance(self.val_right, self.val_images, self.baseline)
+
+    @property
+    def _fits_nothing(self) -> bool:
+        """Whether it guesses even its training pictures, which are more than the others."""
+        chance = self.train_largest / self.train_images
+        return is_chance(self.train_right, self.train_images, chance)
 
     @property
     def baseline(self) -> float:

@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 
 from kerascnn.language import count, tr
-from kerascnn.metrics.significance import Interval, is_chance, percent, tells_from_chance
-from kerascnn.report.causes import causes, not_learned, not_told
+from kerascnn.metrics.significance import Interval, beats_chance, is_chance, percent
+from kerascnn.report.causes import causes, leaked, not_learned, not_told
 from kerascnn.report.content import Content
 
 Tone = Literal["good", "fair", "poor"]
@@ -57,12 +57,15 @@ def judge(content: Content) -> Verdict:
     baseline = max(score.support for score in evaluation.per_class) / evaluation.images
     right = sum(row[place] for place, row in enumerate(evaluation.confusion))
     tone: Tone = "good"
-    if is_chance(right, evaluation.images, baseline):
+    learned = content.learning is None or evaluation.split != "val" or content.learning.has_learned
+    beats = beats_chance(right, evaluation.images, baseline)
+    if not learned or is_chance(right, evaluation.images, baseline):
         tone = "poor"
-    elif evaluation.top1 < (1 + baseline) / 2 or not tells_from_chance(evaluation.images, baseline):
+    elif evaluation.top1 < (1 + baseline) / 2 or not beats:
         tone = "fair"
     remarks = [
-        _baseline(tone, baseline, content),
+        _leaked(content),
+        _baseline(tone, beats, baseline, content),
         *([] if tone == "poor" else causes(content)),
         *_training(content),
         *_classes(content),
@@ -91,7 +94,13 @@ def split_name(content: Content) -> str:
     return tr(_SPLIT_NAMES.get(split, split))
 
 
-def _baseline(tone: Tone, baseline: float, content: Content) -> str:
+def _leaked(content: Content) -> str:
+    if content.learning is None or content.evaluation.split != "val":
+        return ""
+    return leaked(content.learning.val_leaked, content.learning.val_images)
+
+
+def _baseline(tone: Tone, beats: bool, baseline: float, content: Content) -> str:
     naive = f"{baseline:.0%}"
     if tone == "poor":
         sentence = tr(
@@ -100,7 +109,7 @@ def _baseline(tone: Tone, baseline: float, content: Content) -> str:
             naive=naive,
         )
         return f"{sentence} {_why_poor(content)}"
-    if not tells_from_chance(content.evaluation.images, baseline):
+    if not beats:
         return not_told(baseline)
     if tone == "fair":
         return tr(

@@ -10,12 +10,12 @@ import logging
 from dataclasses import replace
 
 from kerascnn.language import sentence, tr
+from kerascnn.report.causes import leaked
 from kerascnn.training.auto.hyperparameters import batch_size_for, resolve_auto, resolve_keep
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.clock import Deadline
 from kerascnn.training.config import AUTO, TrainConfig
 from kerascnn.training.data.feed import Feed
-from kerascnn.training.data.leakage import warn_of_leaks
 from kerascnn.training.distribution.device import start_deterministically
 from kerascnn.training.distribution.local_devices import sharing
 from kerascnn.training.distribution.processes import broadcast_state, check_same_options, is_first
@@ -74,8 +74,8 @@ def train_on(
             run.begin(config)
         progress.on_run_begin(run.folder, len(loop.history))
         progress.on_plan(plan(config, feed, start, run, device))
-        if is_first():
-            warn_of_leaks(feed)
+        if is_first() and (copies := leaked(feed.leaked, len(feed.val))):
+            log.warning("%s", copies)
         trained = loop.run_all()
         if is_first():
             _finish(config, run, feed, loop if trained else None, progress)

@@ -18,6 +18,7 @@ from kerascnn.errors import DataError
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.data.cache import open_cache
+from kerascnn.training.data.leakage import count_leaks
 from kerascnn.training.data.pack import Pack, pack
 from kerascnn.training.data.splits import run_dataset
 from kerascnn.training.networks import Network, find_network
@@ -50,6 +51,11 @@ class Feed:
     def fingerprint(self) -> str:
         """SHA-256 of everything that the network sees; see :func:`fingerprint`."""
         return fingerprint(self.dataset.classes, self.packs)
+
+    @cached_property
+    def leaked(self) -> int:
+        """How many validation pictures are also training pictures."""
+        return count_leaks(self.train.images, self.val.images)
 
 
 def prepare(

@@ -6,39 +6,16 @@ data check`` lists them.
 
 from __future__ import annotations
 
-import logging
-
 import numpy as np
 import numpy.typing as npt
 
 from kerascnn.dataset import ArrayPictures
 from kerascnn.dataset.check.fingerprints import concatenate, fingerprint_pictures
 from kerascnn.dataset.check.near_duplicates import find_nearest
-from kerascnn.language import tr
-from kerascnn.training.data.feed import Feed
-
-log = logging.getLogger(__name__)
-
-MATTERS = 0.01
-"""Share of the validation pictures above which to warn; fewer hardly change the accuracy."""
 
 COPY = 0.99
 """Minimum similarity of copies; most reach it at two sizes of one picture, neighboring crops do
 not."""
-
-
-def warn_of_leaks(feed: Feed) -> None:
-    """Warn if validation pictures are also training pictures."""
-    count = count_leaks(feed.train.images, feed.val.images)
-    if count > MATTERS * len(feed.val):
-        log.warning(
-            tr(
-                "%s of %s validation pictures are also training pictures, so the validation "
-                "accuracy will be too high. To list them: kerascnn data check DATA"
-            ),
-            f"{count:,}",
-            f"{len(feed.val):,}",
-        )
 
 
 def count_leaks(train: npt.NDArray[np.uint8], val: npt.NDArray[np.uint8]) -> int:

@@ -34,19 +34,27 @@ _STEPS, _PRECISION = 60, 1e-12
 """Steps at most, as many as halving alone would need, and the relative change that ends them."""
 
 
-def calibrate(run: Run, val: Pack, logits: npt.NDArray[np.float32]) -> None:
+def calibrate(run: Run, val: Pack, logits: npt.NDArray[np.float32], copies: int = 0) -> None:
     """Fit the temperature of a run's kept network, and write it into its card.
 
     The card's metrics get ``val_ece_uncalibrated``, ``val_ece``, ``val_nll_uncalibrated`` and
     ``val_nll``. Where no temperature can be found it stays 1, with a notice that says why.
 
+    Args:
+        run: A run.
+        val: Its validation pictures.
+        logits: Its network's outputs for those.
+        copies: How many of those are also training pictures, of which a network is too sure.
+
     Raises:
         ModelFileError: The run folder is not complete.
     """
     card = run.card
-    temperature = fit_temperature(logits, val.labels)
+    leaked = 2 * copies > len(val)
+    temperature = None if leaked else fit_temperature(logits, val.labels)
     if temperature is None:
-        log.warning("%s: probabilities are not calibrated: %s", run.folder, _why(logits, val))
+        why = _why(logits, val, leaked)
+        log.warning("%s: probabilities are not calibrated: %s", run.folder, why)
     before = reliability(logits, val.labels)
     after = reliability(logits, val.labels, temperature or 1.0)
     measured = {
@@ -101,7 +109,9 @@ def _slope(
     return float((expected - own).mean()), float(spread.mean())
 
 
-def _why(logits: npt.NDArray[np.float32], val: Pack) -> str:
+def _why(logits: npt.NDArray[np.float32], val: Pack, leaked: bool) -> str:
+    if leaked:
+        return "most of the validation pictures are also training pictures. Give others with `val`."
     if len(val) < FEWEST:
         return f"{len(val)} validation pictures are too few. Expected at least {FEWEST}."
     if (logits.argmax(axis=1) == val.labels).all():

@@ -58,8 +58,9 @@ def evaluate_kept(
     """Measure the kept network on training and validation pictures, and write it into the card.
 
     The card's metrics get ``steps`` of the optimizer in all epochs, ``train_right`` of
-    ``train_images`` training pictures, ``train_top1``, ``val_right`` of ``val_images`` and
-    ``val_largest``: how many of those belong to the commonest class.
+    ``train_images`` training pictures, ``train_top1``, ``val_right`` of ``val_images``,
+    ``train_largest`` and ``val_largest``: how many of those belong to the commonest class, and
+    ``val_leaked``: how many validation pictures are also training pictures.
 
     Raises:
         ModelFileError: The run folder is not complete.
@@ -70,7 +71,7 @@ def evaluate_kept(
     run.save_card(card.with_(metrics=card.metrics | measured))
     if calibration:
         progress.on_work(sentence("calibration"), 0, 0)
-        calibrate(run, feed.val, kept.logits)
+        calibrate(run, feed.val, kept.logits, feed.leaked)
     return kept
 
 
@@ -90,9 +91,11 @@ def _measured(
         "train_right": right,
         "train_images": len(sample),
         "train_top1": right / len(sample),
+        "train_largest": int(np.bincount(feed.train.labels[sample]).max()),
         "val_right": int((kept.logits.argmax(1) == feed.val.labels).sum()),
         "val_images": len(feed.val),
         "val_largest": int(np.bincount(feed.val.labels).max()),
+        "val_leaked": feed.leaked,
     }
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from kerascnn.errors import ConfigError
 from kerascnn.metrics.significance import (
+    beats_chance,
     binomial_tail,
     is_chance,
     mcnemar_exact,
@@ -55,10 +56,22 @@ def test_the_binomial_test_is_scipys():
         binomial_tail(5, 4, 0.5)
 
 
-def test_chance_is_told_from_learning_and_from_too_few_pictures():
-    assert is_chance(7, 16, 0.25)
-    assert not is_chance(8, 16, 0.25)
-    assert not is_chance(0, 2, 0.5), "two of two would be no proof either"
+@pytest.mark.parametrize(
+    ("right", "total", "chance", "said"),
+    [(8, 16, 1 / 4, "beats"), (7, 16, 1 / 4, ""), (6, 16, 1 / 4, "chance"),
+     (3, 3, 1 / 3, "beats"), (2, 3, 1 / 3, ""), (2, 2, 1 / 2, ""), (0, 2, 1 / 2, ""),
+     (0, 4, 1 / 2, "chance"), (9, 9, 1.0, ""), (8, 9, 1.0, ""),
+     (30_000, 60_000, 1 / 2, "chance"), (60_000, 60_000, 1 / 2, "beats")],
+)  # fmt: skip
+def test_chance_is_told_from_learning_and_from_too_few_pictures(right, total, chance, said):
+    stats = pytest.importorskip("scipy.stats")
+    assert beats_chance(right, total, chance) == (said == "beats")
+    assert is_chance(right, total, chance) == (said == "chance")
+    if chance < 1:
+        better = stats.binomtest(right, total, chance, alternative="greater").pvalue
+        worse = stats.binomtest(right, total, (1 + chance) / 2, alternative="less").pvalue
+        told = "beats" if better < 0.05 else "chance" if worse < 0.05 else ""
+        assert told == said
 
 
 @pytest.mark.parametrize(

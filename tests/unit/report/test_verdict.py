@@ -81,6 +81,16 @@ def test_too_few_pictures_to_tell_from_guessing_praise_nothing(content, answers,
     assert not re.search("far better|has learned|has not learned", said)
 
 
+def test_few_pictures_are_no_proof_that_nothing_was_learned(content):
+    few = evaluation([0, 1, 3], np.asarray([0, 1, 2]))
+    counts = {"train_images": 36, "val_right": 2, "val_images": 3, "val_largest": 1}
+    fitted = told(content, few, learning=learning(36, pictures=36, train_largest=9, **counts))
+    assert "These pictures do not show whether that is better than guessing" in fitted
+    guessed = told(content, few, learning=learning(9, pictures=36, train_largest=9, **counts))
+    assert "It has not learned" in guessed
+    assert "only 25.0% of its training pictures" in guessed
+
+
 def test_too_few_steps_and_too_few_pictures_are_told_apart(content):
     found = evaluation(wrong_in(60), LABELS)
     assert "it overfits. It has about 500 pictures per class" in told(
@@ -106,6 +116,15 @@ def test_sure_mistakes_are_shown_as_possibly_wrong_labels(content):
     assert "5 wrong predictions have a confidence of at least 95%" in sure
     assert re.search(r"\((?:[0-4]\.png, ){3}\.\.\.\)", sure)
     assert "label may be wrong" not in told(content, evaluation(wrong_in(5), LABELS))
+
+
+@pytest.mark.parametrize(("copies", "told_"), [(0, False), (1, False), (2, True), (100, True)])
+def test_copies_of_training_pictures_are_told_of_the_validation_pictures(content, copies, told_):
+    known = learning(val_leaked=copies)
+    said = f"{copies} of 100 validation pictures are also training pictures"
+    found = told(content, evaluation(wrong_in(10), LABELS), learning=known)
+    assert (said in found) == told_
+    assert said not in told(content, evaluation(wrong_in(10), LABELS, "test"), learning=known)
 
 
 def test_splits_that_differ_are_told(content):

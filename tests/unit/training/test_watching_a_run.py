@@ -123,11 +123,40 @@ def test_what_has_not_learned_is_told_last_and_again_by_export() -> None:
 
 def test_what_too_few_pictures_cannot_tell_from_guessing_is_said() -> None:
     data = write_clothes(Path("few.npz"), each=10)
-    done = run("train", data, "--out", "r", "--epochs", 1, "--image-size", 12, "--val", 0.1)
+    done = run("train", data, "--out", "r", "--epochs", 20, "--image-size", 12, "--val", 0.1)
     doubt, following = done.stdout.splitlines()[-2:]
     assert doubt.startswith("These pictures do not show whether that is better than guessing")
-    assert doubt.endswith("always predicting the most frequent class would give 50%.")
+    assert "always predicting the most frequent class would give 50%." in doubt
     assert following == "next: kerascnn export r --onnx"
+
+
+@pytest.mark.page
+def test_what_guesses_its_training_pictures_has_not_learned_however_few_are_held_out() -> None:
+    pictures = np.load(write_clothes(Path("clothes.npz"), each=10))["x_train"]
+    np.savez("twice.npz", x_train=np.repeat(pictures, 2, axis=0), y_train=np.arange(40) % 2)
+    done = run("train", "twice.npz", "--out", "r", "--epochs", 2, "--image-size", 12, "--val", 0.1)
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.splitlines()[-1].startswith("It has not learned: ")
+    assert "It has not learned: " in training.open_run("r").report_path.read_text()
+
+
+@pytest.mark.page
+def test_copies_of_training_pictures_are_told_at_the_end_and_in_the_report() -> None:
+    data = np.load(write_clothes(Path("clothes.npz")))
+    pictures, labels = data["x_train"], data["y_train"]
+    kept = np.arange(120) % 60 < 50  # of each class; of the 20 others, copies take the place of 11
+    held = np.flatnonzero(~kept)
+    held[:11] = np.flatnonzero(kept)[:11]
+    np.savez("copied.npz", x_train=pictures[kept], y_train=labels[kept],
+             x_val=pictures[held], y_val=labels[held])  # fmt: skip
+    done = run("train", "copied.npz", "--out", "r", "--epochs", 1, "--image-size", 12)
+    said = "11 of 20 validation pictures are also training pictures, so the validation accuracy"
+    assert done.exit_code == 0, done.stderr
+    assert said in done.stderr and said in done.stdout
+    assert said in training.open_run("r").report_path.read_text()
+    card = training.open_run("r").card
+    assert (card.metrics["val_leaked"], card.temperature) == (11, 1)
+    assert "not calibrated: most of the validation pictures are also training" in done.stderr
 
 
 def test_what_has_learned_is_invited_to_export() -> None:
