@@ -1,7 +1,7 @@
 """kerascnn: from a folder of pictures to an image classifier in one ONNX file.
 
-The public names, and nothing heavy: each is imported when it is first used, so that
-``import kerascnn`` costs nothing and the inference half never meets Keras.
+Holds the public names; each is imported on first use, so that ``import kerascnn`` is fast and the
+inference half never imports Keras.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The process of the command line: ``kerascnn`` and ``python -m kerascnn``.
+"""Entry point of the command line: ``kerascnn`` and ``python -m kerascnn``.
 
-Knows: how the process ends. Does not know any command.
+Knows: how the process exits. Does not know any command.
 """
 
 from __future__ import annotations
@@ -10,25 +10,25 @@ import os
 import sys
 
 FRAMEWORKS = ("tensorflow", "jax")
-"""To take these apart at exit takes the interpreter 2 seconds in which nothing more happens."""
+"""Modules whose finalization at exit takes the interpreter 2 seconds, for nothing."""
 
 
 def run() -> None:
-    """Run the command line, and end with its last line.
+    """Run the command line, and exit immediately after it.
 
-    Without a framework in it the process ends as any other. With one, what has been registered to
-    run at exit runs, output is flushed, and the interpreter is not taken apart.
+    If no framework was imported, the process exits normally. Otherwise it runs the registered exit
+    functions and flushes output, but skips the interpreter's finalization.
     """
     _open_what_is_closed()
     try:
-        # Imported here: Ctrl-C in the meantime is told in one line, too.
+        # Imported here, so that Ctrl-C during the import also gives one line.
         import logging
 
         from kerascnn.cli import main
         from kerascnn.cli.streams import abandon_output, is_full
     except KeyboardInterrupt:
         sys.stderr.write("\nStopped.\n")
-        os._exit(130)  # as kerascnn.cli.shown_errors.INTERRUPTED
+        os._exit(130)  # equals kerascnn.cli.shown_errors.INTERRUPTED
     code = 0
     try:
         main()
@@ -49,14 +49,14 @@ def run() -> None:
 
 
 def _open_what_is_closed() -> None:
-    """Let go where nobody reads what would else be written into the first file that is opened."""
+    """Open closed standard streams on the null device, else the next opened file replaces them."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115 - open to the end
+            setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115 - open until exit
 
 
 def _flushed() -> bool:
-    """Flush standard output; return whether it could be written."""
+    """Flush standard output and error; return whether they could be written."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

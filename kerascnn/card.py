@@ -1,8 +1,7 @@
-"""The model card: all that a model file says about itself, to and from JSON.
+"""The model card: the metadata of a model file, to and from JSON.
 
-Knows: the fields, their JSON, and what makes a card valid. Does not know onnx or Keras: the
-``.onnx`` file carries the JSON under the metadata key ``kerascnn``, the run folder as
-``card.json``.
+Knows: the fields, their JSON, and what makes a card valid. Does not know onnx or Keras. An
+``.onnx`` file contains the JSON under the metadata key ``kerascnn``, a run folder as ``card.json``.
 """
 
 from __future__ import annotations
@@ -17,25 +16,26 @@ from kerascnn.resizing import ResizeRule, Resizing, Shape
 from kerascnn.typed_json import build, parse_json
 
 SCHEMA = 1
-"""Raised when a reader of the old cards would misread a new one."""
+"""Schema version, increased when older versions of kerascnn would misread a new card."""
 
 SCHEMA_WITH_SIZING = 2
-"""Of cards whose ``sizing`` a reader of schema 1 would pass over. All others keep schema 1."""
+"""Schema version of cards with ``sizing``, which readers of schema 1 would ignore. All others keep
+schema 1."""
 
 METADATA_KEY = "kerascnn"
 """Key of the card in the ``metadata_props`` of an ``.onnx`` file."""
 
 _NEW_FIELDS = ("image_width", "sizing")
-"""Left out of the JSON where they say nothing, so that older readers read what they can use."""
+"""Fields that are left out of the JSON if they are None, so that older versions can read it."""
 
 _NEEDED = ("normalization", "probes", "parity")
-"""Have a default for those who make cards; a file that lacks one of them was cut down."""
+"""Fields with a default in Python that are required in JSON; without them a card is truncated."""
 
 LARGEST_SIDE = 4096
-"""Of a model's input, in pixels: a card that was edited must not ask for all memory."""
+"""Largest side of a model's input, in pixels, so that an edited card cannot exhaust the memory."""
 
 PROBES = 2
-"""Pictures that a provider is checked on."""
+"""Number of pictures that every provider is checked on."""
 
 ChannelOrder = Literal["RGB", "BGR", "grey"]
 Precision = Literal["float32", "float16", "int8"]
@@ -43,13 +43,13 @@ Precision = Literal["float32", "float16", "int8"]
 
 @dataclass(frozen=True)
 class Normalization:
-    """What happens to a pixel before the network: ``(pixel - mean) / std`` for each channel.
+    """Normalization of pixels before the network: ``(pixel - mean) / std`` per channel.
 
     Attributes:
         mean: Three numbers in pixel units, 0 to 255, in ``channel_order``.
         std: Three numbers in pixel units, in ``channel_order``.
-        channel_order: In which order the network takes the channels. ``grey``: it takes a single
-            gray channel, converted from RGB as in Pillow; then all means are equal, and all stds.
+        channel_order: Channel order of the network's input. ``grey``: a single gray channel,
+            converted from RGB like in Pillow; then all means are equal, and all stds.
     """
 
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -63,7 +63,7 @@ class Probe:
 
     Attributes:
         sha256: SHA-256 of the picture's uint8 ``[size, size, 3]`` values, in hexadecimal.
-        probabilities: float32 ``[classes]``, as onnxruntime's CPU provider gave them at export.
+        probabilities: float32 ``[classes]``, output of onnxruntime's CPU provider at export.
     """
 
     sha256: str
@@ -72,12 +72,12 @@ class Probe:
 
 @dataclass(frozen=True)
 class Parity:
-    """How the exported file was compared with the Keras model.
+    """Result of comparing the exported file with the Keras model.
 
     Attributes:
-        images: How many real pictures.
-        max_abs_diff: The largest difference of any probability.
-        top1_mismatches: Number of pictures with another top-1 prediction.
+        images: Number of real pictures.
+        max_abs_diff: Largest difference of any probability.
+        top1_mismatches: Number of pictures with a different top-1 prediction.
         data: Name and split of the pictures.
     """
 
@@ -92,16 +92,16 @@ class Reduction:
     """Accuracy lost and speed gained by a precision below float32, measured at export.
 
     Attributes:
-        method: ``float16``, or how the ranges of int8 were measured.
-        kept: Layers that stayed float32.
-        calibration: Name of the pictures that ranges were measured on.
-        calibration_images: Number of calibration images.
+        method: ``float16``, or the calibration method of int8.
+        kept: Layers kept in float32.
+        calibration: Name of the calibration data.
+        calibration_images: Number of calibration pictures.
         top1_before: Top-1 accuracy in float32 on the pictures of ``parity``, 0 to 1.
         top1_after: Top-1 accuracy in this precision.
         bytes_before: Size of the float32 file.
-        bytes_after: Size of this one.
+        bytes_after: Size of this file.
         speedup: Throughput relative to the float32 file, by provider.
-        machine: The processor on which that was measured.
+        machine: Processor on which the speedup was measured.
     """
 
     method: str
@@ -128,23 +128,23 @@ class ModelCard:
     Attributes:
         name: Name of the model.
         network: The architecture, e.g. ``cnn``.
-        classes: Names in the order of the outputs.
+        classes: Class names in the order of the outputs.
         image_size: Height and width of the input in pixels; if it is not square, the height.
         resize: ``squash``, ``crop`` or ``pad``; see :mod:`kerascnn.images`.
         normalization: Normalization of the pixels.
         temperature: Logits are divided by it before the softmax (Guo et al. 2017,
             https://arxiv.org/abs/1706.04599).
-        precision: Of the weights in the exported file: ``float32``, ``float16`` or ``int8``.
+        precision: Precision of the exported weights: ``float32``, ``float16`` or ``int8``.
         metrics: Metrics by name.
-        data: What it was trained on: name, fingerprint, pictures per split.
-        versions: Versions of kerascnn and the libraries that made it.
-        weights_sha256: SHA-256 of the weights' values, in hexadecimal.
+        data: Training data: name, fingerprint, pictures per split.
+        versions: Versions of kerascnn and of the libraries that it was trained with.
+        weights_sha256: SHA-256 of the values of the weights, in hexadecimal.
         probes: Generated pictures and their outputs, on which every provider is checked.
         parity: Comparison of the exported file with the Keras model; None before export.
         reduction: Cost and gain of a precision below float32; None for float32.
         schema: Schema version of this card.
         image_width: Width of the input if it is not square, else None.
-        sizing: For a model made elsewhere, resizing as in another library; None: ``resize``.
+        sizing: For a foreign model, resizing as in another library; None: ``resize`` applies.
             ``image_width`` and ``sizing`` are left out of the JSON if they are None.
     """
 
@@ -177,11 +177,11 @@ class ModelCard:
 
     @property
     def resize_rule(self) -> ResizeRule:
-        """How a picture gets that size, as :func:`kerascnn.images.size_picture` takes it."""
+        """How pictures are resized, for :func:`kerascnn.images.size_picture`."""
         return self.sizing or self.resize
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON has them."""
+        """Return plain values for JSON."""
         fields = asdict(self)
         fields["schema"] = SCHEMA_WITH_SIZING if self.sizing else SCHEMA
         return {
@@ -191,7 +191,7 @@ class ModelCard:
         }
 
     def to_json(self, indent: int | None = None) -> str:
-        """Write the card as JSON.
+        """Serialize the card as JSON.
 
         Args:
             indent: Spaces per level; None: everything in one line.
@@ -208,14 +208,14 @@ class ModelCard:
 
     @classmethod
     def from_json(cls, text: str, source: str = "card") -> ModelCard:
-        """Read a card; fields unknown to this version are ignored.
+        """Parse a card; unknown fields are ignored.
 
         Args:
-            text: JSON as :meth:`to_json` writes it.
-            source: Where it came from, for messages.
+            text: JSON from :meth:`to_json`.
+            source: Its origin, for messages.
 
         Raises:
-            ModelFileError: Not JSON, of an unknown schema, or a field that is missing or wrong.
+            ModelFileError: Not JSON, an unknown schema, or a missing or invalid field.
         """
         try:
             fields = parse_json(text)
@@ -245,7 +245,7 @@ class ModelCard:
 
 
 def _check(card: ModelCard) -> None:
-    """Refuse values that could give wrong answers later; the only place that checks them."""
+    """Refuse invalid values; the only place that checks them."""
     problems = {
         "classes must be at least one name, all text": not card.classes
         or not all(isinstance(name, str) for name in card.classes),

@@ -1,7 +1,7 @@
-"""A Python process of our own that is asked through pipes.
+"""A Python worker process with pipes.
 
-Knows: how it is started and ended on both sides. Does not know what it is asked, nor the limits
-that it sets itself.
+Knows: how it is started and stopped, on both sides. Does not know the protocol on the pipes, or the
+limits that the process sets itself.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from contextlib import suppress
 from typing import BinaryIO, cast
 
 GROWTH = 64 << 20
-"""Bytes by which such a process may have grown between questions; then it ends, for a fresh one."""
+"""Growth of memory in bytes after which a worker process exits between two jobs, to be replaced."""
 
 _START = "import sys; sys.path[:] = {path!r}; from {module} import main; main()"
-"""What the new interpreter runs: with this process' import path, so that it finds the same
+"""Code for the new interpreter, with the import path of this process, so that it imports the same
 package."""
 
 
 class ChildProcess:
-    """One process.
+    """A worker process.
 
     Args:
-        module: Has a function ``main``, which answers until its stdin ends.
+        module: Module with a function ``main``, which handles jobs until stdin ends.
     """
 
     def __init__(self, module: str) -> None:
@@ -35,20 +35,20 @@ class ChildProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            # One thread of one question; and libraries reserve memory for every processor.
+            # One thread per process, because libraries reserve memory for every thread.
             env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-            start_new_session=True,  # Ctrl-C is for the process that asks
+            start_new_session=True,  # Ctrl-C is handled by the parent
         )
         self._in = cast("BinaryIO", self._process.stdin)
         self._out = cast("BinaryIO", self._process.stdout)
 
     @property
     def alive(self) -> bool:
-        """Whether it can be asked."""
+        """Whether the process is running."""
         return self._process.poll() is None
 
     def kill(self) -> int:
-        """End it, whatever it does; gives its exit code, negative if a signal ended it."""
+        """Kill the process and return its exit code, negative if a signal ended it."""
         self._process.kill()
         code = self._process.wait()
         for pipe in (self._in, self._out):
@@ -58,8 +58,8 @@ class ChildProcess:
 
 
 def pipes() -> tuple[BinaryIO, BinaryIO]:
-    """In the child: return where questions come from, and where answers go."""
+    """Return the input and output pipes, in the child."""
     source, target = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints must not come between the answers
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever asks decides
+    os.dup2(2, 1)  # keep output of libraries out of the pipe
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     return source, target

@@ -1,6 +1,6 @@
-"""rich's console, on which no name is obeyed.
+"""A rich console that escapes control characters.
 
-Knows: that rich writes escape sequences of its own, and those in a text as well. Does not know
+Knows: that rich writes its own escape sequences, but also passes on those in a text. Does not know
 what is shown.
 """
 
@@ -16,7 +16,7 @@ from kerascnn.printable import printable
 
 
 class SafeConsole(Console):
-    """A console whose texts have their control characters as escapes."""
+    """A console that escapes control characters in texts."""
 
     def __init__(self, file: TextIO, stderr: bool = False) -> None:
         super().__init__(file=file, stderr=stderr, highlight=False)
@@ -24,7 +24,7 @@ class SafeConsole(Console):
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterator[Segment]:
-        """Render, and make harmless what is not rich's own."""
+        """Render, and escape everything except rich's own sequences."""
         for segment in super().render(renderable, options):
             if segment.control:
                 yield segment

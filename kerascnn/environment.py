@@ -1,7 +1,7 @@
-"""What a user sets in environment variables.
+"""Reads environment variables.
 
-Knows: how a number is read, and the message if it is none; whether the network may be used. Does
-not know any other variable.
+Knows: how a number is parsed, the error if it is invalid, and the offline mode. Does not know any
+other variable.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import os
 from kerascnn.errors import ConfigError
 
 OFFLINE = "KERASCNN_OFFLINE"
-"""Environment variable: anything but empty or 0 means that the network is never asked."""
+"""Environment variable; any value other than empty or 0 forbids network access."""
 
 
 def is_offline() -> bool:
-    """Whether the user forbids to ask the network."""
+    """Return whether the user forbids network access."""
     return os.environ.get(OFFLINE, "") not in ("", "0")
 
 
@@ -24,13 +24,13 @@ def environment_number(name: str, default: float, minimum: float, unit: str) -> 
     """Read a number from an environment variable.
 
     Args:
-        name: Name of the variable; if it is unset or empty, the default holds.
-        default: Value where the variable is not set, in its unit.
-        minimum: The smallest number that is accepted.
-        unit: For the message, e.g. ``gigabytes``.
+        name: Name of the variable.
+        default: Value if the variable is unset or empty.
+        minimum: Smallest valid number.
+        unit: Unit for the message, e.g. ``gigabytes``.
 
     Raises:
-        ConfigError: The variable holds something else.
+        ConfigError: The value of the variable is invalid.
     """
     text = os.environ.get(name) or str(default)
     try:

@@ -1,7 +1,7 @@
-"""The errors a user can meet, each with the exit code the command line gives it.
+"""The errors that users can fix, with their exit codes on the command line.
 
-Knows: the kinds of mistake and their exit codes. Does not know: who raises them, nor how
-they are shown. Every message says what came, what was expected and what to do next.
+Knows: the kinds of errors and their exit codes. Does not know where they are raised or how they are
+shown. Every message says what was found, what was expected and what to do next.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _LONGEST, _END = 20_000, 2_000
-"""Characters of a message, and how many of them are its end, which says what to do. The longest
-path that a system takes has 4,096, and a list of all that is wrong with a folder may be longer."""
+"""Maximum characters of a message, and how many of them come from its end, which says what to do.
+The longest path has 4,096 characters, and a list of all problems of a folder may be longer."""
 
 
 def one_line(error: object, longest: int | None = 300) -> str:
-    """Return what another library's error says, as one line that fits into a message.
+    """Return the text of another library's error as one line that fits into a message.
 
     Examples:
         >>> one_line(ValueError("first\\n   second"))
@@ -26,15 +26,15 @@ def one_line(error: object, longest: int | None = 300) -> str:
 
 
 def kind_and_line(error: BaseException, longest: int | None = 300) -> str:
-    """Return an error's class and what it says, as one line; its class alone if it says nothing."""
+    """Return an error's class and text as one line; only its class if it has no text."""
     text = one_line(error, longest)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 class KerascnnError(Exception):
-    """Something went wrong that a user can understand and fix.
+    """An error that a user can understand and fix.
 
-    A message may repeat what came, and that may be a whole damaged file: it is shortened.
+    Its message is shortened, because it may quote input, which may be a whole damaged file.
     """
 
     exit_code = 1
@@ -44,21 +44,21 @@ class KerascnnError(Exception):
 
 
 class ConfigError(KerascnnError, ValueError):
-    """An option or argument cannot be used: the call itself is wrong."""
+    """An option or argument is invalid."""
 
     exit_code = 2
 
 
 class DataError(KerascnnError):
-    """A data set cannot be used: nothing there, no classes, labels that do not fit."""
+    """A data set cannot be used: missing, without classes, or with invalid labels."""
 
 
 class PictureError(KerascnnError):
-    """One picture cannot become an RGB array. The others may still be good."""
+    """A picture cannot be read or classified; others may still be."""
 
 
 class ModelFileError(KerascnnError):
-    """A model file or run folder is missing, broken, or not what was expected."""
+    """A model file or run folder is missing, damaged, or of an unexpected kind."""
 
 
 class ParityError(KerascnnError):
@@ -70,7 +70,7 @@ class ProviderError(KerascnnError):
 
 
 class TrainingError(KerascnnError):
-    """Training cannot go on, for example because the loss is not finite."""
+    """Training cannot continue, for example because the loss is not finite."""
 
 
 class BusyError(KerascnnError):
@@ -78,7 +78,7 @@ class BusyError(KerascnnError):
 
 
 WITHOUT_TENSORFLOW = (3, 14)
-"""The first Python for which the extra `train` brings no TensorFlow, as pyproject.toml has it."""
+"""First Python version for which the extra `train` has no TensorFlow, as in pyproject.toml."""
 
 
 class MissingExtraError(KerascnnError):
@@ -86,8 +86,8 @@ class MissingExtraError(KerascnnError):
 
     Args:
         package: The module that is missing, e.g. ``onnxruntime``.
-        extra: The extra that brings it, e.g. ``cpu``.
-        purpose: What it is needed for, e.g. ``to run an exported model``.
+        extra: The extra that installs it, e.g. ``cpu``.
+        purpose: Its purpose, e.g. ``to run an exported model``.
     """
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
@@ -108,10 +108,10 @@ class MissingExtraError(KerascnnError):
 
 @contextmanager
 def needs_extra(extra: str, purpose: str) -> Iterator[None]:
-    """Say which extra brings a package that is imported within the block and is not installed.
+    """Name the extra to install if an import within the block fails.
 
     Raises:
-        MissingExtraError: With the package's name.
+        MissingExtraError: A package is not installed.
     """
     try:
         yield

@@ -1,6 +1,6 @@
-"""A lock that one process at a time holds, released however the process ends.
+"""A lock between processes, released however the process ends.
 
-Knows: lock files, on POSIX and Windows. Does not know what is guarded by them.
+Knows: lock files, on POSIX and Windows. Does not know what they guard.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from kerascnn.errors import BusyError
 from kerascnn.files import cannot_write
 
 _POLL = 0.2
-"""Seconds between two tries to get a lock that another process holds."""
+"""Interval between attempts to acquire a lock that another process holds, in seconds."""
 
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
-"""Not on Windows."""
+"""Flag that refuses symbolic links; 0 on Windows, which does not have it."""
 
 
 @contextmanager
 def locked(path: str | Path, wait: bool = False) -> Iterator[None]:
-    """Hold a lock that is released when its process ends, however it ends.
+    """Hold a lock, which is released when the process ends, however it ends.
 
     Args:
-        path: A file that is made for the lock and removed after it. Its folder must exist.
-        wait: Until whoever holds the lock is done.
+        path: Lock file, created for the lock and removed after it. Its folder must exist.
+        wait: Whether to wait until another process releases the lock.
 
     Raises:
         BusyError: Another process holds it, and ``wait`` is False.
-        KerascnnError: The folder cannot be written, or knows no locks.
+        KerascnnError: The folder is not writable, or does not support locks.
     """
     target = Path(path)
     while (descriptor := try_to_lock(target)) is None:
@@ -45,24 +45,24 @@ def locked(path: str | Path, wait: bool = False) -> Iterator[None]:
     try:
         yield
     finally:
-        # Removed first: whoever opened it in the meantime sees that it is gone, and tries again.
-        with suppress(OSError):  # Windows keeps the names of open files
+        # Removed first, so that a process that opened it meanwhile notices, and tries again.
+        with suppress(OSError):  # Windows cannot remove open files
             target.unlink()
         os.close(descriptor)
 
 
 def try_to_lock(path: Path) -> int | None:
-    """Make and lock a file; the lock is held until the descriptor is closed.
+    """Create and lock a file; the lock is held until the descriptor is closed.
 
     Returns:
-        Its descriptor; None: another process holds the lock.
+        The file descriptor; None if another process holds the lock.
 
     Raises:
-        KerascnnError: It cannot be made, or its folder knows no locks.
+        KerascnnError: It cannot be created, or its folder does not support locks.
     """
     while True:
         try:
-            # Through no link: the name can be foreseen, and a link may lead anywhere.
+            # Not through a link, which an attacker could place, because the name is predictable.
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o666)
         except OSError as error:
             raise cannot_write(path, error) from error
@@ -91,7 +91,7 @@ def _lock(descriptor: int) -> None:
 
 
 def _is_still(path: Path, descriptor: int) -> bool:
-    """Return whether a name still leads to an open file: its last holder may have removed it."""
+    """Return whether a path still refers to an open file; its last holder may have removed it."""
     try:
         return os.path.samestat(path.stat(), os.fstat(descriptor))
     except FileNotFoundError:

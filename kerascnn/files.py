@@ -1,7 +1,7 @@
-"""Writing a file whole or not at all.
+"""Writes files atomically.
 
-Knows: temporary names, flushing, renaming, and what a missing file, a full disk or an unwritable
-folder should say. Does not know what is written.
+Knows: temporary names, flushing, renaming, and the errors for a missing file, a full disk or an
+unwritable folder. Does not know what is written.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from typing import IO, BinaryIO, cast
 from kerascnn.errors import KerascnnError, ModelFileError
 
 MARK = ".kerascnn.tmp"
-"""In the names of files that are not whole yet."""
+"""Marker in the names of incomplete files."""
 
 _COMPARED = 10_000
-"""Names of a folder that a mistyped one is compared with: more would take seconds."""
+"""Maximum names in a folder to compare a mistyped one with; more would take seconds."""
 
 _TEMPORARY = re.compile(rf"\..*\.[a-z0-9_]{{8}}{re.escape(MARK)}(\.[^.]*)?", re.DOTALL)
 
@@ -37,13 +37,13 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``, renamed to ``path`` on success.
 
     Args:
-        path: Where the file shall lie in the end. Its folder is made if need be.
+        path: Final path of the file. Its folder is created if needed.
 
-    A link is followed: what it leads to is replaced, not the link. Into what is no regular file
-    (``/dev/stdout``, a named pipe) the content goes when it is whole.
+    A link is followed, and its target replaced. If the path is not a regular file (``/dev/stdout``,
+    a named pipe), the complete content is copied into it.
 
     Yields:
-        A path in the same folder, with the same suffix (Keras chooses the format by it).
+        A path in the same folder, with the same suffix, by which Keras chooses the format.
 
     Raises:
         KerascnnError: The folder cannot be written, or the disk is full.
@@ -61,8 +61,8 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         _flush(temporary)
-        # mkstemp makes private files; what we leave behind has the rights of what was there, or
-        # the user's usual ones.
+        # mkstemp creates private files; the result gets the permissions of the replaced file, or
+        # the default ones.
         there = target.is_file()
         temporary.chmod(stat.S_IMODE(target.stat().st_mode) if there else 0o666 & ~umask())
         temporary.replace(target)
@@ -74,7 +74,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
 
 def _temporary_beside(target: Path) -> Path:
     try:
-        if target.is_symlink():  # still: it leads to itself
+        if target.is_symlink():  # still a link after realpath, so it is circular
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         target.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(
@@ -87,12 +87,12 @@ def _temporary_beside(target: Path) -> Path:
 
 
 def temporary_prefix(target: Path) -> str:
-    """Return how the names begin that :func:`atomic_write` gives a file until it is whole."""
+    """Return the prefix of the temporary names of :func:`atomic_write` for a file."""
     return f".{target.stem[:100]}."
 
 
 def is_special(path: Path) -> bool:
-    """Return whether something is there that is neither a file nor a folder; links are followed."""
+    """Return whether a path exists but is neither a file nor a folder; links are followed."""
     try:
         kind = path.stat().st_mode
     except (OSError, ValueError):
@@ -110,7 +110,7 @@ def _copy_contents(source: Path, target: Path) -> None:
 
 @contextmanager
 def reading(path: str | Path, kind: type[KerascnnError] = ModelFileError) -> Iterator[None]:
-    """Say why a file cannot be read within the block, as an error of this kind."""
+    """Turn errors of reading a file within the block into an error of this kind."""
     try:
         yield
     except FileNotFoundError as error:
@@ -120,10 +120,10 @@ def reading(path: str | Path, kind: type[KerascnnError] = ModelFileError) -> Ite
 
 
 def read_text(path: Path) -> str:
-    """Read a file of UTF-8 that belongs to a model.
+    """Read a UTF-8 file that belongs to a model.
 
     Raises:
-        ModelFileError: It is not there, cannot be read, or is no text.
+        ModelFileError: It does not exist, cannot be read, or is not text.
     """
     try:
         with reading(path):
@@ -133,7 +133,7 @@ def read_text(path: Path) -> str:
 
 
 def decode_text(content: bytes) -> str:
-    """Decode text of one of the encodings that say what they are, else UTF-8.
+    """Decode text by its byte order mark; as UTF-8 if it has none.
 
     Raises:
         UnicodeDecodeError: It is in another encoding.
@@ -152,17 +152,17 @@ def decode_text(content: bytes) -> str:
 
 
 def lines_of(text: str) -> list[str]:
-    """Split a text as files are, and not, as Python does, at what may be in a name (U+2028)."""
+    """Split a text at line breaks only; ``str.splitlines`` also splits at U+2028 and others."""
     return re.split("\r\n|\r|\n", text)
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write ``text`` as UTF-8 to ``path``, whole or not at all; see :func:`write_bytes`."""
+    """Write ``text`` as UTF-8 to ``path`` atomically; see :func:`write_bytes`."""
     write_bytes(path, text.encode())
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:
-    """Write ``data`` to ``path``, whole or not at all.
+    """Write ``data`` to ``path`` atomically.
 
     Raises:
         KerascnnError: The folder cannot be written, or the disk is full.
@@ -172,18 +172,17 @@ def write_bytes(path: str | Path, data: bytes) -> None:
 
 
 def is_temporary(name: str) -> bool:
-    """Return whether a file's name is one that :func:`atomic_write` gives to an unfinished file."""
+    """Return whether a file name is a temporary one of :func:`atomic_write`."""
     return _TEMPORARY.fullmatch(name) is not None
 
 
 def preallocate(path: str | Path, size: int) -> None:
     """Create a file of a given size, with all of its disk space allocated.
 
-    A file that only looks so large ends the process when it is written through a memory map and
-    the disk is full.
+    Writing to a sparse file through a memory map kills the process when the disk is full.
 
     Raises:
-        KerascnnError: The disk has no room for it, or the folder cannot be written.
+        KerascnnError: The disk is full, or the folder cannot be written.
     """
     target = Path(path)
     try:
@@ -194,14 +193,14 @@ def preallocate(path: str | Path, size: int) -> None:
 
 
 def preallocate_unnamed(size: int) -> BinaryIO:
-    """Create an unnamed file of a given size, which cannot be left behind.
+    """Create an unnamed temporary file of a given size, which cannot be left behind.
 
     Returns:
-        It, in the folder for temporary files, open for reading and writing; it is gone with the
-        last process that has it open or mapped, however that ends.
+        The file, open for reading and writing; it disappears with the last process that has it
+        open or mapped, however that ends.
 
     Raises:
-        KerascnnError: The disk has no room for it.
+        KerascnnError: The disk is full.
     """
     folder = Path(tempfile.gettempdir())
     try:
@@ -233,7 +232,7 @@ def cannot_write(path: Path, error: OSError) -> KerascnnError:
 
 
 def _dangling_link(path: Path) -> str | None:
-    """Name a link in a path that leads nowhere: the system says that it exists, or does not."""
+    """Describe a dangling link in a path, for which the system's error is misleading."""
     for place in (path, *path.parents):
         if os.path.islink(place) and not os.path.exists(place):  # noqa: PTH110, PTH114 - no raise
             return f"{place} is a link to {place.readlink()}, which does not exist"
@@ -251,14 +250,14 @@ def sha256_of(path: Path) -> str:
 
 
 def did_you_mean(path: str | Path) -> str:
-    """Suggest the nearest name that exists for a path that does not.
+    """Suggest an existing path with a similar name for a path that does not exist.
 
     Returns:
-        What is added to a message; empty where nothing is near.
+        A sentence for the end of a message; empty if no name is similar.
     """
     try:
         near = None if os.path.lexists(path) else _nearest(Path(path))
-    except (OSError, ValueError):  # a name that no path can have, or a folder that is closed
+    except (OSError, ValueError):  # an invalid name, or a folder without permission
         return ""
     return f" Did you mean {near}?" if near else ""
 
@@ -266,7 +265,7 @@ def did_you_mean(path: str | Path) -> str:
 def _nearest(path: Path) -> Path | None:
     if not path.name:
         return None
-    if path.parts[0].startswith("~"):  # in quotes, or in a file, where no shell expands it
+    if path.parts[0].startswith("~"):  # quoted, or from a file, so not expanded by a shell
         home = Path(os.path.expanduser(path))  # noqa: PTH111 - Path raises for unknown users
         return home if home.exists() else None
     folder = path.parent if path.parent.is_dir() else _nearest(path.parent)
@@ -279,13 +278,13 @@ def _nearest(path: Path) -> Path | None:
 
 
 def _flush(path: Path) -> None:
-    # Without fsync a crash of the machine can leave the new name on an empty file.
+    # Without fsync, a crash of the machine can leave an empty file under the new name.
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 
 
 def umask() -> int:
-    """Return the rights that new files of this process do not get."""
+    """Return the umask of this process."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

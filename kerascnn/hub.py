@@ -1,7 +1,7 @@
-"""Files on the Hugging Face Hub: ``hf://OWNER/NAME[@REVISION][/FILE]`` as a file of this machine.
+"""Downloads files from the Hugging Face Hub: ``hf://OWNER/NAME[@REVISION][/FILE]``.
 
-Knows: such addresses, the cache of ``huggingface_hub``, and what the Hub's errors mean. Does not
-know what is in a file. ``huggingface_hub`` is imported when the first such address is met.
+Knows: such addresses, the cache of ``huggingface_hub``, and the meaning of the Hub's errors. Does
+not know the content of files. ``huggingface_hub`` is imported on first use.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SCHEME = "hf://"
 MODELS = (".onnx",)
 
 CARD = "card.json"
-"""Lies beside weights that kerascnn made, and says how they want their pictures."""
+"""Card beside weights of kerascnn, with their preprocessing."""
 
 _ADDRESS = re.compile(
     r"hf://(?:models/)?(?P<repo>[^/@\s]+/[^/@\s]+)"
@@ -38,13 +38,13 @@ LOG_IN = "log in with `hf auth login`, or set HF_TOKEN"
 
 @dataclass(frozen=True)
 class HubFile:
-    """A file of the Hub that lies on this machine.
+    """A downloaded file of the Hub.
 
     Attributes:
-        path: Where, in the cache of ``huggingface_hub``.
+        path: Path in the cache of ``huggingface_hub``.
         repo: ``OWNER/NAME``.
-        commit: The commit that it is of.
-        name: Its name in the repository.
+        commit: Commit hash.
+        name: Path in the repository.
         sha256: SHA-256 of its content, in hexadecimal.
     """
 
@@ -56,7 +56,7 @@ class HubFile:
 
     @property
     def address(self) -> str:
-        """An address that means this file for good."""
+        """Permanent address of this file."""
         return f"{SCHEME}{self.repo}@{self.commit}/{self.name}"
 
     def __str__(self) -> str:
@@ -74,20 +74,20 @@ def is_on_hub(path: object) -> bool:
 
 
 def fetch(address: str, kinds: Sequence[str] = MODELS) -> HubFile:
-    """Bring a file to this machine, unless it is there.
+    """Download a file, unless it is in the cache.
 
     Args:
         address: ``hf://OWNER/NAME[@REVISION][/FILE]``.
-        kinds: Endings of which the only file is meant where none is named.
+        kinds: Suffixes by which the only file is chosen if the address names none.
 
     Returns:
-        The file. The newest of a branch is asked for, unless the network may not be used or does
-        not answer: then the one that was fetched last.
+        The file: the newest of a branch; if the network may not be used or fails, the one that was
+        downloaded last.
 
     Raises:
-        ConfigError: No such address.
-        ModelFileError: No such repository, revision or file; or it may not be read, or it is not
-            what the Hub has.
+        ConfigError: Invalid address.
+        ModelFileError: No such repository, revision or file, no permission, or a damaged file in
+            the cache.
         MissingExtraError: huggingface_hub is not installed.
     """
     repo, revision, name = _parsed(address)
@@ -106,17 +106,17 @@ def fetch(address: str, kinds: Sequence[str] = MODELS) -> HubFile:
 
 @contextmanager
 def hub_errors(what: str) -> Iterator[None]:
-    """Turn what ``huggingface_hub`` raises into one line.
+    """Turn exceptions of ``huggingface_hub`` into one-line errors.
 
     Raises:
         MissingExtraError: huggingface_hub is not installed.
-        ModelFileError: The Hub refused, or was not reached.
+        ModelFileError: The Hub refused the request, or could not be reached.
     """
     with needs_extra("hub", f"for {what}"):
         from huggingface_hub import errors
     try:
         yield
-    except KerascnnError:  # ours, though one is a ValueError too
+    except KerascnnError:  # first, because ConfigError is also a ValueError
         raise
     except errors.HFValidationError as error:
         raise ConfigError(f"{what}: {_line(error)}") from error
@@ -129,7 +129,7 @@ def hub_errors(what: str) -> Iterator[None]:
             f"{what}: the Hub cannot be reached ({_line(error)}). Check the network and "
             "HF_ENDPOINT, and try again."
         ) from error
-    except RuntimeError as error:  # an upload that failed; why is its cause
+    except RuntimeError as error:  # an upload that failed; the reason is its cause
         if error.__cause__ is None:
             raise
         why = f"{_line(error)} ({_line(error.__cause__)})"
@@ -141,7 +141,7 @@ def hub_errors(what: str) -> Iterator[None]:
 
 
 def refuse_offline(what: str) -> None:
-    """Refuse what cannot be done without the network, if it may not be used.
+    """Refuse an operation that needs the network, if it may not be used.
 
     Raises:
         ModelFileError: KERASCNN_OFFLINE or HF_HUB_OFFLINE is set.
@@ -168,8 +168,8 @@ def _listed(repo: str, revision: str | None) -> tuple[list[str], bool]:
     """List a repository's files.
 
     Returns:
-        Their names; whether they are those in the cache, because the Hub may not be asked or does
-        not answer. It is asked once here, where later calls would try for half a minute.
+        Their names, and whether they are from the cache because the Hub may not be contacted or
+        fails. It is contacted once here, because later calls would retry for half a minute.
     """
     from huggingface_hub import HfApi, errors
 
@@ -234,7 +234,7 @@ def _commit_of(path: Path) -> str:
 
 
 def _check(found: HubFile) -> None:
-    """Refuse a file in the cache that is not the one the Hub has, whose hash is its blob's name."""
+    """Refuse a damaged file in the cache: the name of its blob is the hash of the Hub's file."""
     blob = found.path.resolve().name
     actual = {64: lambda: found.sha256, 40: lambda: _git_hash(found.path)}.get(len(blob))
     if found.path.is_symlink() and actual is not None and actual() != blob:
@@ -245,7 +245,7 @@ def _check(found: HubFile) -> None:
 
 
 def _git_hash(path: Path) -> str:
-    """Return what git calls a file's content, which names small files."""
+    """Return the git blob hash of a file, by which small files are named."""
     data = path.read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 

@@ -1,6 +1,6 @@
-"""Public names of a package that are imported when they are first used (PEP 562).
+"""Imports the public names of a package on first use (PEP 562).
 
-Knows: where each name lives. Does not know what importing it costs, which is why it waits.
+Knows: the module of each name. Does not know the modules.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,13 +13,13 @@ def lazy_names(
     homes: Mapping[str, str | None],
     load: Callable[[str, str], Any] = import_module,
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Make a package's ``__getattr__`` and ``__dir__``.
+    """Create a package's ``__getattr__`` and ``__dir__``.
 
     Args:
-        package: Its name.
-        homes: The module of each name, relative to the package (``.classifier``) or absolute; a
-            module of the package that is itself a name has none.
-        load: Imports a module, called as :func:`importlib.import_module` is.
+        package: Name of the package.
+        homes: Module of each name, relative to the package (``.classifier``) or absolute; None if
+            the name is itself a module of the package.
+        load: Imports a module, with the signature of :func:`importlib.import_module`.
     """
 
     def getattribute(name: str) -> Any:

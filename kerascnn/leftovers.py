@@ -1,6 +1,6 @@
-"""What killed processes left of their writing: found by its mark, and removed by the next one.
+"""Removes temporary files and folders that killed processes left behind.
 
-Knows: names and locks of temporary files and folders. Does not know what was written.
+Knows: their names and locks. Does not know their content.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from kerascnn.files import (
 )
 
 _FOLDER, _IN_USE = "kerascnn-", ".kerascnn-in-use"
-"""How the names of temporary folders begin, and the file in each that its process holds."""
+"""Prefix of temporary folders, and name of the lock file in each, which its process holds."""
 
 
 def remove_leftovers(folder: str | Path) -> None:
     """Delete the temporary files of :func:`kerascnn.files.atomic_write` whose process was killed.
 
     Args:
-        folder: In which nobody is writing now. Temporary files of others are left alone.
+        folder: Folder in which no other process is writing. Other temporary files are kept.
     """
     for path in Path(folder).glob(f".*{MARK}*"):
         if is_temporary(path.name):
@@ -40,13 +40,13 @@ def remove_leftovers(folder: str | Path) -> None:
 
 @contextmanager
 def exclusive_atomic_write(path: str | Path) -> Iterator[Path]:
-    """As :func:`atomic_write`, by one process at a time; a killed process' file is removed first.
+    """Write like :func:`atomic_write`, one process at a time; removes files of killed processes.
 
     Args:
-        path: As for :func:`atomic_write`. Another process that writes it is waited for.
+        path: As for :func:`atomic_write`. Waits for another process that writes it.
 
     Raises:
-        KerascnnError: As :func:`atomic_write`; or the folder knows no locks.
+        KerascnnError: As for :func:`atomic_write`; or the folder does not support locks.
     """
     target = Path(os.path.realpath(path))
     if is_special(target):
@@ -57,7 +57,7 @@ def exclusive_atomic_write(path: str | Path) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(target, error) from error
-    # A temporary name, too: a killed process leaves it, and the next one takes and removes it.
+    # Also a temporary name, so that the next process removes it if this one is killed.
     lock = target.with_name(f"{temporary_prefix(target)}exported{MARK}.lock")
     with locked(lock, wait=True):
         for left in target.parent.iterdir():
@@ -72,7 +72,7 @@ def exclusive_atomic_write(path: str | Path) -> Iterator[Path]:
 def temporary_folder() -> Iterator[Path]:
     """Yield a folder that is removed at the end, or by the next process if this one is killed."""
     for left in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
-        with suppress(OSError, KerascnnError):  # gone, or another user's
+        with suppress(OSError, KerascnnError):  # already removed, or another user's
             _remove_abandoned(left)
     with tempfile.TemporaryDirectory(prefix=_FOLDER) as name:
         folder = Path(name)
@@ -81,7 +81,7 @@ def temporary_folder() -> Iterator[Path]:
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Remove a temporary folder if it carries our mark, is this user's, and nobody holds it."""
+    """Remove a temporary folder of kerascnn and of this user that no process holds."""
     mark = folder / _IN_USE
     if folder.is_symlink() or not mark.is_file() or mark.is_symlink():
         return

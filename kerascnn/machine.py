@@ -1,6 +1,6 @@
-"""The machine that this runs on, in words for reports and saved settings; and limits of memory.
+"""Describes the machine, for reports and saved settings, and limits memory.
 
-Knows: what the operating system says. Does not know devices of any framework.
+Knows: the operating system's interfaces. Does not know the devices of any framework.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def machine() -> dict[str, str]:
     """Describe this machine.
 
     Returns:
-        Values in words by name: system, processor, processors used, memory.
+        Descriptions by name: system, processor, processors used, memory.
     """
     return {
         "system": f"{platform.system()} {platform.release()}",
@@ -28,7 +28,7 @@ def machine() -> dict[str, str]:
 
 
 def processor() -> str:
-    """Return the name of the processor's model, or else what kind of processor it is."""
+    """Return the processor's model name, or its architecture if that is unknown."""
     source = Path("/proc/cpuinfo")
     if source.is_file():
         for line in source.read_text(encoding="utf-8", errors="replace").splitlines():
@@ -44,7 +44,7 @@ def _memory() -> str:
 
 
 def data_bytes() -> int:
-    """Return the memory of this process for data, in bytes; 0 where Linux does not tell it."""
+    """Return the size of this process' data segments, in bytes; 0 on systems other than Linux."""
     if sys.platform != "linux":
         return 0
     words = Path("/proc/self/statm").read_text(encoding="ascii").split()
@@ -55,7 +55,7 @@ def limit_data(more: int | None) -> None:
     """Limit further memory of this process, in bytes, on Linux; None: no limit.
 
     Args:
-        more: Beside what it has; what goes beyond raises ``MemoryError``.
+        more: Memory beyond the current size; exceeding it raises ``MemoryError``.
     """
     if sys.platform == "linux":
         import resource

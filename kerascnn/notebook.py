@@ -1,9 +1,9 @@
-"""HTML with which objects show themselves in a notebook: pieces of text, bars and tables.
+"""HTML of objects in a notebook: cards, bars and tables.
 
-Knows: HTML, and that all names are untrusted. Does not know what it shows.
+Knows: HTML, and that all names are untrusted. Does not know what is shown.
 
-A notebook is light or dark, and its page has styles of its own. So all text keeps the notebook's
-color, lines are a share of it, and what is filled lets it shine through.
+A notebook may be light or dark, and has its own styles. So all text keeps the notebook's color, and
+lines and fills are translucent.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from html import escape
 from kerascnn.printable import printable
 
 _LINE = "1px solid rgba(128,128,128,.35)"
-"""A gray that shows on light and dark notebooks alike."""
+"""Border style with a gray that is visible on light and dark notebooks."""
 
 _FILL = "37,99,201"
-"""Red, green and blue of bars and cells; with at most half its strength, text on it can be read."""
+"""Red, green and blue of bars and cells; text on it is legible up to half opacity."""
 _STRONGEST = 0.5
 """Opacity of the strongest cell, see above."""
 
@@ -29,17 +29,17 @@ _NAME = (
 
 
 def text(value: object) -> str:
-    """Write a value so that it is text in HTML, whatever it holds."""
+    """Escape a value for HTML."""
     return escape(printable(str(value)))
 
 
 def card(title: str, rows: Mapping[str, object], below: str = "") -> str:
-    """Write a frame with a title and a row for each fact.
+    """Return a card with a title and rows of facts.
 
     Args:
-        title: Text above the table.
+        title: Text above the rows.
         rows: Values by name; None and empty text are left out.
-        below: HTML that stands beneath.
+        below: HTML below the rows.
     """
     cells = "".join(
         f'<span style="opacity:.7">{text(name)}</span>'
@@ -59,7 +59,7 @@ def card(title: str, rows: Mapping[str, object], below: str = "") -> str:
 
 
 def bars(shares: Sequence[tuple[str, float]]) -> str:
-    """Write a bar chart of shares.
+    """Return a bar chart of shares.
 
     Args:
         shares: Names with their shares, 0 to 1.
@@ -80,14 +80,14 @@ def bars(shares: Sequence[tuple[str, float]]) -> str:
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Write a table whose first column holds names.
+    """Return a table whose first column contains names.
 
     Args:
         headings: Headings of the columns.
         rows: Cells; leading spaces of a name indent it.
 
     Returns:
-        HTML, which scrolls sideways where it is too wide; nothing where there are no rows.
+        HTML that scrolls horizontally if it is too wide; empty if there are no rows.
     """
     if not rows:
         return ""
@@ -109,15 +109,15 @@ def _cell(value: object, column: int) -> str:
 
 
 def matrix(classes: Sequence[str], counts: Sequence[Sequence[int]], corner: str) -> str:
-    """Write a confusion matrix, true classes down and predicted ones across.
+    """Return a confusion matrix, with true classes as rows and predicted classes as columns.
 
     Args:
-        classes: Names, in the order of both axes.
+        classes: Class names, in the order of both axes.
         counts: ``[true class][predicted class]``; each is shaded by its share of its row.
-        corner: What the two axes are.
+        corner: Label of the two axes.
 
     Returns:
-        HTML, which scrolls sideways where it is too wide.
+        HTML that scrolls horizontally if it is too wide.
     """
     across = "".join(
         f'<th style="vertical-align:bottom;padding:.15rem;font-weight:400" title="{text(name)}">'

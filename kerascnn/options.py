@@ -1,6 +1,6 @@
-"""How an option is declared, once: its kind of value, limits, help and heading.
+"""Declares options once: kind of value, limits, help and heading.
 
-Knows: how a value is checked and converted, and how an error names the option. Does not know any
+Knows: how a value is validated and converted, and how an error names the option. Does not know any
 particular option, Keras or Click.
 """
 
@@ -17,10 +17,10 @@ from typing import Any, Protocol
 from kerascnn.errors import ConfigError, one_line
 
 _NAME = re.compile(r"`([a-z_]+)`")
-"""How the help of an option names another one."""
+"""Name of another option in the help of an option."""
 
 KEY = "option"
-"""Where a dataclass field's metadata hold its :class:`Option`."""
+"""Key of the :class:`Option` in the metadata of a dataclass field."""
 
 
 class Kind(Protocol):
@@ -28,18 +28,18 @@ class Kind(Protocol):
 
     @property
     def expected(self) -> str:
-        """What a value has to be, in words."""
+        """Description of valid values."""
 
     @property
     def metavar(self) -> str | None:
-        """What stands for the value in ``--help``; None: the choices, or nothing for a flag."""
+        """Placeholder of the value in ``--help``; None: the choices, or nothing for a flag."""
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """The words that are possible, if no other value is."""
+        """Valid words, if no other values are valid."""
 
     def read(self, value: Any) -> Any:
-        """Convert a value, from a command line, from JSON or from Python; ValueError: it is bad."""
+        """Convert a value from the command line, JSON or Python; raises ValueError if invalid."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,10 @@ class Number:
 
     Attributes:
         type: int or float.
-        good: Whether a finite number is within the limits.
-        expected: The limits, in words.
-        metavar: Metavar of ``--help``.
-        words: Possible in place of a number, e.g. ``auto``.
+        good: Returns whether a finite number is within the limits.
+        expected: Description of the limits.
+        metavar: Placeholder in ``--help``.
+        words: Valid words instead of a number, e.g. ``auto``.
     """
 
     type: type[int] | type[float]
@@ -62,7 +62,7 @@ class Number:
     choices: tuple[str, ...] = ()
 
     def read(self, value: Any) -> Any:
-        """Convert a number of any library, or a text that holds one."""
+        """Convert a number of any library, or a text with a number."""
         if isinstance(value, str) and value in self.words:
             return value
         number = self._number(value)
@@ -73,7 +73,7 @@ class Number:
     def _number(self, value: Any) -> int | float:
         if isinstance(value, str):
             return self.type(value)
-        # numpy's numbers are registered with `numbers`; its bool is not, and Python's is an int.
+        # numpy's numbers are registered with `numbers`; bool, which is an int, is refused.
         if isinstance(value, bool) or not isinstance(value, numbers.Real):
             raise ValueError(value)
         number = float(value)
@@ -91,11 +91,11 @@ class Choice:
 
     @property
     def expected(self) -> str:
-        """The words."""
+        """List of the words."""
         return f"one of {', '.join(self.choices)}"
 
     def read(self, value: Any) -> str:
-        """Take one of the words."""
+        """Return the value if it is one of the words."""
         if not isinstance(value, str) or value not in self.choices:
             raise ValueError(value)
         return str(value)
@@ -106,9 +106,9 @@ class Text:
     """Text, or a path.
 
     Attributes:
-        expected: What it has to be, in words.
-        metavar: Metavar of ``--help``.
-        good: Whether a text can be used.
+        expected: Description of valid values.
+        metavar: Placeholder in ``--help``.
+        good: Returns whether a text is valid.
     """
 
     expected: str
@@ -117,7 +117,7 @@ class Text:
     choices: tuple[str, ...] = ()
 
     def read(self, value: Any) -> str:
-        """Take a text or a path."""
+        """Return a text, or the text of a path."""
         text = os.fspath(value) if isinstance(value, os.PathLike) else value
         if not isinstance(text, str) or not self.good(text):
             raise ValueError(value)
@@ -126,10 +126,10 @@ class Text:
 
 @dataclass(frozen=True)
 class Flag:
-    """Yes or no.
+    """A boolean.
 
     Attributes:
-        both: Whether the command line has an option for either, whatever the default is.
+        both: Whether the command line has ``--x/--no-x``, whatever the default.
     """
 
     both: bool = False
@@ -138,7 +138,7 @@ class Flag:
     choices: tuple[str, ...] = ()
 
     def read(self, value: Any) -> bool:
-        """Accept a bool, of numpy too, but no number or word that might mean one."""
+        """Accept a bool of Python or numpy, but no number or word that might mean one."""
         if type(value).__name__ not in ("bool", "bool_"):
             raise ValueError(value)
         return bool(value)
@@ -146,7 +146,7 @@ class Flag:
 
 @dataclass(frozen=True)
 class Either:
-    """What the first of several kinds can read."""
+    """A value that one of several kinds can read."""
 
     kinds: tuple[Kind, ...]
     expected: str
@@ -154,55 +154,55 @@ class Either:
     choices: tuple[str, ...] = ()
 
     def read(self, value: Any) -> Any:
-        """Ask one kind after another."""
+        """Try one kind after the other."""
         for kind in self.kinds[:-1]:
             try:
                 return kind.read(value)
             except ValueError:
                 if isinstance(value, str) and _is_number(value):
-                    raise  # a number that is out of its limits is no name
+                    raise  # a number out of range is not a name
         return self.kinds[-1].read(value)
 
 
 @dataclass(frozen=True)
 class Several:
-    """Any number of one kind: a tuple, or a list as JSON has it."""
+    """Any number of values of one kind: a tuple, or a list from JSON."""
 
     kind: Kind
 
     @property
     def expected(self) -> str:
-        """As of one, and that there may be several."""
+        """Description of valid values."""
         if self.choices:
             return f"any of {', '.join(self.choices)}"
         return f"a list of {self.kind.expected}"
 
     @property
     def metavar(self) -> str | None:
-        """As of one."""
+        """Placeholder of a single value."""
         return self.kind.metavar
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """As of one."""
+        """Valid words of a single value."""
         return self.kind.choices
 
     def read(self, value: Any) -> tuple[Any, ...]:
-        """Take a list, a tuple, or a single value."""
+        """Convert a list, a tuple, or a single value."""
         values = value if isinstance(value, list | tuple) else (value,)
         return tuple(self.kind.read(one) for one in values)
 
 
 @dataclass(frozen=True)
 class Option:
-    """One option: everything that is to be said of it.
+    """The declaration of an option.
 
     Attributes:
         kind: Kind of its values.
-        help: What it does, for ``--help`` and the documentation, which name other options in
-            backticks as they are called in Python.
-        group: The heading under which it stands.
-        default: What holds without it, in words, where the value does not say it.
+        help: Description for ``--help`` and the documentation, with other options in backticks, by
+            their names in Python.
+        group: Heading of the option.
+        default: Description of the default, if the value itself is not descriptive.
     """
 
     kind: Kind
@@ -215,7 +215,7 @@ def option(default: Any, kind: Kind, help: str, group: str, *, without: str = ""
     """Declare a field of a dataclass as an option.
 
     Args:
-        default: Its value when none is given. None is then possible as a value.
+        default: Default value. If it is None, None is also a valid value.
         kind: Kind of its values.
         help: See :class:`Option`.
         group: See :class:`Option`.
@@ -230,10 +230,10 @@ def options_of(configuration: Any) -> dict[str, tuple[Option, Field[Any]]]:
 
 
 def read_all(configuration: Any) -> None:
-    """Check and convert all options of a frozen dataclass in place, from ``__post_init__``.
+    """Validate and convert all options of a frozen dataclass in place, from ``__post_init__``.
 
     Raises:
-        ConfigError: A value that cannot be used, with the option's name.
+        ConfigError: A value is invalid; the message names the option.
     """
     for name, (declared, its_field) in options_of(configuration).items():
         value = read_one(name, getattr(configuration, name), declared, its_field)
@@ -241,7 +241,7 @@ def read_all(configuration: Any) -> None:
 
 
 def read_each(configuration: Any) -> Iterator[str]:
-    """Check and convert all options as :func:`read_all` does, and tell all that cannot be used."""
+    """Convert all options like :func:`read_all`, but yield an error for each invalid value."""
     for name, (declared, its_field) in options_of(configuration).items():
         try:
             value = read_one(name, getattr(configuration, name), declared, its_field)
@@ -252,10 +252,10 @@ def read_each(configuration: Any) -> Iterator[str]:
 
 
 def read_one(name: str, value: Any, declared: Option, its_field: Field[Any]) -> Any:
-    """Check and convert the value of one option.
+    """Validate and convert the value of one option.
 
     Raises:
-        ConfigError: The value cannot be used.
+        ConfigError: The value is invalid.
     """
     if value is None and its_field.default is None:
         return None
@@ -268,7 +268,7 @@ def read_one(name: str, value: Any, declared: Option, its_field: Field[Any]) -> 
 
 
 def _as_typed(value: Any) -> str:
-    """Show a value; a number that came as text, from a command line, without quotation marks."""
+    """Format a value for a message; numbers from the command line without quotation marks."""
     return value if isinstance(value, str) and _is_number(value) else one_line(repr(value), 100)
 
 

@@ -1,6 +1,6 @@
-"""Work in threads, results in order, bounded memory.
+"""Processes items in threads, with results in order and bounded memory.
 
-Knows: how many processors may be used, and how far to run ahead. Does not know the work.
+Knows: the number of usable processors, and how far to read ahead. Does not know the work.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _CHUNK = 8
-"""Items a task: one future an item would cost more than resizing a small picture."""
+"""Items per task: one future per item would cost more than resizing a small picture."""
 
 _SMALL, _WAITED = 3e-4, 1e-3
-"""Seconds an item: less processor time is little work, unless more than the second went by."""
+"""Limits per item in seconds: work is quick below this processor time and this elapsed time."""
 
 _PATIENCE = 0.1
-"""Seconds to wait for a turn: several such tasks; who takes longer does not have little work."""
+"""Seconds to wait for a turn, enough for several quick tasks; slower ones need no turns."""
 
 _AHEAD = 4
-"""Tasks in flight for each thread: bounds memory, whatever the number of items."""
+"""Tasks in flight per thread, which bounds the memory for any number of items."""
 
 
 def usable_cpus(
     quota: Path = Path("/sys/fs/cgroup/cpu.max"), older: Path = Path("/sys/fs/cgroup/cpu")
 ) -> int:
-    """Count the processors this process may use.
+    """Count the processors that this process may use.
 
     Args:
-        quota: Where Linux tells a container's limit (cgroup v2).
-        older: Folder where it does so on older systems (cgroup v1).
+        quota: File with a container's limit on Linux (cgroup v2).
+        older: Folder with it on older systems (cgroup v1).
 
     Returns:
-        At least 1: the affinity mask, and no more than the container's quota.
+        The size of the affinity mask, limited by the container's quota; at least 1.
     """
     count = os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):
@@ -53,7 +53,7 @@ def usable_cpus(
     try:
         limit, period = map(int, shares)
         return max(1, min(count, limit // period)) if limit > 0 else count
-    except (ValueError, ZeroDivisionError):  # "max", or no file: there is no limit
+    except (ValueError, ZeroDivisionError):  # "max", or no file: no limit
         return count
 
 
@@ -65,10 +65,11 @@ def _read_words(path: Path) -> list[str]:
 
 
 class TakingTurns:
-    """Works on lists of items in several threads, or in one at a time where that is quicker.
+    """Processes lists of items in several threads, or in one at a time if that is faster.
 
-    To read a picture of 28 pixels is nearly all Python, which runs in one thread at a time: two
-    that pass it to and fro take twice as long as one. From 0.3 ms a picture on, two are quicker.
+    Reading a picture of 28 pixels is nearly all Python code, which holds the interpreter lock: two
+    threads that pass it to each other take twice as long as one. From 0.3 ms per picture on, two
+    threads are faster.
     """
 
     def __init__(self) -> None:
@@ -76,7 +77,7 @@ class TakingTurns:
         self.small = True
 
     def each(self, work: Callable[[T], R], items: Sequence[T]) -> list[R]:
-        """Apply ``work`` to every item; to be called in one of the threads."""
+        """Apply ``work`` to every item; called in one of the threads."""
         mine = self.small and self._turn.acquire(timeout=_PATIENCE)
         try:
             began, used = time.perf_counter(), time.thread_time()
@@ -90,17 +91,17 @@ class TakingTurns:
 
 
 def in_order(work: Callable[[T], R], items: Iterable[T], threads: int | None = None) -> Iterator[R]:
-    """Apply ``work`` to every item in threads, and give the results in order.
+    """Apply ``work`` to every item in threads, and yield the results in order.
 
     Args:
         work: Must be safe to call from several threads; an exception ends the iteration.
-        items: Taken only a little ahead of what was given out, so they may be endless.
-        threads: How many; None: :func:`usable_cpus`. A few items are worked on in the caller's
-            thread.
+        items: May be endless: read only a little ahead of the results.
+        threads: Number of threads; None: :func:`usable_cpus`. A few items are processed in the
+            caller's thread.
     """
     source = iter(items)
     first = list(islice(source, _CHUNK))
-    if len(first) < _CHUNK:  # that is all, and one task: threads would do no more at a time
+    if len(first) < _CHUNK:  # a single task, for which threads would not help
         yield from map(work, first)
         return
     count = threads or usable_cpus()
@@ -112,7 +113,7 @@ def in_order(work: Callable[[T], R], items: Iterable[T], threads: int | None = N
 def _submit_ahead(
     executor: Executor, work: Callable[[T], R], chunks: Iterable[list[T]], most: int
 ) -> Iterator[R]:
-    """Work on chunks, so many of them ahead of what was given out."""
+    """Submit chunks, at most ``most`` of them ahead of the results."""
     waiting: deque[Future[list[R]]] = deque()
     turns = TakingTurns()
     try:

@@ -1,7 +1,7 @@
-"""matplotlib figures for Python and notebooks: a run's curves, a confusion matrix.
+"""matplotlib figures for Python and notebooks: learning curves, confusion matrix.
 
 Knows: matplotlib, which is imported when a figure is drawn. Does not know where the numbers come
-from. The figures inside the HTML report are drawn by :mod:`kerascnn.report`.
+from. :mod:`kerascnn.report` draws the figures of the HTML report.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 _BLUE, _ORANGE = "#2563c9", "#c2620a"
 _LONGEST = 24
-"""Columns of a class name."""
+"""Maximum width of a class name, in columns."""
 _COLUMN, _CELL = 0.085, 0.42
-"""Inches: the width of a column of the names, and the side of a cell."""
+"""Width of a text column, and side of a cell, in inches."""
 _MOST_NAMES = 40
-"""Classes with names and counts; of more, the pattern alone can be seen."""
+"""Maximum classes with names and counts; with more, only the pattern is visible."""
 _PATTERN = 9.0
-"""Inches: the side of a figure without names."""
+"""Side of a figure without names, in inches."""
 _SCRIPTS = ("Noto Sans CJK KR", "Noto Sans KR", "NanumGothic", "Malgun Gothic",
             "Apple SD Gothic Neo", "Noto Sans CJK JP", "Arial Unicode MS")  # fmt: skip
-"""Fonts with Hangul and more, of which any that is installed is used."""
+"""Fonts with Hangul and other scripts, used if installed."""
 
 
 def plot_curves(
@@ -38,10 +38,10 @@ def plot_curves(
 
     Args:
         loss: Training and validation loss of each epoch, in nats.
-        accuracy: Likewise, 0 to 1.
+        accuracy: Training and validation accuracy of each epoch, 0 to 1.
 
     Returns:
-        A figure of two axes; it belongs to no window: ``figure.savefig("curves.png")``.
+        A figure with two axes, without a window: ``figure.savefig("curves.png")``.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -59,7 +59,7 @@ def _lines(axes: Axes, pairs: Sequence[tuple[float, float]], label: str) -> None
 
     epochs = range(1, len(pairs) + 1)
     marker = "o" if len(pairs) == 1 else ""
-    # Colors and lines as in the report.
+    # Same colors and lines as in the report.
     axes.plot(
         epochs, [one for one, _ in pairs], color=_ORANGE, marker=marker, ls="--", label="training"
     )
@@ -76,7 +76,7 @@ def plot_matrix(classes: Sequence[str], counts: Sequence[Sequence[int]]) -> Figu
     """Draw a confusion matrix.
 
     Args:
-        classes: Names, in the order of both axes.
+        classes: Class names, in the order of both axes.
         counts: ``[true class][predicted class]``; each is shaded by its share of its row.
 
     Raises:
@@ -117,12 +117,12 @@ def _fonts() -> list[str]:
 
 
 def _short(name: str) -> str:
-    # A dollar sign begins a formula, even in the name of a class.
+    # A dollar sign would start a formula.
     return fitting(printable(name), _LONGEST).replace("$", r"\$")
 
 
 def _figure(size: tuple[float, float]) -> Figure:
-    """Make a figure that no window holds, and that a notebook shows once, where it is the value."""
+    """Create a figure without a window, which a notebook shows only as the value of a cell."""
     with needs_extra("notebook", "to draw a figure"):
         from matplotlib.figure import Figure
 

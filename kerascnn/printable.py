@@ -1,7 +1,7 @@
-"""Names that nobody chose for a terminal, made harmless to one; commands to be typed into it.
+"""Makes names safe for a terminal, measures text, and quotes commands.
 
-Knows: which characters a terminal obeys, or which turn the order of a line around, and how each
-is written in its place; how wide text is; how shells quote. Does not know where text goes.
+Knows: control characters and overrides of writing direction, and their escapes; the width of text;
+how shells quote. Does not know where text is written.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from collections.abc import Sequence
 
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # C0 and C1: escape sequences, bells, cursor moves
-    "\u2028\u2029"  # ends of lines and paragraphs that few programs take for them
+    "\u2028\u2029"  # line and paragraph separators, which few programs recognize
     "\u202a-\u202e\u2066-\u2069"  # overrides of the direction of writing
-    "\ud800-\udfff]"  # halves of characters: bytes of a name that are no UTF-8
+    "\ud800-\udfff]"  # surrogates: bytes of a name that are not UTF-8
 )
 
 
 def printable(text: str, keep: str = "") -> str:
-    r"""Write characters that are not to be shown as Python's escapes.
+    r"""Replace unsafe characters by Python's escapes.
 
     Args:
-        text: With names of files or classes in it.
-        keep: Characters that stay, such as the end of a line.
+        text: Text that contains names of files or classes.
+        keep: Characters to keep, such as line breaks.
 
     Examples:
         >>> printable("cat\x1b[2J\u202e.png\n", keep="\n")
@@ -33,7 +33,7 @@ def printable(text: str, keep: str = "") -> str:
 
 
 def printable_json(text: str) -> str:
-    r"""Write the same characters as JSON's escapes: the value stays as it is.
+    r"""Replace the same characters in JSON by JSON's escapes, which does not change the value.
 
     Examples:
         >>> printable_json('"\x9b31m"')
@@ -49,7 +49,7 @@ def _escaped(character: str, keep: str) -> str:
 
 
 def first_few(names: Sequence[object], most: int = 5) -> str:
-    """List the first names, with an ellipsis where there are more.
+    """List the first names, with an ellipsis if there are more.
 
     Examples:
         >>> first_few(["cat", "dog", "elk"], 2)
@@ -59,14 +59,14 @@ def first_few(names: Sequence[object], most: int = 5) -> str:
 
 
 def columns(words: str) -> int:
-    """Return the width of text in columns of a terminal; Hangul and Chinese characters take two."""
+    """Return the width of text in terminal columns; Hangul and Chinese characters take two."""
     import unicodedata  # only where text is measured
 
     return sum(1 + (unicodedata.east_asian_width(sign) in "WF") for sign in words)
 
 
 def fitting(words: str, room: int) -> str:
-    """Cut words that are too wide.
+    """Truncate text that is too wide.
 
     Args:
         words: Any Unicode.
@@ -88,11 +88,11 @@ def fitting(words: str, room: int) -> str:
 
 
 def command_line(words: Sequence[str], system: str = os.name) -> str:
-    r"""Write a command that can be pasted into the shell of this system.
+    r"""Quote a command for pasting into the shell of this system.
 
     Args:
         words: The command and its arguments.
-        system: ``nt`` for Windows, whose shells know no single quotes.
+        system: ``nt`` for Windows, whose shells do not support single quotes.
 
     Examples:
         >>> command_line(["export", "my run"], "posix"), command_line(["export", "my run"], "nt")
@@ -101,6 +101,6 @@ def command_line(words: Sequence[str], system: str = os.name) -> str:
         export runs\a
     """
     import shlex
-    import subprocess  # both only where a command is shown
+    import subprocess  # both imported only where a command is shown
 
     return subprocess.list2cmdline(words) if system == "nt" else shlex.join(words)

@@ -1,7 +1,7 @@
-"""How pictures were resized where a model was trained: the words for it, and what libraries do.
+"""Resizing methods of other libraries: options, presets and descriptions.
 
-Knows: the fields, which of them go together, and the presets. Does not know pixels: the
-arithmetic is that of :mod:`kerascnn.images`.
+Knows: the fields, their valid combinations, and the presets. Does not know pixels:
+:mod:`kerascnn.images` does the arithmetic.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ def _known(name: str, value: str, values: tuple[str, ...]) -> None:
 
 @dataclass(frozen=True)
 class Resizing:
-    """How a picture is brought to the size of a model that was made elsewhere.
+    """How pictures are resized for a foreign model.
 
     Attributes:
-        resize: ``squash`` to the size; ``crop`` the middle; ``pad`` what is missing.
-        filter: Between pixels.
-        antialias: True: as Pillow, where the filter widens when it shrinks; False: as TensorFlow's
-            ``tf.image.resize``, whose filter does not.
-        library: Whose integers a ``crop`` has: ``torchvision`` sizes, then crops
+        resize: ``squash`` to the size, ``crop`` the center, or ``pad`` the rest.
+        filter: Interpolation.
+        antialias: True: as in Pillow, whose filter widens for downscaling; False: as in
+            TensorFlow's ``tf.image.resize``, whose filter does not.
+        library: Library whose rounding ``crop`` follows: ``torchvision`` resizes, then crops
             (``Resize``, ``CenterCrop``); ``pillow`` crops by fractions (``ImageOps.fit``);
-            ``fastai`` and ``keras`` (``crop_to_aspect_ratio``) crop whole pixels, then size;
+            ``fastai`` and ``keras`` (``crop_to_aspect_ratio``) crop whole pixels, then resize;
             ``ultralytics``: see :meth:`for_shape`.
-        crop_share: Of a ``crop``: how much of the shorter side is used, above 0, up to 1.
-        pad_color: Of a ``pad``: RGB, 0 to 255.
-        enlarge: Of a ``pad``: whether small pictures are enlarged, as ``ImageOps.pad`` does.
+        crop_share: For ``crop``: share of the shorter side that is used, above 0, up to 1.
+        pad_color: For ``pad``: RGB, 0 to 255.
+        enlarge: For ``pad``: whether small pictures are enlarged, as in ``ImageOps.pad``.
 
     Raises:
-        ConfigError: A value that is not known, or some that do not fit together.
+        ConfigError: An unknown value, or values that conflict.
     """
 
     resize: Resize = "squash"
@@ -87,10 +87,10 @@ class Resizing:
             )
 
     def for_shape(self, shape: Shape) -> Resizing:
-        """Return what holds for an input: ultralytics squashes where it is not square.
+        """Return the rule for an input shape: ultralytics squashes if it is not square.
 
         Returns:
-            A rule of another library than ``ultralytics``, whose crop is torchvision's.
+            A rule without ``ultralytics``, whose crop is torchvision's.
         """
         if self.library != "ultralytics":
             return self
@@ -122,16 +122,16 @@ class Resizing:
 
 
 ResizeRule: TypeAlias = Resize | Resizing
-"""A rule of kerascnn's own (:mod:`kerascnn.images.resizing`), or what another library does."""
+"""One of kerascnn's own rules (:mod:`kerascnn.images.resizing`), or that of another library."""
 
 
 @dataclass(frozen=True)
 class Preset:
-    """What goes together in a library.
+    """Preprocessing of a library.
 
     Attributes:
-        sizing: How pictures get their size.
-        normalize: What is then done to pixels; None: the model does it itself, as a rule.
+        sizing: How pictures are resized.
+        normalize: Normalization of pixels; None: usually done by the model itself.
     """
 
     sizing: Resizing
@@ -147,14 +147,14 @@ PRESETS: dict[str, Preset] = {
     "teachable-machine": Preset(Resizing("crop", "lanczos"), "tf"),
     "fastai": Preset(Resizing("crop", library="fastai"), "torch"),
 }
-"""``keras``: ``image_dataset_from_directory``; ``load_img``: ``keras.utils.load_img`` and
-``ImageDataGenerator``; ``torchvision``: ``Resize(256)``, ``CenterCrop(224)``; ``timm``: the same,
-bicubic; ``ultralytics``: YOLO-cls; ``teachable-machine``: ``ImageOps.fit`` with Lanczos;
-``fastai``: ``Resize(size)``. Each as it is by default."""
+"""Presets by name, each with the library's defaults. ``keras``: ``image_dataset_from_directory``;
+``load_img``: ``keras.utils.load_img`` and ``ImageDataGenerator``; ``torchvision``: ``Resize(256)``,
+``CenterCrop(224)``; ``timm``: the same, bicubic; ``ultralytics``: YOLO-cls; ``teachable-machine``:
+``ImageOps.fit`` with Lanczos; ``fastai``: ``Resize(size)``."""
 
 
 CROP_SHARE = 0.875
-"""Of a crop where nothing else is said: 224 of 256."""
+"""Default share of a crop: 224 of 256."""
 
 
 def choose(
@@ -166,19 +166,19 @@ def choose(
     pad_color: tuple[int, int, int] | None = None,
     enlarge: bool | None = None,
 ) -> Resizing:
-    """Combine the options that say how pictures were resized.
+    """Combine the options of resizing.
 
     Args:
-        like: A preset; all else that is said changes it.
-        resize: None: the preset's, or what the rest is for, or ``squash``.
-        filter: None: the preset's, or ``bilinear``.
-        antialias: None: the preset's, or as Pillow.
-        crop_share: None: the preset's, or 0.875 without one.
-        pad_color: None: black.
-        enlarge: None: no.
+        like: A preset, which the other options override.
+        resize: Method; None: the preset's, or the one that other options imply, else ``squash``.
+        filter: Interpolation; None: the preset's, or ``bilinear``.
+        antialias: Antialiasing; None: the preset's, or as in Pillow.
+        crop_share: Share of a crop; None: the preset's, or 0.875 without one.
+        pad_color: Color of padding; None: the preset's, or black.
+        enlarge: Whether padding enlarges small pictures; None: no.
 
     Raises:
-        ConfigError: A value that is not known, or some that do not fit together.
+        ConfigError: An unknown value, or values that conflict.
 
     Examples:
         >>> choose(crop_share=1.0).resize

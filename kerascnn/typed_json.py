@@ -1,7 +1,7 @@
-"""JSON that anybody may have edited, read into dataclasses by their annotations.
+"""Reads untrusted JSON into dataclasses by their annotations.
 
-Knows: what JSON may hold that no file of this package does (NaN, numbers of 400 digits, half
-characters, a million brackets), and how a value is compared with a type. Does not know files.
+Knows: what JSON may contain but no file of this package does (NaN, numbers of 400 digits, lone
+surrogates, a million brackets), and how a value is checked against a type. Does not know files.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 T = TypeVar("T")
 
 _DIGITS = 18
-"""Of a whole number; more fit no 64 bits."""
+"""Maximum digits of an integer, so that it fits into 64 bits."""
 
 _SHOWN = 60
-"""Characters of a wrong value in a message."""
+"""Maximum characters of an invalid value in a message."""
 
 
 def parse_json(
@@ -28,15 +28,15 @@ def parse_json(
     finite: bool = True,
     make_object: Callable[[list[tuple[str, Any]]], Any] | None = None,
 ) -> Any:
-    """Read JSON that holds finite numbers and whole characters only.
+    """Parse JSON, without NaN, huge numbers or lone surrogates.
 
     Args:
         text: Text of one document.
-        finite: Whether to refuse NaN and infinity; a measured loss may be either.
-        make_object: Makes an object of its pairs; None: a dictionary.
+        finite: Whether to refuse NaN and infinity, which a measured loss may be.
+        make_object: Creates an object from its pairs; None: a dictionary.
 
     Raises:
-        ValueError: It is not JSON, or holds what no file of kerascnn does.
+        ValueError: It is not JSON, or contains what no file of kerascnn does.
 
     Examples:
         >>> parse_json('{"size": 1e999}')
@@ -52,7 +52,7 @@ def parse_json(
             parse_int=_whole,
             object_pairs_hook=make_object,
         )
-        # Half a surrogate pair is valid in JSON, and cannot be printed or written.
+        # A lone surrogate is valid in JSON, but cannot be printed or written.
         json.dumps(value, ensure_ascii=False).encode()
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
@@ -62,17 +62,17 @@ def parse_json(
 
 
 def build(cls: type[T], values: Any) -> T:
-    """Make a dataclass of a JSON object; entries that the class does not know are left out.
+    """Create a dataclass from a JSON object; unknown entries are ignored.
 
     Args:
         cls: A dataclass whose fields are numbers, text, tuples, dictionaries or dataclasses.
         values: Values from :func:`parse_json`.
 
     Returns:
-        One of the class, every value of the type that its field is annotated with.
+        An instance, with every value of its field's annotated type.
 
     Raises:
-        ValueError: Naming the first field that is missing or has another type.
+        ValueError: A field is missing or has a wrong type; the message names the first.
     """
     if not isinstance(values, dict):
         raise ValueError(f"{_shown(values)} is not a JSON object")
@@ -92,7 +92,7 @@ def _kinds(cls: type) -> dict[str, Any]:
 
 
 def _convert(value: Any, kind: Any, name: str) -> Any:
-    """Return a value as its annotation has it: lists become tuples, objects dataclasses."""
+    """Convert a value to its annotated type: lists to tuples, objects to dataclasses."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
         return _convert_any(value, arguments, name)
@@ -116,7 +116,7 @@ def _convert(value: Any, kind: Any, name: str) -> Any:
 
 
 def _convert_any(value: Any, kinds: tuple[Any, ...], name: str) -> Any:
-    """Try the members of a union; the last one that could have been meant says what is wrong."""
+    """Try the members of a union; for an optional value, report the error of the other member."""
     if value is None and NoneType in kinds:
         return None
     problem = _wrong(value, " or ".join(map(_word, kinds)), name)
@@ -152,11 +152,11 @@ _WORDS = {
     str: "text", int: "a whole number", float: "a number", bool: "true or false", NoneType: "null",
     tuple: "a list", dict: "an object",
 }  # fmt: skip
-"""Types as JSON has them, for people who edit it."""
+"""Names of types in messages for people who edit JSON."""
 
 
 def _word(kind: Any) -> str:
-    """Name a type as somebody who edits JSON would."""
+    """Describe a type for people who edit JSON."""
     if isinstance(kind, str):
         return kind
     if get_origin(kind) is Literal:

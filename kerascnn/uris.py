@@ -1,8 +1,7 @@
-"""Files by URI (``s3://``, ``gs://``, ``https://``, ``hf://``, ``memory://``), through fsspec.
+"""Reads files by URI (``s3://``, ``gs://``, ``https://``, ``hf://``, ``memory://``) with fsspec.
 
-Knows: what is a URI, how it is listed and read, and that a network fails now and then; that a
-model on the Hugging Face Hub stays in its cache (:mod:`kerascnn.hub`). Does not know what the
-bytes are.
+Knows: URIs, how they are listed and read, retries, and that models on the Hugging Face Hub are
+cached (:mod:`kerascnn.hub`). Does not know the content of files.
 """
 
 from __future__ import annotations
@@ -24,23 +23,23 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-"""Of two letters at least: ``C:`` is a drive."""
+"""Scheme with at least two letters, because ``C:`` is a drive."""
 
 TRIES = 4
-"""The first, and three more."""
+"""Maximum attempts."""
 
 SILENT = 30.0
-"""Seconds in which a web server must go on."""
+"""Timeout in seconds for connecting to a web server, and for each read."""
 
 _WHOLE = 300.0
-"""Seconds for a whole file of a web server."""
+"""Timeout in seconds for a whole file from a web server."""
 
 _WORTH_ANOTHER_TRY = (408, 425, 429)
-"""Of the answers by which a web server refuses a request (400 to 499): too slow, too early, too
-many. Others stay."""
+"""Statuses of refused requests (400 to 499) that may succeed when retried: Request Timeout, Too
+Early, Too Many Requests."""
 
 PAUSE = 0.5
-"""Seconds before the second try; twice as long before each of the next."""
+"""Seconds before the second attempt; doubled before each further one."""
 
 
 def is_uri(path: str) -> bool:
@@ -54,11 +53,11 @@ def is_uri(path: str) -> bool:
 
 
 def read(uri: str) -> bytes:
-    """Read a whole file, trying again where the network fails.
+    """Read a whole file, with retries after network errors.
 
     Raises:
-        DataError: It is not there, or cannot be read.
-        MissingExtraError: A package for such URIs is missing.
+        DataError: It does not exist, or cannot be read.
+        MissingExtraError: A package for such URIs is not installed.
     """
     system, path = _open(uri)
     data: bytes = _tried(uri, lambda: system.cat_file(path))
@@ -67,12 +66,12 @@ def read(uri: str) -> bytes:
 
 @contextmanager
 def local_file(model: str | Path) -> Iterator[Path]:
-    """Yield a model's file: a path as it is, one of the Hub from its cache.
+    """Yield the local file of a model: a path unchanged, or a file of the Hub from its cache.
 
-    One at another URI is fetched for the time of the block.
+    A file at another URI is downloaded for the duration of the block.
 
     Raises:
-        KerascnnError: It cannot be fetched.
+        KerascnnError: It cannot be downloaded.
     """
     uri = str(model)
     if hub.is_on_hub(uri):
@@ -87,7 +86,7 @@ def local_file(model: str | Path) -> Iterator[Path]:
 
 
 def size(uri: str) -> int | None:
-    """Return the bytes of a file, None where it is not there or the server does not say."""
+    """Return the size of a file in bytes; None if it does not exist or the size is unknown."""
     system, path = _open(uri)
     try:
         found = _tried(uri, lambda: system.info(path))
@@ -97,10 +96,10 @@ def size(uri: str) -> int | None:
 
 
 def listed(uri: str, wanted: Callable[[str], bool]) -> Iterator[tuple[str, int | None]]:
-    """List the files that a folder, a glob or a single URI means.
+    """List the files of a folder, a glob or a single URI.
 
     Yields:
-        URI and bytes of each, sorted; of a single file or one that is not there the URI itself.
+        URI and size in bytes of each file, sorted; for a single or missing file, the URI itself.
     """
     system, path = _open(uri)
     if any(sign in path for sign in "*[") and not _is_file(system, path):
@@ -124,7 +123,7 @@ def _found(system: Any, path: str) -> dict[str, Any]:
 
 
 def _is_file(system: Any, path: str) -> bool:
-    # A web server has no folders: whatever it answers is a file.
+    # A web server has no folders: every response is a file.
     return "http" in system.protocol or bool(system.isfile(path))
 
 
@@ -146,7 +145,7 @@ def _open(uri: str) -> tuple[Any, str]:
     try:
         system, path = url_to_fs(uri, **options)
     except (ImportError, ValueError) as error:
-        # Says which package reads such URIs, or that there is none.
+        # The error says which package reads such URIs, or that there is none.
         raise KerascnnError(f"{uri}: {error}. Expected a URI that fsspec can open here.") from error
     return system, path
 
@@ -165,7 +164,7 @@ def _tried(uri: str, work: Callable[[], T]) -> T:
             return work()
         except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
             raise DataError(f"{uri}: cannot be read ({kind_and_line(error, None)}).") from error
-        except Exception as error:  # each kind of storage has errors of its own
+        except Exception as error:  # each kind of storage has its own errors
             if _is_refused(error):
                 raise DataError(f"{uri}: cannot be read ({kind_and_line(error, None)}).") from error
             if attempt == TRIES:

@@ -1,7 +1,7 @@
-"""What a zip archive says of itself, looked at before anything is unpacked.
+"""Checks a zip archive before it is unpacked.
 
-Knows: that a few kilobytes can unpack to all of memory, and that two entries may have one name.
-Does not know what is inside (models, arrays).
+Knows: zip bombs, and that two entries may have the same name. Does not know the content (models,
+arrays).
 """
 
 from __future__ import annotations
@@ -10,25 +10,26 @@ import zipfile
 from pathlib import Path
 
 ENTRIES = 100_000
-"""More than any model or checkpoint has."""
+"""Maximum entries: more than any model or checkpoint has."""
 
 RATIO = 20
-"""Times its packed size: weights are nearly noise, and shrink by less than half."""
+"""Maximum ratio of unpacked to packed size: weights are nearly noise, and compress to no less than
+half."""
 
 PICTURES_RATIO = 100
-"""Likewise for arrays of pictures, of which many are mostly white."""
+"""The same for arrays of pictures, many of which are mostly white."""
 
 FLOOR = 2**26
-"""Bytes that may be unpacked whatever the ratio: a fresh network's zeros pack well."""
+"""Unpacked size in bytes that is allowed at any ratio: the zeros of a new network compress well."""
 
 
 def check_for_zip_bomb(path: Path, ratio: int = RATIO, floor: int = FLOOR) -> None:
     """Refuse an archive that would unpack to far more than its size.
 
     Raises:
-        ValueError: It would, or it has too many entries, or two of one name.
+        ValueError: It would, it has too many entries, or two with the same name.
         OSError: It cannot be read.
-        BadZipFile: It is no zip archive.
+        BadZipFile: It is not a zip archive.
     """
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()

@@ -1,7 +1,7 @@
 """The command line: parse, one call, print.
 
-Knows: Click, the list of commands, exit codes. Does not know any logic. Each command lives in
-a file of its own, imported when it is asked for, so that ``kerascnn --help`` is quick.
+Knows: Click, the list of commands, exit codes. Does not know any logic. Each command has its own
+module, imported on first use, so that ``kerascnn --help`` is fast.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ COMMANDS = {
 
 
 class Commands(Group):
-    """Finds each command in the module of its name, when it is needed."""
+    """Imports each command from the module of its name, on first use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - Click's signature
-        """List the names, in the order in which people need them."""
+        """List the names, in the order of a typical workflow."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
-        """Import one command."""
+        """Import a command."""
         if name not in COMMANDS:
             return None
         command: click.Command = import_module(f"kerascnn.cli.{name}").command
@@ -60,7 +60,7 @@ class Commands(Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command that was typed, or suggest the nearest."""
+        """Find the given command, or suggest the closest name."""
         near = difflib.get_close_matches(args[0], COMMANDS, n=1)
         if args[0] not in COMMANDS and near and not args[0].startswith("-"):
             raise click.UsageError(f"No such command {args[0]!r}. Did you mean {near[0]!r}?", ctx)
@@ -76,7 +76,7 @@ class Commands(Group):
             formatter.write_dl([(name, translated_help(what)) for name, what in COMMANDS.items()])
 
     def main(self, *arguments: Any, **options: Any) -> Any:
-        """Run the command line; names in what it writes are harmless to a terminal."""
+        """Run the command line, with control characters in its output escaped."""
         with safe_streams():
             return super().main(*arguments, **options)
 
@@ -86,7 +86,7 @@ class Commands(Group):
             return super().invoke(ctx)
 
 
-# With colors: without, Click takes out of names what looks like one, and safe_streams escapes it.
+# Without color, Click would strip what looks like a color from names; safe_streams escapes it.
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "color": True})
 @click.version_option(__version__, prog_name="kerascnn")
 def main() -> None:

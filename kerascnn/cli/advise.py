@@ -68,7 +68,7 @@ def command(figure: str | None, as_json: bool, **options: Any) -> None:
         from kerascnn.training.advising import advise as asking
         from kerascnn.training.display.terminal import TrainingDisplay
 
-    # Not above: what is told there of the data and the weights would be lost.
+    # Not in the block above, which would suppress messages about the data and the weights.
     with TrainingDisplay(console(stderr=True), as_options) as display:
         advice = asking.advise(config, display)
     line = asking.command(config, advice)

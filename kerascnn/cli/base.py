@@ -1,4 +1,4 @@
-"""What all commands share: help, the language, JSON, progress on stderr.
+"""Base of all commands: help, language, JSON output, console.
 
 Knows: Click, rich, exit codes. Does not know any command.
 """
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 F = TypeVar("F")
 
 SOME_INPUTS_BAD = 3
-"""Exit code: done, but some inputs could not be used."""
+"""Exit code if some inputs could not be used and the others were processed."""
 
 OTHERS = "Other options"
-"""Heading of the options that no group names."""
+"""Heading of the options that are in no group."""
 
 
 class Command(TranslatedHelp):
     """A command with ``--lang`` and ``--debug``, and headings in its ``--help``.
 
     Args:
-        args: Click's.
-        groups: Names of parameters by heading, in order; without any, there is one heading.
-        kwargs: Click's.
+        args: Arguments for Click.
+        groups: Names of parameters by heading, in order; if empty, there is a single heading.
+        kwargs: Arguments for Click.
     """
 
     def __init__(
@@ -52,11 +52,11 @@ class Command(TranslatedHelp):
         self.params += [lang_option(), debug_option()]
         for parameter in self.params:
             if parameter.type is click.STRING and _names_a_file(parameter):
-                # The value stays as it is; it is for shells, which complete it as a path.
+                # Only for path completion in shells; the value is not changed.
                 parameter.type = click.Path(allow_dash=True, readable=False)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; what goes wrong in it is told with the names of its options."""
+        """Run the command; errors name its options instead of Python's parameters."""
         ctx.find_root().meta[OPTIONS] = {
             parameter.name: option_name(parameter)
             for parameter in self.params
@@ -66,7 +66,7 @@ class Command(TranslatedHelp):
             return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options under their headings, each in the order in which it was declared."""
+        """Write the options under their headings, in the order of declaration."""
         headings = {name: heading for heading, names in self.groups.items() for name in names}
         rows: dict[str, list[tuple[str, str]]] = {heading: [] for heading in self.groups}
         for parameter in self.get_params(ctx):
@@ -81,7 +81,7 @@ class Command(TranslatedHelp):
 
 
 class Group(TranslatedHelp, click.Group):
-    """A command with commands of its own, with ``--lang`` and ``--debug`` for any of them."""
+    """A group of commands, with ``--lang`` and ``--debug`` for all of them."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -102,12 +102,12 @@ class Group(TranslatedHelp, click.Group):
 
 
 def option_name(parameter: click.Option) -> str:
-    """Return the name that a person types, e.g. ``--batch-size``."""
+    """Return the long name of an option, e.g. ``--batch-size``."""
     return max(parameter.opts, key=len)
 
 
 def debug_option() -> click.Option:
-    """Make ``--debug``."""
+    """Create the option ``--debug``."""
     return click.Option(
         ["--debug"],
         is_flag=True,
@@ -119,7 +119,7 @@ def debug_option() -> click.Option:
 
 
 def lang_option() -> click.Option:
-    """Make ``--lang``."""
+    """Create the option ``--lang``."""
     return click.Option(
         ["--lang"],
         type=click.Choice(LANGUAGES),
@@ -132,13 +132,13 @@ def lang_option() -> click.Option:
 
 
 def _remember_language(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
-    if value:  # from a file or a variable: what is typed was found before
+    if value:  # from a file or variable; parse_args handles the command line
         ctx.find_root().meta[LANGUAGE] = value
 
 
 def _names_a_file(parameter: click.Parameter) -> bool:
     if isinstance(parameter, click.Argument):
-        return True  # or a name besides: `fashion-mini`, `cnn`
+        return True  # or a built-in name: `fashion-mini`, `cnn`
     return getattr(parameter, "metavar", None) in ("FILE", "RUN", "DIR", "DATA")
 
 
@@ -147,14 +147,14 @@ def _remember_debug(ctx: click.Context, _parameter: click.Parameter, value: bool
 
 
 def print_json(value: Any, indent: int | None = 2) -> None:
-    """Write one JSON document on stdout."""
+    """Write a JSON document to stdout."""
     click.echo(json_text(value, indent))
 
 
 def json_text(value: Any, indent: int | None = 2) -> str:
-    """Return one JSON document for stdout; names stay as they are where its encoding has them.
+    """Return a JSON document for stdout, escaping only characters that its encoding lacks.
 
-    JSON has no NaN and no infinity: they become null, a value that is not there.
+    NaN and infinity, which JSON does not have, become null.
     """
     encode = _encoder(indent).encode
     try:
@@ -165,9 +165,9 @@ def json_text(value: Any, indent: int | None = 2) -> str:
     try:
         text.encode(sys.stdout.encoding)
     except UnicodeEncodeError:
-        # A file name need not be UTF-8, nor stdout: escapes are the same JSON everywhere.
+        # Neither file names nor stdout need be UTF-8; escapes are valid in any encoding.
         text = json.dumps(value, indent=indent)
-    # JSON itself escapes what is below a space; to search a line takes as long as to write it.
+    # Skip the search, which takes as long as writing; JSON escapes characters below space itself.
     return text if text.isascii() and "\x7f" not in text else printable_json(text)
 
 
@@ -185,7 +185,7 @@ def _finite(value: Any) -> Any:
 
 
 def console(stderr: bool = False) -> Console:
-    """Return rich's console; imported late, since ``--help`` does not need it."""
+    """Return a rich console, imported here because ``--help`` does not need it."""
     from kerascnn.cli.streams import unescaped
     from kerascnn.console import SafeConsole
 
@@ -193,7 +193,7 @@ def console(stderr: bool = False) -> Console:
 
 
 def add_options(*options: Callable[[F], F]) -> Callable[[F], F]:
-    """Make one decorator of several options, which ``--help`` shows in this order."""
+    """Combine several options into one decorator; ``--help`` shows them in this order."""
 
     def add(command: F) -> F:
         for option in reversed(options):
@@ -204,7 +204,7 @@ def add_options(*options: Callable[[F], F]) -> Callable[[F], F]:
 
 
 def open_run(model: str) -> Run:
-    """Open a run before Keras is imported: what is wrong with it is told without Keras too."""
+    """Open a run before Keras is imported, so that its errors appear quickly and without Keras."""
     folder = import_module("kerascnn.training.run.folder")
     import_module("kerascnn.training.keras_backend").check_backend()
     run: Run = folder.open_run(model)
@@ -212,16 +212,16 @@ def open_run(model: str) -> Run:
 
 
 def padded(words: str, width: int) -> str:
-    """Fill words up with spaces; Korean letters are two columns wide."""
+    """Pad text with spaces to a width in columns; Korean characters are two columns wide."""
     return words + " " * (width - columns(words))
 
 
 @contextmanager
 def quiet_tensorflow(optional: bool = False) -> Iterator[None]:
-    """Import Keras with TensorFlow's start-up chatter kept off the user's screen.
+    """Import Keras with TensorFlow's startup messages suppressed.
 
     Args:
-        optional: Whether Keras may be missing, or unable to load its backend.
+        optional: Whether Keras may be missing or fail to load its backend.
     """
     backend = import_module("kerascnn.training.keras_backend")
     if not optional:

@@ -20,7 +20,7 @@ _HEADING = sentence(
 )
 
 _WIDTH = 24
-"""Of the longest bar, in characters."""
+"""Length of the longest bar, in characters."""
 
 
 @click.command(

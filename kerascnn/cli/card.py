@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from kerascnn.inference.model_file.description import Description, TensorInfo
 
 _SHOWN = 200
-"""Classes and kinds of operators that are listed."""
+"""Maximum classes or operators to list."""
 
 _LONGEST = 5000
-"""Letters of one line that are shown; --json has all."""
+"""Maximum characters of a line; --json has all."""
 
 
 @click.command("card", cls=Command)

@@ -1,6 +1,6 @@
-"""What Tab completes beside commands, choices and paths: networks and their blocks.
+"""Shell completion of networks and their blocks.
 
-Knows: the table of facts about networks, which needs no Keras. Does not know any command.
+Knows: the table of network facts, which needs no Keras. Does not know any command.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ import click
 
 
 def complete_networks(_context: click.Context, _option: click.Parameter, typed: str) -> list[str]:
-    """Return the networks whose names begin so."""
+    """Return the networks whose names start with the typed text."""
     from kerascnn.training.networks.facts import load_facts
 
     return [name for name in load_facts() if name.startswith(typed)]
 
 
 def complete_scopes(context: click.Context, _option: click.Parameter, typed: str) -> list[str]:
-    """Return what ``--trainable`` takes: the last block of a list, for the network named before."""
+    """Complete ``--trainable``: the last item of its list, for the network given before it."""
     from kerascnn.training.networks.facts import load_facts
 
     facts = load_facts()
-    # Where a value is still missing, Click leaves arguments as they were typed.
+    # While a value is still missing, Click leaves arguments unparsed.
     named = [context.params.get("model"), *context.args]
     blocks = next((facts[name]["blocks"] for name in named if name in facts), [])
     *listed, _ = typed.split(",")

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 class PaddingType(click.ParamType[Any]):
-    """A whole number from 0, or ``same``."""
+    """A whole number, at least 0, or ``same``."""
 
     name = "N|same"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Read it."""
+        """Convert the value."""
         if value == "same" or isinstance(value, int):
             return value
         if not value.isdecimal():
@@ -80,7 +80,7 @@ def command(
 
     weights = _kernel(kernel)
     picture = images.decode(image)
-    if all((picture[:, :, 0] == picture[:, :, one]).all() for one in (1, 2)):  # grey
+    if all((picture[:, :, 0] == picture[:, :, one]).all() for one in (1, 2)):  # gray
         picture = picture[:, :, 0]
     _check_padded(picture.shape, padding)
     answer = convolution.filter_picture(picture, weights, stride, padding)
@@ -148,5 +148,5 @@ def _write(picture: npt.NDArray[np.uint8], out: str) -> None:
     if Path(out).suffix.lower() not in Image.registered_extensions():
         raise ConfigError(f"{out}: not a picture's name. Expected one that ends in .png or .jpg.")
     with atomic_write(out) as temporary:
-        # PNG's usual level takes seconds for a photograph and saves little here.
+        # PNG's default level takes seconds for a photograph and saves little here.
         Image.fromarray(picture).save(temporary, compress_level=1)

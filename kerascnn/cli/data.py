@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from kerascnn.dataset.check.checking import DataCheck, PictureLocation
 
 _LISTED = 10
-"""Findings of a kind shown; --json and --page have more."""
+"""Maximum findings of a kind to show; --json and --page have more."""
 
 _KINDS = {"small_classes": "small classes"}
-"""Words for kinds of problems whose names in JSON are none."""
+"""Names of problems that differ from those in JSON."""
 
 
 @click.group("data", cls=Group)

@@ -1,6 +1,6 @@
-"""Click's options, made from the fields of a dataclass in which they are declared.
+"""Builds Click options from the fields of a dataclass that declare them.
 
-Knows: how a declared option becomes one of Click's. Does not know any option's meaning.
+Knows: how a declared option becomes a Click option. Does not know the meaning of any option.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def grouped(configuration: Any, more: Mapping[str, tuple[str, ...]]) -> dict[str
 
     Args:
         configuration: The dataclass.
-        more: By heading, in order: the parameters that the command has besides.
+        more: Further parameters of the command by heading, in order.
     """
     declared = options_of(configuration).items()
     return {
@@ -31,13 +31,13 @@ def grouped(configuration: Any, more: Mapping[str, tuple[str, ...]]) -> dict[str
 def option_flag(name: str, its_field: Field[Any]) -> str:
     """Return the flag of a field: ``--batch-size``, ``--calibration/--no-calibration``."""
     words, kind = name.replace("_", "-"), its_field.metadata[KEY].kind
-    # What is on without an option needs one to switch it off.
+    # A flag that is on by default needs a form that turns it off.
     either = its_field.default is True or (isinstance(kind, Flag) and kind.both)
     return f"--{words}/--no-{words}" if either else f"--{words}"
 
 
 def declared_option(configuration: Any, name: str, **settings: Any) -> Any:
-    """Return the option of a field, with settings that only the command line has."""
+    """Return the option of a field, with further settings for Click."""
     declared, its_field = options_of(configuration)[name]
     return click.option(
         option_flag(name, its_field), **_settings(declared, its_field.default) | settings
@@ -52,5 +52,5 @@ def _settings(declared: Option, default: Any) -> dict[str, Any]:
     settings["metavar"] = kind.metavar
     if isinstance(kind, Several):
         return {**settings, "multiple": True}
-    # Numbers come as text, and the configuration reads them: one check, one wording.
+    # Numbers stay text, because the configuration checks them, with a single error message.
     return {**settings, "type": click.Choice(kind.choices) if kind.choices else click.STRING}

@@ -1,7 +1,7 @@
-"""What is installed, what really works, and the pip line for what is missing.
+"""Diagnoses what is installed, what really works, and how to install what is missing.
 
-Knows: which packages matter. Does not know how findings are shown. It lives beside the
-commands because it alone looks at both halves, and either may be missing.
+Knows: the relevant packages. Does not know how findings are shown. It is in the ``cli`` package
+because it examines both halves of kerascnn, either of which may be missing.
 """
 
 from __future__ import annotations
@@ -43,20 +43,20 @@ _VARIABLES = (
     "ORT_DISABLE_TELEMETRY",
     "PYTHONUTF8",
 )
-"""Environment variables that change what kerascnn or the libraries below it do."""
+"""Environment variables that affect kerascnn or its libraries."""
 
 
 def diagnose(environment: Mapping[str, str]) -> dict[str, Any]:
     """Collect facts about this machine.
 
     Args:
-        environment: The variables as the user set them; Keras and onnxruntime add to them.
+        environment: Variables as the user set them, before Keras and onnxruntime add their own.
 
     Returns:
-        ``versions`` by package (None: not installed); ``machine``: ``platform`` and the
-        ``processors`` that may be used; ``environment``: variables that are set and matter; and
-        for ``training`` and ``inference``: ``works``, ``devices`` by name with what was found,
-        ``missing`` with the remedy, or "".
+        ``versions`` by package (None: not installed); ``machine``: ``platform`` and number of
+        usable ``processors``; ``environment``: relevant variables that are set; and for
+        ``training`` and ``inference``: ``works``, the state of ``devices`` by name, and ``missing``
+        with the remedy, or "".
     """
     return {
         "versions": {"kerascnn": __version__, "python": platform.python_version()}
@@ -99,7 +99,7 @@ def _training() -> dict[str, Any]:
 def _unused_gpu(
     backend: str, devices: Mapping[str, str], driver: Path = Path("/dev/nvidiactl")
 ) -> dict[str, str]:
-    """Report an NVIDIA GPU that has a driver and that the backend does not use."""
+    """Report an NVIDIA GPU that has a driver but is not used by the backend."""
     from kerascnn.training.distribution.device import GPU_EXTRA
 
     if not driver.exists() or any("gpu" in name or "cuda" in name for name in devices):

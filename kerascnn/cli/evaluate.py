@@ -154,7 +154,7 @@ def _judged(
     what: str, model: str, data: str | None, split: str | None, foreign: ForeignModel | None,
     **options: Any,
 ) -> Any:  # fmt: skip
-    """Have a file or a run ``evaluate``d, or its answers ``predict``ed, by the half that can."""
+    """Call ``evaluate`` or ``predict`` of the half that can open the model, file or run."""
     if model.lower().endswith(".onnx"):
         from kerascnn.inference import Classifier, evaluation
 

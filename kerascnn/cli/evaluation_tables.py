@@ -1,6 +1,6 @@
-"""How `kerascnn evaluate` shows an evaluation, or a comparison, to people.
+"""Prints an evaluation or a comparison as tables.
 
-Knows: rich's tables, and how much fits on a screen. Does not know how a number comes about.
+Knows: rich's tables, and how much fits on a screen. Does not know how metrics are computed.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from kerascnn.metrics.significance import Interval
 
 _WIDEST_CONFUSION = 25
-"""Classes; a larger matrix fits no screen and is left to --json."""
+"""Maximum classes of a confusion matrix; larger ones do not fit on a screen."""
 
 _LISTED = 10
-"""Mistakes or changed answers shown; --json has more."""
+"""Maximum mistakes or changed predictions to show; --json has more."""
 
 _LEVEL = 0.05
-"""Below this p-value a difference is called one."""
+"""p-value below which a difference is significant."""
 
 
 def show_evaluation(evaluation: Evaluation) -> None:
@@ -160,7 +160,7 @@ def _show_leaks(evaluation: Evaluation) -> None:
 
 
 def show_comparison(comparison: Comparison) -> None:
-    """Print what two models answered differently."""
+    """Print a comparison of two models."""
     out = console()
     pictures = count(comparison.images, "picture")
     out.print(tr("{pictures} (split {split})", pictures=pictures, split=comparison.split))

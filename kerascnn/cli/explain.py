@@ -122,7 +122,7 @@ def _explainer(model: str, foreign: ForeignModel | None) -> Explain:
 
 
 def _checked(model: str, foreign: ForeignModel | None) -> ForeignModel:
-    """Refuse a file made elsewhere that Keras cannot load, or without class names."""
+    """Refuse a foreign file that Keras cannot load, or without class names."""
     from kerascnn.inference.model_file.advice import describe_no_keras
 
     if what := describe_no_keras(model):
@@ -135,7 +135,7 @@ def _checked(model: str, foreign: ForeignModel | None) -> ForeignModel:
 
 
 def _unused_path(out: str, path: str, form: str, rows: list[dict[str, Any]]) -> Path:
-    """Name the figure after its picture; two pictures of one name get two figures."""
+    """Name the figure after its picture; pictures with the same name get different figures."""
     taken = {row.get("figure") for row in rows}
     stem, number = Path(path).stem, 2
     figure = Path(out, f"{stem}.{form}")

@@ -238,7 +238,7 @@ def _check_foreign(model: str, foreign: ForeignModel | None) -> None:
 
 
 def _no_foreign(run: str) -> ConfigError | ModelFileError:
-    """Say why the options for a model made elsewhere are of no use here."""
+    """Return the error for options of a foreign model that do not apply."""
     from kerascnn.inference.model_file.advice import describe_path
     from kerascnn.inference.model_file.kinds import is_own
 

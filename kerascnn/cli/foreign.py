@@ -1,6 +1,6 @@
-"""The options that speak for a model which was made elsewhere.
+"""The options that describe a foreign model.
 
-Knows: Click. Does not know what is done with what was said.
+Knows: Click. Does not know how the description is used.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class ImageSize(click.ParamType):  # type: ignore[type-arg] # older versions tak
     name = "pixels"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> int | tuple[int, int]:
-        """Read one number or two."""
+        """Parse one number or two."""
         numbers = str(value).lower().split("x") if not isinstance(value, tuple) else list(value)
         if len(numbers) <= 2 and all(str(one).isdecimal() and int(one) for one in numbers):
             sides = [int(one) for one in numbers]
@@ -43,7 +43,7 @@ class Numbers(click.ParamType):  # type: ignore[type-arg] # older versions take 
     name = "numbers"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> tuple[float, ...]:
-        """Read them."""
+        """Parse the numbers."""
         try:
             numbers = tuple(float(one) for one in str(value).split(","))
         except ValueError:
@@ -54,12 +54,12 @@ class Numbers(click.ParamType):  # type: ignore[type-arg] # older versions take 
 
 
 class Color(click.ParamType):  # type: ignore[type-arg] # older versions take none
-    """A name, ``#rrggbb``, a grey level or ``R,G,B``."""
+    """A name, ``#rrggbb``, a gray level or ``R,G,B``."""
 
     name = "color"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, int, int]:
-        """Read it."""
+        """Parse the color."""
         from PIL import ImageColor
 
         parts = str(value).split(",")
@@ -158,26 +158,26 @@ foreign_options = add_options(
         help="Which of several outputs holds the predictions.",
     ),
 )
-"""Add the options that say what a file made elsewhere does not."""
+"""Add the options that describe a foreign model."""
 FOREIGN = (
     *("labels", "image_size", "like", "normalize", "mean", "std", "resize"),
     *("filter", "antialias", "crop_share", "pad_color", "enlarge", "outputs", "output"),
 )
-"""The options by the names of their parameters."""
+"""Parameter names of these options."""
 
 HEADING = {"For a model that kerascnn did not export": FOREIGN}
-"""Their heading in the ``--help`` of every command that has them."""
+"""Heading of these options in ``--help``."""
 
 
 def announce_sizing(card: ModelCard) -> None:
-    """Print to stderr how pictures are resized for a model made elsewhere."""
+    """Print to stderr how pictures are resized for a foreign model."""
     from kerascnn.inference.model_file.foreign_notices import sizing_notice
 
     click.echo(as_options(tr(sizing_notice(card))), err=True)
 
 
 def labels_missing(model: str) -> ConfigError:
-    """Say that a model made elsewhere cannot be used without its class names."""
+    """Return the error for a foreign model without class names."""
     return ConfigError(
         f"{model}: was made elsewhere, so --labels FILE is missing: its class names, one per "
         "line, in the order of its outputs. --normalize and --image-size may be needed too."
@@ -201,10 +201,10 @@ def foreign_from_options(
     output: str | None = None,
     **sizing: Any,
 ) -> ForeignModel | None:
-    """Combine the options about a model that was made elsewhere.
+    """Combine the options that describe a foreign model.
 
     Raises:
-        ConfigError: Something of it cannot be, or does not go with the rest.
+        ConfigError: An option is invalid, or conflicts with another.
         DataError: The file of class names cannot be used.
     """
     from kerascnn.inference import ForeignModel, read_labels

@@ -1,6 +1,6 @@
-"""``--help`` in the language that is spoken, in columns as wide as its letters.
+"""``--help`` in the user's language, aligned by display width.
 
-Knows: Click's help and the table of a language's help texts. Does not know any command.
+Knows: Click's help, and translations of help texts. Does not know any command.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from kerascnn.cli.shown_errors import LANGUAGE, wanted_language
 from kerascnn.language import LANGUAGES, current_language, translated_help, use_language
 
 _NOTES = r"(?:\s+\[[^\[\]]*\])+$"
-"""What stands behind the help of an option: ``  [default: 5; x>=1]``."""
+"""Notes at the end of an option's help: ``  [default: 5; x>=1]``."""
 
 _DEFAULT = "default: "
 
 _COMMENT = "  # "
-"""What an example is for, behind it."""
+"""Separator of an example and its comment."""
 
 _FILLER, _HYPHEN = "\0", "\1"
-"""While a text is wrapped: behind a letter of two columns, since letters are counted; and for a
-hyphen, at which ``--learning-rate`` would be broken."""
+"""Placeholders while text is wrapped: a filler after each wide character, because wrapping counts
+characters, and a replacement for hyphens, at which ``--learning-rate`` would be broken."""
 
 
 class TranslatedHelp(click.Command):
-    """Writes its help in the language that is spoken."""
+    """A command with translated help."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Find ``--lang`` first: ``--help`` and errors answer before Click comes to it."""
+        """Find ``--lang`` first, because Click may handle ``--help`` and errors before it."""
         for spoken in _languages(args):
-            # Said to a group, it holds for the command of it that comes after.
+            # If given to a group, it also applies to the group's command.
             ctx.find_root().meta[LANGUAGE] = spoken
         return super().parse_args(ctx, args)
 
@@ -44,16 +44,16 @@ class TranslatedHelp(click.Command):
         return _written(ctx, self.format_help)
 
     def get_usage(self, ctx: click.Context) -> str:
-        """Return how the command is called."""
+        """Return the usage line."""
         return _written(ctx, self.format_usage)
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write how the command is called."""
+        """Write the usage line."""
         pieces = " ".join(translated_help(piece) for piece in self.collect_usage_pieces(ctx))
         formatter.write_usage(ctx.command_path, pieces, prefix=translated_help("Usage:") + " ")
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write what the command is for."""
+        """Write the description of the command."""
         text = self.help
         self.help = "\n\n".join(_paragraph(one) for one in cleandoc(text or "").split("\n\n"))
         try:
@@ -84,7 +84,7 @@ def what_for(command: click.Command) -> str:
 
 
 def option_row(parameter: click.Parameter, ctx: click.Context) -> tuple[str, str] | None:
-    """Return the name of an option and what it does; None: it is not shown."""
+    """Return the name and help of an option; None if it is hidden."""
     row = parameter.get_help_record(ctx)
     if not row or current_language() == "en":
         return row
@@ -101,14 +101,14 @@ def _note(text: str) -> str:
 
 
 def _paragraph(text: str) -> str:
-    if not text.startswith("\b"):  # else: examples, each a line
+    if not text.startswith("\b"):  # otherwise examples, one per line
         return translated_help(" ".join(text.split()))
     lines = (line.partition(_COMMENT) for line in text.splitlines())
     return "\n".join(line + mark + translated_help(comment) for line, mark, comment in lines)
 
 
 class _Formatter(click.HelpFormatter):
-    """Click's, which counts columns in place of letters and breaks no option."""
+    """Click's formatter, made to count columns instead of characters, and not to break options."""
 
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
         super().write_usage(prog, filled(args), filled(prefix or ""))
@@ -127,7 +127,7 @@ class _Formatter(click.HelpFormatter):
 
 
 def filled(text: str) -> str:
-    """Make a text as many letters long as it is columns wide, until it is wrapped."""
+    """Insert placeholders, so that the length of a text equals its width in columns."""
     text = text.replace("-", _HYPHEN)
     if text.isascii():
         return text
@@ -135,5 +135,5 @@ def filled(text: str) -> str:
 
 
 def unfilled(text: str) -> str:
-    """Return the text as it was before :func:`filled`."""
+    """Remove the placeholders of :func:`filled`."""
     return text.replace(_FILLER, "").replace(_HYPHEN, "-")

@@ -1,4 +1,4 @@
-"""``kerascnn train --find-lr``: one call, a picture, print."""
+"""``kerascnn train --find-lr``: one call, plot, print."""
 
 from __future__ import annotations
 

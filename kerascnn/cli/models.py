@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kerascnn.training.networks import Network
 
 _NAME = 20
-"""Letters of the longest name; names are never cut."""
+"""Length of the longest name; names are never cut."""
 
 
 @click.command("models", cls=Command)
@@ -30,7 +30,7 @@ def command(as_json: bool) -> None:
     kerascnn models
     kerascnn models --json
     """
-    # A table of facts: no Keras, so it works in every install and at once.
+    # A stored table, which needs no Keras, so that this works in every installation, and fast.
     from kerascnn.training.networks.facts import load_facts
 
     facts = load_facts()

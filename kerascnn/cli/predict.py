@@ -124,6 +124,6 @@ def _paths(classifier: Classifier, patterns: tuple[str, ...], resume: str | None
 def _has_descriptor(stream: TextIO) -> bool:
     try:
         stream.fileno()
-    except OSError:  # a stream in memory, as in tests
+    except OSError:  # an in-memory stream, as in tests
         return False
     return True

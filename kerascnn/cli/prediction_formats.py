@@ -1,6 +1,6 @@
-"""How `kerascnn predict` writes its answers, one per line.
+"""Output formats of `kerascnn predict`, with one prediction per line.
 
-Knows: the three formats. Does not know how answers are made.
+Knows: the three formats. Does not know how predictions are made.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from kerascnn.language.messages import translated
 from kerascnn.printable import printable
 
 Writer = Callable[[list[dict[str, Any]]], None]
-"""Writes rows on stdout, all at once: between two writes other threads would take the
-interpreter, and to get it back takes longer than to write a line."""
+"""Function that writes rows to stdout in one write: between two writes another thread would take
+the interpreter lock, and getting it back takes longer than writing a line."""
 
 _FORMULA = re.compile(r"[=@\t\r]|[+-](?=.)(?!(\d+\.?\d*|\.\d+)$)")
-"""How a value begins that a spreadsheet would calculate; a signed number is one by itself."""
+"""Start of a value that a spreadsheet evaluates as a formula; plain signed numbers are safe."""
 
 
 def writer(form: str, ranks: int = 1) -> Writer:
-    """Choose how rows are written on stdout.
+    """Return the function that writes rows to stdout.
 
     Args:
-        form: ``table``, ``json`` (one object a line) or ``csv``.
-        ranks: Classes of a picture that have columns in CSV; the others list all there are.
+        form: ``table``, ``json`` (one object per line) or ``csv``.
+        ranks: Number of classes with columns in CSV; the other formats list all.
     """
     if form == "csv":
         return _csv(ranks)
@@ -53,15 +53,15 @@ def _csv(ranks: int) -> Writer:
         top = row.get("top", [])
         ranked = [top[rank - 1] if rank <= len(top) else {} for rank in others]
         more = [one.get(name, "") for one in ranked for name in ("label", "probability")]
-        # A path that begins with ./ is the same path.
+        # A prefix of ./ does not change the path.
         path = _as_text(row.get("path", ""), f".{os.sep}")
         first = [row.get(key, "") for key in ("label", "probability")]
         return [path, *map(_as_text, (*first, *more, row.get("error", "")))]
 
     def write(rows: list[dict[str, Any]]) -> None:
         lines = io.StringIO()
-        # A line end in a value is put in quotes where it is the writer's own. A path with control
-        # characters is shown with escapes; --json has every path as it is.
+        # Line breaks in a value are quoted if they equal the line terminator. Control characters
+        # in paths are escaped; --json has every path unchanged.
         csv.writer(lines, lineterminator="\n").writerows(map(values, rows))
         click.echo(printable(lines.getvalue(), keep="\n\t"), nl=False)
 
@@ -69,7 +69,7 @@ def _csv(ranks: int) -> Writer:
 
 
 def _as_text(value: Any, mark: str = "'") -> Any:
-    """Put a mark before what a spreadsheet would take for a formula."""
+    """Prefix a value that a spreadsheet would evaluate as a formula."""
     return f"{mark}{value}" if isinstance(value, str) and _FORMULA.match(value) else value
 
 

@@ -1,4 +1,4 @@
-"""The options of every command that runs an exported file, and the line that says what runs.
+"""The options of every command that runs an exported file, and the message about the provider.
 
 Knows: Click. Does not know how a provider is chosen.
 """
@@ -47,11 +47,11 @@ provider_options = add_options(
 """Add ``--provider``, ``--arithmetic`` and ``--threads`` to a command."""
 
 RUNTIME = ("provider", "arithmetic", "threads")
-"""The options by the names of their parameters."""
+"""Parameter names of these options."""
 
 
 def announce(classifier: Classifier) -> None:
-    """Print to stderr which provider runs, with which arithmetic, and why."""
+    """Print to stderr the provider in use, its arithmetic, and the reason."""
     provider = classifier.provider
     line = tr(
         "provider: {provider}, arithmetic {arithmetic} ({why})",

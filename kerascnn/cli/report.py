@@ -73,7 +73,7 @@ def _file(
     if data is None:
         raise ConfigError(f"{typed}: an .onnx file does not contain its data. Give DATA.")
     classifier = Classifier(model, foreign=given)
-    # Beside the file; of one on the Hub, whose place is a cache, here.
+    # Beside the file; for one from the Hub, which is in a cache, in the working directory.
     place = Path(model).parent if typed == model else Path()
     page = out or str(place / f"{Path(model).stem}-report.html")
     with console(stderr=True).status(tr("evaluating")):

@@ -22,8 +22,8 @@ from kerascnn.language.messages import translated
 from kerascnn.scoring.formats import FORMATS
 from kerascnn.scoring.plan import MOST_PARTS
 
-_EVERY = 30.0
-"""Seconds between two lines of progress in a log."""
+_LOG_INTERVAL = 30.0
+"""Interval of progress lines in a log, in seconds."""
 
 
 @click.command(
@@ -114,14 +114,14 @@ def command(ctx: click.Context, /, model: str, out: str, as_json: bool, **option
         click.echo("\n" + tr("Stopped. Run the same command again to continue."), err=True)
         ctx.exit(INTERRUPTED)
     _report(failed, summary, as_json)
-    # A scheduler would begin a part again, which broken pictures do not make better.
+    # A single part with broken pictures succeeds, because a scheduler would retry it in vain.
     if failed or (summary and summary["failed"] and work.number is None):
         ctx.exit(SOME_INPUTS_BAD)
 
 
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[int], object]]:
-    """Show how many of the pictures are done: a bar on a terminal, else a line now and then."""
+    """Show the number of pictures done: a progress bar on a terminal, else lines at intervals."""
     if sys.stderr.isatty():
         stream = unescaped(sys.stderr)
         with click.progressbar(
@@ -135,7 +135,7 @@ def _progress(total: int) -> Iterator[Callable[[int], object]]:
     def advance(pictures: int) -> None:
         nonlocal done, told
         done, now = done + pictures, time.monotonic()
-        if now - told >= _EVERY:
+        if now - told >= _LOG_INTERVAL:
             told = now
             line = tr(
                 "{done} of {pictures}, {speed}/s",

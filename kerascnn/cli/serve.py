@@ -32,12 +32,12 @@ _IN_GROUPS = {
     RUNTIME: provider.RUNTIME,
     **HEADING,
 }
-"""What the command has beside its configuration, by heading."""
+"""Parameters of the command that are not in its configuration, by heading."""
 
 
 def _option(name: str) -> Any:
     kind = options_of(ServeConfig)[name][0].kind
-    # Of their type, as settings in a file and in variables are.
+    # Typed, because settings from a file or from variables are typed too.
     typed = {"type": Port() if name == "port" else kind.type} if isinstance(kind, Number) else {}
     return declared_option(ServeConfig, name, **typed)
 

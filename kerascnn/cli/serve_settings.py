@@ -1,7 +1,7 @@
-"""Where the settings of ``serve`` come from besides its options: a file, and variables.
+"""Settings of ``serve`` from a file and from environment variables.
 
-Knows: Click, and who wins: options over variables over the file. Does not know what a
-setting means.
+Knows: Click, and the precedence: options over variables over the file. Does not know the meaning of
+a setting.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from kerascnn.serving import ModelConfig
 
 PREFIX = "KERASCNN_SERVE"
-"""Of the variables: ``KERASCNN_SERVE_MAX_BATCH`` is ``--max-batch``."""
+"""Prefix of the environment variables: ``KERASCNN_SERVE_MAX_BATCH`` is ``--max-batch``."""
 
 _SECTIONS = "kerascnn.serve.sections"
 
@@ -37,26 +37,26 @@ _GIVEN = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
 
 
 class ModelPaths(click.Path):
-    """Models; several in a variable, between ``:`` (Windows: ``;``) or white space."""
+    """Paths of models; in a variable separated by ``:`` (Windows: ``;``) or white space."""
 
     def split_envvar_value(self, rv: str) -> list[str]:
-        """Split a variable; a single path may have spaces in it."""
-        parts = re.split(rf"{os.pathsep}(?!//)", rv)  # no separator: the one in hf://
+        """Split a variable; a single path may contain spaces."""
+        parts = re.split(rf"{os.pathsep}(?!//)", rv)  # except in hf://
         if len(parts) > 1 or Path(rv).exists():
             return [part.strip() for part in parts if part.strip()]
         return rv.split()
 
 
 class Port(click.ParamType):  # type: ignore[type-arg] # older versions take none
-    """A number; but not the address that Kubernetes puts into a variable of this name.
+    """A port number, ignoring the URL that Kubernetes puts into the same variable.
 
-    It does so for a Service that is called ``kerascnn-serve``.
+    It does so for a Service named ``kerascnn-serve``.
     """
 
     name = "integer"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> int:
-        """Read it."""
+        """Convert the value."""
         if str(value).startswith("tcp://"):
             value = ctx.lookup_default(param.name) or param.default
         port: int = click.INT.convert(value, param, ctx)
@@ -73,10 +73,10 @@ serve_config_option = config_option(
 
 
 def models_given(ctx: click.Context, options: dict[str, Any]) -> tuple[str | ModelConfig, ...]:
-    """Return the models: those of the file with what is set about each, or what was given instead.
+    """Return the models of the file with their own settings, or those given instead.
 
     Raises:
-        ConfigError: What is said about one cannot be.
+        ConfigError: A setting of a model is invalid.
     """
     from kerascnn.serving import ModelConfig
 
@@ -109,12 +109,12 @@ def _foreign(
 
 
 def unknown_variables(ctx: click.Context) -> list[str]:
-    """List environment variables that look like settings and are none."""
+    """Return warnings for environment variables that look like settings but are not."""
     known = {f"{PREFIX}_{(option.name or '').upper()}" for option in ctx.command.params}
     known.add(f"{PREFIX}_MODEL")
     lines = []
     for name in sorted(os.environ):
-        # Kubernetes adds some for a Service of this name.
+        # Kubernetes adds such variables for a Service of this name.
         if (
             not name.startswith(f"{PREFIX}_")
             or name in known
@@ -130,7 +130,7 @@ def unknown_variables(ctx: click.Context) -> list[str]:
 def _read_settings(
     ctx: click.Context, path: Path
 ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """Read a file: what is set for all, and for each model."""
+    """Read a file; return the general settings, and those of each model."""
     content = read_settings(path)
     parameters = {str(option.name): option for option in ctx.command.params}
     models = content.pop("models", {})
@@ -149,7 +149,7 @@ def _read_settings(
 
 
 def _listed(models: list[Any], path: Path) -> list[str]:
-    """Return paths of models, which are relative to the file that names them."""
+    """Resolve paths of models, which are relative to the settings file."""
     if not all(isinstance(one, str) for one in models):
         raise ConfigError(
             f"{path}: models; expected a list of paths, or a section for each, [models.NAME]."
@@ -162,7 +162,7 @@ def _listed(models: list[Any], path: Path) -> list[str]:
 
 
 def _placed(model: str, path: Path) -> str:
-    """Return a model's path, which is relative to the file that names it, or on the Hub."""
+    """Resolve the path of a model, which is relative to the settings file, or on the Hub."""
     return model if hub.is_on_hub(model) else str(path.parent / model)
 
 
@@ -174,7 +174,7 @@ def _sections_of(
     for name, section in models.items():
         values = {"path": section} if isinstance(section, str) else section
         where = f"models.{name}: "
-        if isinstance(name, bool):  # YAML's idea of yes, no, on and off
+        if isinstance(name, bool):  # YAML reads yes, no, on and off as booleans
             raise ConfigError(f"{path}: models: a name is {name}; put it in quotes.")
         if not isinstance(values, dict) or not isinstance(values.get("path"), str):
             raise ConfigError(f'{path}: {where}expected a section with path = "FILE.onnx".')
@@ -190,7 +190,7 @@ def _sections_of(
 def _checked(
     ctx: click.Context, parameter: click.Parameter, value: Any, path: Path, where: str
 ) -> Any:
-    """Check a value, and return it as Click's ``default_map`` needs it."""
+    """Check a value, and return it for Click's ``default_map``."""
     _converted(ctx, parameter, value, path, where)
     return _plain(parameter, value, path)
 
@@ -207,7 +207,7 @@ def _converted(
 
 
 def _expected(parameter: click.Parameter, value: Any) -> str | None:
-    """Say what a value should be, if as text it would pass for what it is not."""
+    """Return the expected type of a value that has a wrong type but would be valid as text."""
     name = str(parameter.name)
     if isinstance(value, dict) or value is None:
         return "a value"
@@ -223,7 +223,7 @@ def _expected(parameter: click.Parameter, value: Any) -> str | None:
 
 
 def _plain(parameter: click.Parameter, value: Any, path: Path) -> Any:
-    """Return a value as text, which is how options get theirs: no 2.5 becomes 2."""
+    """Return a value as text, like on the command line, so that 2.5 does not become 2."""
     if parameter.multiple:
         return [str(one) for one in (value if isinstance(value, list) else [value])]
     if isinstance(value, list):

@@ -1,7 +1,7 @@
-"""Settings in a file: TOML, YAML or JSON, with the names of a command's options as keys.
+"""Reads settings from TOML, YAML or JSON, with the names of a command's options as keys.
 
-Knows: the three formats, the option that names the file, and how a wrong key is answered. Does not
-know any setting.
+Knows: the three formats, the option for the file, and the error for an unknown key. Does not know
+any setting.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from kerascnn.files import reading
 from kerascnn.typed_json import parse_json
 
 _LONGEST = 1 << 18
-"""Bytes of a file: of so many, YAML takes two seconds."""
+"""Largest file in bytes, for which YAML takes two seconds."""
 
 _VALUES, _TEXT, _DIGITS = 10_000, 4096, 18
-"""What a file may hold: values, each as often as an alias repeats it; characters of one text; and
-digits of one whole number. The first message that shows a value would write all of it out."""
+"""Limits of a file: number of values, including repetitions by aliases; characters of a text; and
+digits of an integer. An error message would print such a value in full."""
 
 _PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+"""
 _DEEP_KEY = re.compile(rf"""(?<![\w"'-]){_PART}(?:\.[ \t]*+{_PART}){{32}}""")
-"""``a.b.c`` of more than 32 parts: tomllib takes a time that grows with their square."""
+"""Dotted key with more than 32 parts, for which tomllib takes quadratic time."""
 
 
 def config_option(read: Callable[[click.Context, Path], None], help: str) -> Callable[[Any], Any]:
-    """Make the option ``--config FILE``, which is read before all others."""
+    """Create the option ``--config FILE``, which is processed before all others."""
 
     def callback(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
         if value is not None:
@@ -48,14 +48,14 @@ def read_settings(path: Path) -> dict[str, Any]:
     """Read a file of settings.
 
     Args:
-        path: YAML if it ends in .yaml or .yml, JSON if in .json, else TOML.
+        path: Path of the file; YAML if it ends in .yaml or .yml, JSON if in .json, else TOML.
 
     Raises:
-        ConfigError: It cannot be read, is not in its format, or holds no settings by name.
+        ConfigError: It cannot be read, is malformed, or contains no named settings.
         MissingExtraError: It is YAML, and pyyaml is not installed.
     """
     kind, parse = _FORMATS.get(path.suffix.lower(), ("TOML", _from_toml))
-    with reading(path, ConfigError), path.open("rb") as file:  # perhaps a pipe, which has no size
+    with reading(path, ConfigError), path.open("rb") as file:  # may be a pipe, without a size
         data = file.read(_LONGEST + 1)
     try:
         if len(data) > _LONGEST:
@@ -76,10 +76,10 @@ def read_settings(path: Path) -> dict[str, Any]:
 def named(
     content: dict[Any, Any], known: Iterable[str], path: Path, where: str = "", hint: str = ""
 ) -> dict[str, Any]:
-    """Return settings by the names of their options: ``max-batch`` and ``max_batch`` are one.
+    """Return settings by parameter name; ``max-batch`` and ``max_batch`` are equivalent.
 
     Raises:
-        ConfigError: A key that is none of them, or stands there twice.
+        ConfigError: A key is unknown, or occurs twice.
     """
     known = sorted(known)
     found: dict[str, Any] = {}
@@ -96,7 +96,7 @@ def named(
 
 
 def _check_values(content: Any) -> None:
-    """Refuse what no option takes and what cannot be shown."""
+    """Refuse too many or too long values."""
     waiting, count = [content], 0
     while waiting:
         value, count = waiting.pop(), count + 1
@@ -133,13 +133,13 @@ def _from_yaml(text: str) -> Any:
 
 
 def _check_keys(root: Any) -> None:
-    """Refuse a key that stands twice in one section: YAML would take the last."""
+    """Refuse a key that occurs twice in a section, of which YAML would use the last."""
     waiting, seen = [root], set()
     while waiting:
         node = waiting.pop()
         if node is None or isinstance(node.value, str) or id(node) in seen:
             continue
-        seen.add(id(node))  # a node may be a part of itself
+        seen.add(id(node))  # a node may contain itself
         pairs = [one if isinstance(one, tuple) else (None, one) for one in node.value]
         keys = Counter(key.value for key, _ in pairs if key and isinstance(key.value, str))
         twice = next((key for key, count in keys.items() if count > 1 and key != "<<"), None)
@@ -153,7 +153,7 @@ def _from_json(text: str) -> Any:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse a key that stands twice in one object: JSON would take the last."""
+    """Refuse a key that occurs twice in an object, of which JSON would use the last."""
     keys = Counter(key for key, _ in pairs)
     if twice := next((key for key, count in keys.items() if count > 1), None):
         raise ValueError(f"{twice} occurs twice")

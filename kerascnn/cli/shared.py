@@ -1,6 +1,6 @@
-"""Options and checks that several commands share, word for word.
+"""Options and checks that several commands share.
 
-Knows: Click. Does not know what is done with them.
+Knows: Click. Does not know how the options are used.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class SquareSize(ImageSize):
-    """``224``, or ``224x224``: the networks that are trained here take square pictures."""
+    """``224``, or ``224x224``, because training supports square inputs only."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> int:
-        """Read one number, or two that are equal."""
+        """Parse one number, or two equal ones."""
         size = super().convert(value, param, ctx)
         if isinstance(size, int):
             return size
@@ -62,14 +62,14 @@ split_option = click.option(
 
 
 def on_this_machine(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
-    """Fetch models that are on the Hub: a callback of parameters that name one, or several."""
+    """Callback of model parameters: downloads models from the Hub."""
     if isinstance(value, tuple):
         return tuple(on_this_machine(ctx, parameter, one) for one in value)
     return value if ctx.resilient_parsing or value is None else fetched(value)
 
 
 def fetched(model: str) -> str:
-    """Return a model's path; one on the Hub (``hf://``, ``NAME=hf://``) is fetched, and named."""
+    """Return a model's path; one on the Hub (``hf://``, ``NAME=hf://``) is downloaded."""
     name, address = re.fullmatch(r"([^=/:]+=)?(.*)", model, re.DOTALL).groups("")  # type: ignore[union-attr]
     if not is_on_hub(address):
         return model
@@ -79,11 +79,11 @@ def fetched(model: str) -> str:
 
 
 def prediction_options(csv: str = "", unsure: str = "") -> Callable[[Any], Any]:
-    """Return the options of what is said about a picture.
+    """Return the options of predictions.
 
     Args:
-        csv: What --top-k is in CSV.
-        unsure: What stands in place of a label that is not probable enough.
+        csv: Addition to the help of --top-k about CSV.
+        unsure: Addition to the help of --min-probability about missing labels.
     """
     return add_options(
         click.option(
@@ -108,7 +108,7 @@ batch_size_option = click.option(
 
 
 def speedups(cost: Reduction) -> list[str]:
-    """Return how many times as fast a model of lower precision is, for each provider."""
+    """Describe the speedup of a lower precision, for each provider."""
     return [
         tr("{times} times ({name})", times=f"{times:.2f}", name=name)
         for name, times in cost.speedup.items()
@@ -119,20 +119,20 @@ def check_drawable(path: str) -> None:
     """Refuse an unknown figure format, before anything is computed.
 
     Raises:
-        ConfigError: Its name ends neither in .svg nor in .png.
+        ConfigError: The path ends neither in .svg nor in .png.
     """
     if Path(path).suffix.lower() not in (".svg", ".png"):
         raise ConfigError(f"{path}: cannot be drawn. Expected a name that ends in .svg or .png.")
 
 
 def check_data_is_there(*data: Any) -> None:
-    """Refuse a mistyped DATA before Keras is loaded, which takes some seconds.
+    """Check that DATA exists before Keras is loaded, which takes seconds.
 
     Args:
-        data: As typed; what is not text (no data, or a share) is passed over.
+        data: Arguments of the user; anything but text (None, or a share) is ignored.
 
     Raises:
-        DataError: There is nothing of that name.
+        DataError: It does not exist.
     """
     from kerascnn.dataset import check_data_exists
 

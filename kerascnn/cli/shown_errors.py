@@ -1,6 +1,6 @@
-"""How errors, notices and Ctrl-C are shown on the command line.
+"""Shows errors, warnings and Ctrl-C on the command line.
 
-Knows: Click, exit codes, the language that is spoken. Does not know any command.
+Knows: Click, exit codes, the user's language. Does not know any command.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from kerascnn.language.messages import translated
 from kerascnn.printable import printable
 
 INTERRUPTED = 130
-"""Exit code: stopped by Ctrl-C (128 + SIGINT, as shells have it)."""
+"""Exit code after Ctrl-C: 128 + SIGINT, as in shells."""
 
 LANGUAGE = "kerascnn.language"
-"""Where Click's context keeps what ``--lang`` said."""
+"""Key in Click's context for the value of ``--lang``."""
 
 OPTIONS = "kerascnn.options"
-"""Where Click's context keeps the names of options; a command's own is gone when an error is shown.
-"""
+"""Key in the root context for the names of options; the command's own context is gone when an
+error is shown."""
 
 _EXTRAS = {
     **dict.fromkeys(
@@ -46,15 +46,15 @@ _EXTRAS = {
     **dict.fromkeys(("jinja2", "matplotlib"), ("report", "to make a report")),
     "optuna": ("tune", "to search"),
 }
-"""By module: the extra that brings it, and what for."""
+"""Extra and purpose, by module."""
 
 _OF_PATHS = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR)
-"""What the operating system answers where a path cannot be used, whoever asks."""
+"""Error codes for paths that cannot be used."""
 
 
 @contextmanager
 def shown_errors(ctx: click.Context) -> Iterator[None]:
-    """Turn our own errors into Click's, and notices into lines on stderr."""
+    """Turn kerascnn's errors into Click's, and log records into lines on stderr."""
     _show_notices()
     try:
         yield
@@ -71,21 +71,21 @@ def shown_errors(ctx: click.Context) -> Iterator[None]:
             raise
         raise _failure(ctx, str(ours), ours.exit_code) from error
     except KeyboardInterrupt:
-        # Commands that keep something when they are stopped say so themselves.
+        # Commands that keep results when they are interrupted handle this themselves.
         with use_language(wanted_language(ctx)):
             click.echo("\n" + tr("Stopped."), err=True)
         ctx.exit(INTERRUPTED)
 
 
 def _as_ours(error: KerascnnError | OSError | ModuleNotFoundError) -> KerascnnError | None:
-    """Turn an error that a user can mend into one of ours; None: it is a bug, to be seen whole."""
+    """Turn an error that a user can fix into a KerascnnError; None if it is a bug."""
     if isinstance(error, KerascnnError):
         return error
     if isinstance(error, ModuleNotFoundError):
-        # Only the extra's own modules: a blanket catch would hide our bugs.
+        # Only modules of the extras, because a blanket catch would hide bugs.
         module = (error.name or "").partition(".")[0]
         return MissingExtraError(module, *_EXTRAS[module]) if module in _EXTRAS else None
-    # Only what the system says of a path, of which every command takes some.
+    # Only errors about paths, which users give to every command.
     if error.errno not in _OF_PATHS or not error.filename:
         return None
     reason = f"{error.filename}: {error.strerror}. Expected a path that can be used here."
@@ -93,13 +93,13 @@ def _as_ours(error: KerascnnError | OSError | ModuleNotFoundError) -> KerascnnEr
 
 
 def wanted_language(ctx: click.Context) -> str | None:
-    """Return the language that ``--lang`` said; None: the environment's."""
+    """Return the value of ``--lang``; None: the language of the environment."""
     language: str | None = ctx.find_root().meta.get(LANGUAGE)
     return language
 
 
 class _Failure(click.ClickException):
-    """One of our errors, as Click shows it."""
+    """A KerascnnError in the form of a Click exception."""
 
     def __init__(self, message: str, exit_code: int, line: str = "Error: {message}") -> None:
         super().__init__(printable(message))
@@ -107,32 +107,32 @@ class _Failure(click.ClickException):
         self._line = line
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Write the message; its first word is of the language that was spoken."""
+        """Write the message after a translated ``Error:``."""
         click.echo(self._line.format(message=self.format_message()), file, err=file is None)
 
 
 def _failure(ctx: click.Context, message: str, exit_code: int) -> _Failure:
-    """Say a message in the language that is spoken, with the names of a command's options."""
+    """Create a failure with a translated message that names the command's options."""
     try:
         with use_language(wanted_language(ctx)):
             line = tr("Error: {message}", message="{message}")
             return _Failure(as_options(translated(message)), exit_code, line)
-    except KerascnnError:  # the environment names no language that is known: that is the message
+    except KerascnnError:  # the environment sets an unknown language, which is the error itself
         return _Failure(as_options(message), exit_code)
 
 
 _PARAMETER = re.compile(r"`(\w+)`|^(\w+)(?= is )")
-"""How a message names a parameter: in backticks, or at its beginning: ``epochs is 0; ...``."""
+"""A parameter in a message: in backticks, or at its start: ``epochs is 0; ...``."""
 
 
 def as_options(message: str) -> str:
-    """Name the options of a command line where a message names parameters of Python.
+    """Replace Python parameters in a message by the command's options.
 
     Args:
-        message: Message of a part of kerascnn that knows no command line: ```batch_size` is ...``.
+        message: Message of the library: ```batch_size` is ...``.
 
     Returns:
-        The same with ``--batch-size``; names that are none of the command's stay.
+        The message with ``--batch-size``; names that are not options of the command stay.
     """
     ctx = click.get_current_context(silent=True)
     names: dict[str, str] = ctx.find_root().meta.get(OPTIONS, {}) if ctx else {}
@@ -140,7 +140,7 @@ def as_options(message: str) -> str:
 
 
 def warning(message: str) -> str:
-    """Write a warning as one line, in the language that is spoken."""
+    """Return a warning as one line, in the user's language."""
     return _notice("warning", message)
 
 
@@ -149,7 +149,7 @@ def _notice(level: str, message: str) -> str:
 
 
 class _Notices(logging.Handler):
-    """Warnings of the package, one line each, on stderr; with a traceback what nobody expected."""
+    """Writes log records to stderr, one line each, and unexpected errors with a traceback."""
 
     def emit(self, record: logging.LogRecord) -> None:
         click.echo(_notice(record.levelname.lower(), record.getMessage()), err=True)
@@ -163,5 +163,5 @@ def _show_notices() -> None:
     if not any(isinstance(handler, _Notices) for handler in logger.handlers):
         logger.addHandler(_Notices())
         logger.propagate = False
-        # Pillow logs what it then raises; once is enough.
+        # Pillow also logs the errors that it raises.
         logging.getLogger("PIL").addHandler(logging.NullHandler())

@@ -1,6 +1,6 @@
-"""Standard output and standard error of the command line: what is written there is harmless.
+"""Safe standard output and standard error for the command line.
 
-Knows: that names may hold escape sequences, that a log may be full, and how output fails. Does
+Knows: that names may contain escape sequences, that a disk may be full, and how output fails. Does
 not know any command.
 """
 
@@ -17,23 +17,23 @@ from typing import Any, TextIO, cast
 from kerascnn.printable import printable
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
-"""What the system answers where output cannot be written."""
+"""Error codes for output that cannot be written."""
 
 
 class SafeStream:
-    """A text stream to which no character is written that a terminal would obey.
+    """A text stream that escapes control characters.
 
     Args:
         raw: The stream to write to.
-        lossy: Whether what cannot be written is lost: notices must not stop the work.
-        escaping: False: text comes from rich, which has colors of its own.
+        lossy: Whether to ignore write errors, so that failing messages do not stop the work.
+        escaping: Whether to escape; False for text from rich, which contains colors.
     """
 
     def __init__(self, raw: TextIO, lossy: bool, escaping: bool = True) -> None:
         self._raw, self._lossy, self._escaping = raw, lossy, escaping
 
     def unescaped(self) -> SafeStream:
-        """Return the same stream for a writer who escapes by itself."""
+        """Return the same stream without escaping, for a writer that escapes itself."""
         return SafeStream(self._raw, self._lossy, escaping=False)
 
     def __getattr__(self, name: str) -> Any:
@@ -41,7 +41,7 @@ class SafeStream:
         return getattr(self._raw, name)
 
     def write(self, text: str) -> int:
-        """Write text, its control characters as escapes."""
+        """Write text with control characters escaped."""
         safe = printable(text, keep="\n\t") if self._escaping else text
         encoding = self._raw.encoding or "utf-8"
         with suppress(OSError) if self._lossy else _as_it_is():
@@ -49,7 +49,7 @@ class SafeStream:
         return len(text)
 
     def close(self) -> None:
-        """Leave the stream open: absl's logger closes what it does not know at exit."""
+        """Flush but leave the stream open, because absl's logger closes unknown streams at exit."""
         self.flush()
 
     def flush(self) -> None:
@@ -65,33 +65,33 @@ def _as_it_is() -> Iterator[None]:
 
 @contextmanager
 def safe_streams() -> Iterator[None]:
-    """Make standard output and standard error safe while a command runs."""
+    """Replace standard output and standard error by safe streams within a block."""
     before = sys.stdout, sys.stderr
     sys.stdout = cast(TextIO, SafeStream(sys.stdout, lossy=False))
     sys.stderr = cast(TextIO, SafeStream(sys.stderr, lossy=True))
     try:
         yield
     finally:
-        # Where a pipe was closed Click has put in its own, which are quiet to the end.
+        # If a pipe was closed, Click has installed its own streams, which ignore errors at exit.
         if isinstance(sys.stdout, SafeStream) and isinstance(sys.stderr, SafeStream):
             sys.stdout, sys.stderr = before
 
 
 def unescaped(stream: TextIO) -> TextIO:
-    """Return a stream for a writer who has escape sequences of its own and escapes the rest."""
+    """Return a stream for a writer with its own escape sequences, which escapes the rest itself."""
     return cast(TextIO, stream.unescaped()) if isinstance(stream, SafeStream) else stream
 
 
 def stdin_of_paths() -> TextIO:
     """Return standard input for a list of paths."""
     if isinstance(sys.stdin, io.TextIOWrapper):
-        # File names need not be valid text; os.fsencode gives back the very bytes.
+        # File names need not be valid text; os.fsencode restores the exact bytes.
         sys.stdin.reconfigure(encoding=sys.getfilesystemencoding(), errors="surrogateescape")
     return sys.stdin
 
 
 def is_full(error: OSError) -> bool:
-    """Return whether standard output could not be written; a file would have its name in it."""
+    """Return whether writing standard output failed; an error of a file would have its name."""
     return error.errno in _FULL and not error.filename
 
 

@@ -90,7 +90,7 @@ def command(
 
 
 def _run(model: str) -> Run | None:
-    """Open what is a path, before Keras is loaded; None: the name of a network."""
+    """Open a run before Keras is loaded; None if the argument is the name of a network."""
     kind = Path(model).suffix.lower()
     if Path(model).is_file() and kind == ".onnx":
         what = describe_path(model) or ONNX
@@ -152,5 +152,5 @@ def _show_layers(summary: Summary) -> None:
         table.add_row(row.name, row.type, shape, f"{row.params:,}", f"{row.state:,}", learns)
     screen = console()
     if not screen.is_terminal:
-        screen.width = 200  # a file has room for every name
+        screen.width = 200  # wide enough for every name, when written to a file
     screen.print(table)

@@ -1,9 +1,9 @@
-"""The end of a command that takes too long, or does not heed Ctrl-C.
+"""Ends a command that takes too long, or does not react to Ctrl-C.
 
-Knows: threads and signals. Does not know what is worked on.
+Knows: threads and signals. Does not know the work.
 
-Python hears of a signal, and of a time that is over, between two steps of its own only; a step
-within TensorFlow or onnxruntime may take for ever.
+Python handles signals only between bytecode instructions, and a call into TensorFlow or onnxruntime
+may never return.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from kerascnn.errors import KerascnnError
 from kerascnn.language import tr
 from kerascnn.language.messages import translated
 
-_PATIENCE = 1.5
-"""Seconds for work to end by itself, and to remove its temporary files."""
+_CLEANUP_SECONDS = 1.5
+"""Seconds that interrupted work has to end and to remove its temporary files."""
 
 
 @contextmanager
 def time_limit(seconds: float, message: str) -> Iterator[None]:
-    """Interrupt work that takes too long; end the process if it cannot be interrupted.
+    """Interrupt work that takes too long; exit the process if it cannot be interrupted.
 
-    Elsewhere than in the process's main thread nothing is limited: no signal comes there.
+    Outside the main thread, which receives signals, there is no limit.
 
     Raises:
-        KerascnnError: It took longer.
-        KeyboardInterrupt: Ctrl-C was pressed in time.
+        KerascnnError: It took too long.
+        KeyboardInterrupt: Ctrl-C was pressed before.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -45,7 +45,7 @@ def time_limit(seconds: float, message: str) -> Iterator[None]:
     ours, told = socket.socketpair()
     told.setblocking(False)
     watch = _Watch(ours, time.monotonic() + seconds, message)
-    # Written to when a signal comes, whatever Python is doing.
+    # Written at every signal, whatever Python is doing.
     before = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
     try:
         watch.start()
@@ -62,13 +62,13 @@ def time_limit(seconds: float, message: str) -> Iterator[None]:
 
 
 class _Watch(threading.Thread):
-    """Waits for a signal, the end of the time, or that of the work: its connection closes."""
+    """Waits for a signal, the deadline, or the end of the work, which closes the connection."""
 
     def __init__(self, connection: socket.socket, end: float, message: str) -> None:
         super().__init__(name="time limit", daemon=True)
         self.late = False
         self._connection, self._end = connection, end
-        # Said here: the language that is spoken is known to the main thread alone.
+        # Translated here, because only the main thread knows the user's language.
         self._late = tr("Error: {message}", message=translated(message))
         self._stopped = "\n" + tr("Stopped.")
 
@@ -81,28 +81,28 @@ class _Watch(threading.Thread):
         if number is None:
             self.late = True
             _interrupt()
-        patience = time.monotonic() + _PATIENCE
+        patience = time.monotonic() + _CLEANUP_SECONDS
         while (number := self._next(patience)) is not None:
             if number == b"":
                 return
         self._leave()
 
     def _next(self, end: float) -> bytes | None:
-        """Return the number of a signal; empty: the work has ended; None: the time has."""
+        """Return the number of a signal; empty if the work has ended; None at the deadline."""
         left = max(0.0, end - time.monotonic())
         if not select.select([self._connection], [], [], left)[0]:
             return None
         return self._connection.recv(1)
 
     def _leave(self) -> None:
-        # What is left of temporary files the next process removes.
+        # The next process removes leftover temporary files.
         with suppress(OSError, ValueError):
             click.echo(self._late if self.late else self._stopped, err=True)
         os._exit(KerascnnError.exit_code if self.late else INTERRUPTED)
 
 
 def _interrupt() -> None:
-    """Do as Ctrl-C does, and wake the main thread if it sleeps."""
+    """Interrupt the main thread like Ctrl-C, even if it sleeps."""
     main = threading.main_thread().ident
     if hasattr(signal, "pthread_kill") and main is not None:
         signal.pthread_kill(main, signal.SIGINT)

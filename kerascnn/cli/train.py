@@ -149,7 +149,7 @@ def _train(
     resume: bool,
     overwrite: bool,
 ) -> Run:
-    """Train, and show how it goes; what was stopped, or runs beside another, ends here."""
+    """Train with a progress display; exit if interrupted, or if not rank 0 of a cluster."""
     click.echo(tr("opening {data} …", data=printable(config.data)), err=True)
     from kerascnn.training.keras_backend import check_installed, lean_import
 

@@ -1,6 +1,6 @@
-"""Options of ``kerascnn train``: made from the fields of its configuration.
+"""Options of ``kerascnn train``, built from the fields of its configuration.
 
-Knows: what the command has beside them. Does not know any option's meaning.
+Knows: the further options of the command. Does not know the meaning of any option.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from kerascnn.cli.declared_options import declared_option, grouped
 from kerascnn.cli.shared import SquareSize
 from kerascnn.options import options_of
 
-# What is imported here is light: it needs neither Keras nor the rest of the training half.
+# These imports are light: they need neither Keras nor the rest of the training half.
 from kerascnn.training.config import (  # noqa: TID253
     DEVICE,
     GROUPS,
@@ -23,22 +23,22 @@ from kerascnn.training.config import (  # noqa: TID253
 )
 
 ARGUMENT = "data"
-"""The field that the command takes without a name."""
+"""The field that is a positional argument."""
 
 _OF_THE_COMMAND = {
     SCHEDULE: ("recipe", "find_lr", "plot"),
     DEVICE: ("distributed", "processes", "rank"),
     OUTPUT: ("resume", "overwrite", "config", "dump_config", "as_json"),
 }
-"""What the command has beside the configuration, by heading."""
+"""Parameters of the command that are not in its configuration, by heading."""
 
 _SETTINGS: dict[str, dict[str, Any]] = {
     "image_size": {"type": SquareSize()},
     "model": {"shell_complete": complete_networks},
     "trainable": {"shell_complete": complete_scopes},
 }
-"""Where the command line understands more than the configuration does, and explains more; and what
-Tab offers where a value is neither a choice nor a path."""
+"""Click settings of options whose syntax on the command line is richer than in the configuration,
+and shell completion for values that are neither choices nor paths."""
 
 
 def groups() -> dict[str, tuple[str, ...]]:
@@ -47,11 +47,11 @@ def groups() -> dict[str, tuple[str, ...]]:
 
 
 def train_option(name: str) -> Any:
-    """Return one of the options, for another command that has it too."""
+    """Return one of the options, also for other commands that share it."""
     return declared_option(TrainConfig, name, **_SETTINGS.get(name, {}))
 
 
 config_options = add_options(
     *(train_option(name) for name in options_of(TrainConfig) if name != ARGUMENT)
 )
-"""Add an option for each field of the configuration, in the order in which they stand there."""
+"""Add an option for each field of the configuration, in its order."""

@@ -1,6 +1,6 @@
-"""Settings of ``train`` in a file: read as if they had been typed, and written with comments.
+"""Settings of ``train`` in a file: reads them like options, and writes a commented template.
 
-Knows: Click, the options of a run as they are declared, and that the command line wins. Does not
+Knows: Click, the declared options of a run, and that the command line takes precedence. Does not
 know what any option does.
 """
 
@@ -26,7 +26,7 @@ from kerascnn.language import translated_help
 from kerascnn.language.messages import translated
 from kerascnn.options import Option, help_text, options_of, read_one
 
-# What is imported here is light: it needs neither Keras nor the rest of the training half.
+# These imports are light: they need neither Keras nor the rest of the training half.
 from kerascnn.training.config import GROUPS, TrainConfig  # noqa: TID253
 from kerascnn.training.old_config import removed_options, upgraded  # noqa: TID253
 from kerascnn.training.recipes import recipe_values  # noqa: TID253
@@ -34,10 +34,10 @@ from kerascnn.training.recipes import recipe_values  # noqa: TID253
 log = logging.getLogger(__name__)
 
 _OF_A_RUN = "kerascnn.train.of_a_run"
-"""Where Click's context remembers that the settings are a run's."""
+"""Key in Click's context that marks settings as those of a run."""
 
 _OF_THAT_RUN = ("out", "time")
-"""What a repetition does not have: the run's folder, and the time in which its epochs fitted."""
+"""Options that a repetition does not copy: the run's folder, and its time limit."""
 
 _NOT_SETTINGS = {"config", "dump_config", "debug", "help"}
 
@@ -61,11 +61,11 @@ dump_option = click.option(
 
 
 def _defaults(ctx: click.Context, path: Path) -> dict[str, Any]:
-    """Return what a file says, as Click's ``default_map`` has it."""
-    if path.is_dir():  # of a run
+    """Read a file for Click's ``default_map``."""
+    if path.is_dir():  # a run folder
         path /= "config.json"
     content = read_settings(path)
-    if not content:  # lost perhaps: a run of the defaults would be another than the one meant
+    if not content:  # perhaps lost; defaults would be another run
         raise ConfigError(
             f"{path}: holds no options; kerascnn train --dump-config writes them all."
         )
@@ -91,7 +91,7 @@ def _defaults(ctx: click.Context, path: Path) -> dict[str, Any]:
 
 
 def _of_this_version(content: dict[str, Any], path: Path) -> dict[str, Any]:
-    """Write a run's options, maybe of an earlier version, with those of this one."""
+    """Upgrade the options of a run, perhaps from an earlier version, to this version."""
     gone = removed_options(json.dumps(content))
     if gone:
         log.warning(
@@ -105,7 +105,7 @@ def _of_this_version(content: dict[str, Any], path: Path) -> dict[str, Any]:
 def _checked(
     ctx: click.Context, parameter: click.Parameter, key: str, value: Any, path: Path
 ) -> Any:
-    """Check a value, so that an error names the file and not an option that nobody typed."""
+    """Check a value, so that an error names the file instead of an option."""
     options = options_of(TrainConfig)
     try:
         if key in options:
@@ -123,11 +123,11 @@ def _checked(
 
 
 def given_options(ctx: click.Context, recipe: str | None, resume: bool) -> dict[str, Any]:
-    """List the options of the configuration that were given.
+    """Return the options of the configuration that were given.
 
     Returns:
-        Values by name: those that were typed win over the recipe's, and these over the file's; a
-        recipe that the file itself names comes before the rest of the file.
+        Values by name. Command-line options override the recipe, which overrides the file; but the
+        file overrides a recipe that it names itself.
     """
     typed, of_file = {}, {}
     for name in options_of(TrainConfig):
@@ -149,13 +149,13 @@ _HOW = "Those on the command line override these. null: as if the line were not 
 
 
 def config_template(given: Mapping[str, Any]) -> str:
-    """Write a file for ``--config``: all options under their headings, each with its help.
+    """Return a file for ``--config`` with all options under their headings, each with its help.
 
     Args:
-        given: Values that were asked for; the others stand at their defaults.
+        given: Given values; the other options have their defaults.
 
     Raises:
-        ConfigError: A value that cannot be used.
+        ConfigError: A value is invalid.
     """
     TrainConfig(**given)
     return "\n".join(_lines(given)) + "\n"
@@ -177,7 +177,7 @@ def _lines(given: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _explained(declared: Option) -> str:
-    """Return the help with the names of keys, and what the values may be."""
+    """Return the help of an option with names of keys, and its valid values."""
     expected = translated(declared.kind.expected.replace("True or False", "true or false"))
     without = f" null: {_said(declared, declared.default)}." if declared.default else ""
     value = f"{translated_help('Value: ')}{expected}."
@@ -185,7 +185,7 @@ def _explained(declared: Option) -> str:
 
 
 def _said(declared: Option, text: str) -> str:
-    """Say a text about an option as ``--help`` has it, but with the names of keys."""
+    """Return a translated text about an option, like in ``--help`` but with names of keys."""
     shown = translated_help(help_text(replace(declared, help=text, default=""), None))
     return _OPTION.sub(lambda found: found[1].replace("-", "_"), shown)
 
@@ -194,12 +194,12 @@ _OPTION = re.compile(r"--([a-z][a-z-]*)")
 
 
 _PLAIN = re.compile(r"[A-Za-z][\w./+-]*")
-"""Text that is the same in YAML without quotation marks, unless it is one of these words."""
+"""Text that YAML reads as text without quotation marks, unless it is one of the words below."""
 _WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 
 
 def _yaml(value: Any) -> str:
-    """Write a value; JSON is YAML."""
+    """Serialize a value; JSON is valid YAML."""
     if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
         return value
     return json.dumps(value, ensure_ascii=False)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kerascnn.training.tuning.study import SearchResult
 
 _SHARED = ("val", "image_size", "resize", "weights", "epochs", "batch_size", "device", "seed")
-"""Options of ``train`` that hold for all trials."""
+"""Options of ``train`` that apply to all trials."""
 
 
 @click.command(
