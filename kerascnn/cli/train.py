@@ -135,7 +135,7 @@ def _tell(run: Run, as_json: bool) -> None:
 
 
 def _doubts(learning: Learning) -> Iterator[str]:
-    """Say why the validation accuracy does not tell what it seems to."""
+    """Yield reasons to doubt the validation accuracy."""
     from kerascnn.report.causes import leaked, not_told
 
     yield leaked(learning.val_leaked, learning.val_images)

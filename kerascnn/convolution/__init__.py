@@ -1,15 +1,15 @@
 r"""Convolution in numpy, for teaching.
 
 Knows: sliding a filter over a picture and pooling (``sliding``), the arithmetic of sizes
-(``sizes``), the classic kernels (``kernels``). Does not know: files, networks, training.
-Everything here can be typed into Python and followed.
+(``sizes``), the classic kernels (``kernels``). Does not know files, networks or training.
+All examples here can be run in Python.
 
-A filter is laid on the top left of a picture. Every number of the filter is multiplied by the
-number beneath it, and the products are summed: that is the first value of the *feature map*.
+A filter is placed at the top left of a picture. Every number of the filter is multiplied by the
+number under it, and the products are summed, which gives the first value of the *feature map*.
 Then the filter moves ``stride`` columns to the right, and so on to the bottom right. (In
 mathematics this is called cross-correlation; neural networks call it convolution, as here.)
 
-The course's example, a diagonal looked for in a picture of 6 x 6:
+The course's example, detecting a diagonal in a picture of 6 x 6:
 
 >>> import numpy as np
 >>> rows = "100001 010010 001100 100010 010010 001010".split()
@@ -21,14 +21,14 @@ array([[3, 1, 0, 1],
        [0, 0, 2, 2],
        [3, 0, 1, 1]])
 
-At the top left the diagonal is found in full, which gives 3; one step to the right only one of
-its three ones lies on a one. (The course prints another 4 x 4 map here, which does not follow
+At the top left the diagonal matches completely, which gives 3; one step to the right only one of
+its three ones is on a one. (The course prints another 4 x 4 map here, which does not follow
 from its own filter.) Zeros around the picture keep its size:
 
 >>> convolve(picture, diagonal, padding="same").shape
 (6, 6)
 
-Pooling keeps one number of each square, the largest or the mean:
+Pooling keeps one number of each square, the maximum or the mean:
 
 >>> numbers = np.array([[3, -1, 12, -1], [-3, 1, 0, 1], [2, -3, 0, 1], [3, -2, 4, -1]])
 >>> pool(numbers, 2)
@@ -38,8 +38,8 @@ array([[ 3, 12],
 array([[0., 3.],
        [0., 1.]])
 
-How the size changes through the course's baseline CNN, from 32 pixels to 7: a filter of 5, a
-pooling of 2, a filter of 5 with two zeros around, a pooling of 2:
+The sizes in the course's baseline CNN, from 32 pixels to 7: a 5 x 5 filter, 2 x 2 pooling, a 5 x 5
+filter with a padding of 2, 2 x 2 pooling:
 
 >>> output_size(32, 5), output_size(28, 2, stride=2), output_size(14, 5, padding=2)
 (28, 14, 14)

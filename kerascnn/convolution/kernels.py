@@ -1,6 +1,6 @@
 """The classic filters, and filters from text.
 
-Knows: their numbers. Does not know what is done with them.
+Knows: their numbers. Does not know how they are used.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from kerascnn.convolution.sizes import Array
 from kerascnn.errors import ConfigError
 
 _BINOMIAL = np.array([1, 4, 6, 4, 1])
-"""Fourth row of Pascal's triangle: its outer product is the usual 5 x 5 approximation of a
+"""Fourth row of Pascal's triangle, whose outer product is the usual 5 x 5 approximation of a
 Gaussian."""
 
 KERNELS: MappingProxyType[str, Array] = MappingProxyType(
@@ -27,15 +27,15 @@ KERNELS: MappingProxyType[str, Array] = MappingProxyType(
         "emboss": np.array([[-2, -1, 0], [-1, 1, 1], [0, 1, 2]]),
     }
 )
-"""The classic filters. One whose numbers sum to 0 answers 0 wherever a picture is even."""
+"""The classic filters. If the numbers of one sum to 0, its response to a uniform area is 0."""
 
 
 def parse_kernel(text: str, source: str = "kernel") -> Array:
-    r"""Read a filter from text: one row a line, numbers between spaces or commas.
+    r"""Parse a filter from text: one row per line, numbers separated by spaces or commas.
 
     Args:
         text: For example ``"0 -1 0\n-1 5 -1\n0 -1 0"``.
-        source: Where it came from, for messages.
+        source: Its origin, for messages.
 
     Returns:
         float64 ``[height, width]``.

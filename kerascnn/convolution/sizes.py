@@ -1,4 +1,4 @@
-"""How sizes change when a filter walks, and the zeros around a picture.
+"""Output sizes of a convolution, and padding.
 
 Knows: the formula, and Keras' ``same``. Does not know the numbers in a picture or a filter.
 """
@@ -20,23 +20,23 @@ Padding = int | Literal["same"]
 def output_size(
     size: int, filter_size: int, stride: int = 1, padding: Padding = 0, exact: bool = False
 ) -> int:
-    """Work out how long a side is after a convolution or a pooling.
+    """Compute the length of a side after a convolution or pooling.
 
-    ``floor((W - F + 2 P) / S) + 1``; with ``same``, ``ceil(W / S)``, as Keras has it.
+    ``floor((W - F + 2 P) / S) + 1``; with ``same``, ``ceil(W / S)``, as in Keras.
 
     Args:
-        size: W, of the picture, at least 1.
-        filter_size: F, of the filter, at least 1.
-        stride: S, how far the filter moves, at least 1.
+        size: W, side of the picture, at least 1.
+        filter_size: F, side of the filter, at least 1.
+        stride: S, step of the filter, at least 1.
         padding: P, zeros on either side, or ``same``: as many as keep the size at stride 1.
-        exact: Refuse a stride that leaves pixels over at the end, which would be ignored.
+        exact: Whether to refuse a stride that leaves a remainder of pixels, which would be ignored.
 
     Returns:
-        How many places the filter is laid on along this side, at least 1.
+        Number of positions of the filter along this side, at least 1.
 
     Raises:
-        ConfigError: The filter does not fit, a number is out of range, or with ``exact``
-            pixels are left over.
+        ConfigError: The filter does not fit, a number is out of range, or, with ``exact``, there is
+            a remainder.
 
     Examples:
         >>> output_size(227, 11, stride=4)
@@ -65,10 +65,10 @@ def output_size(
 
 
 def padded(image: Array, size: Sequence[int], stride: int, padding: Padding) -> Array:
-    """Pad a picture, ``(H, W)`` or ``(H, W, C)``, with zeros as a convolution does.
+    """Pad a picture, ``(H, W)`` or ``(H, W, C)``, with zeros like a convolution.
 
     Returns:
-        The larger picture; the picture itself where no zeros are needed.
+        The padded picture; the picture itself if it needs no padding.
     """
     borders = [
         _border(side, part, stride, padding) for side, part in zip(image.shape, size, strict=False)

@@ -1,7 +1,7 @@
-"""Sliding a filter over a picture, and pooling.
+"""Slides a filter over a picture, and pools feature maps.
 
-Knows: one pass for every number of the filter, over all places at once. Does not know the
-arithmetic of sizes (:mod:`kerascnn.convolution.sizes`), nor any filter by name.
+Knows: one pass per number of the filter, over all positions at once. Does not know the arithmetic
+of sizes (:mod:`kerascnn.convolution.sizes`), or any filter by name.
 """
 
 from __future__ import annotations
@@ -18,12 +18,11 @@ from kerascnn.errors import ConfigError
 Pooling = Literal["max", "average"]
 
 _STRIP = 1 << 20
-"""Pixels of a large picture that are calculated at once: as float32 they take eight times their
-memory."""
+"""Pixels of a large picture to compute at a time: as float32 they take eight times their memory."""
 
 
 def convolve(image: Array, kernel: Array, stride: int = 1, padding: Padding = 0) -> Array:
-    """Slide a filter over a picture and sum the products at every place.
+    """Slide a filter over a picture, and sum the products at every position.
 
     ==============  ================  ===================================================
     picture         filter            result
@@ -36,17 +35,17 @@ def convolve(image: Array, kernel: Array, stride: int = 1, padding: Padding = 0)
     ==============  ================  ===================================================
 
     Args:
-        image: Numbers of any kind; whole numbers give exact whole numbers (int64).
+        image: Numbers of any type; integers give exact integers (int64).
         kernel: The filter or filters.
-        stride: How far the filter moves, at least 1.
-        padding: Zeros on every side, or ``same`` as Keras has it (where the zeros do not come
-            out even, the bottom and the right get one more).
+        stride: Step of the filter, at least 1.
+        padding: Zeros on every side, or ``same`` as in Keras (if their number is odd, the bottom
+            and the right get one more).
 
     Returns:
         The feature map or maps.
 
     Raises:
-        ConfigError: Shapes that do not go together, or a filter that does not fit.
+        ConfigError: Shapes that do not match, or a filter that does not fit the picture.
 
     Examples:
         >>> convolve(np.array([[1, 2, 3, 4]]), np.array([[1, 1]]), stride=2)
@@ -63,7 +62,7 @@ def convolve(image: Array, kernel: Array, stride: int = 1, padding: Padding = 0)
         if by_channel or weights.size == 1:
             result = _add_scaled(result, window, weights.item(), kind)
         else:
-            # One product of matrices: every pixel's channels with every filter's.
+            # One matrix product of every pixel's channels with every filter's.
             term = window.astype(kind, copy=False) @ weights.T
             result = term if result is None else np.add(result, term, out=result)
     if result is None:
@@ -75,19 +74,19 @@ def convolve(image: Array, kernel: Array, stride: int = 1, padding: Padding = 0)
 def pool(
     feature_map: Array, size: int = 2, stride: int | None = None, kind: Pooling = "max"
 ) -> Array:
-    """Shrink a feature map: the largest number, or the mean, of every square.
+    """Pool a feature map: the maximum or the mean of every square.
 
     Args:
-        feature_map: ``(H, W)`` or ``(H, W, C)``; each channel is pooled on its own.
-        size: Size of the square.
-        stride: How far it moves; None: ``size``, so that squares do not overlap.
+        feature_map: ``(H, W)`` or ``(H, W, C)``; each channel is pooled separately.
+        size: Side of the square.
+        stride: Step of the square; None: ``size``, so that squares do not overlap.
         kind: ``max`` or ``average``.
 
     Returns:
         ``(H', W')`` or ``(H', W', C)``; means are floats.
 
     Raises:
-        ConfigError: No such kind, or a square that does not fit.
+        ConfigError: Unknown kind, or a square that does not fit.
     """
     if kind not in ("max", "average"):
         raise ConfigError(f"pooling {kind!r} is not known. Choose max or average.")
@@ -110,17 +109,17 @@ def pool(
 def filter_picture(
     picture: npt.NDArray[np.uint8], kernel: Array, stride: int = 1, padding: Padding = 0
 ) -> npt.NDArray[np.uint8]:
-    """Convolve a picture so that the result can be looked at.
+    """Convolve a picture, with a result that can be shown.
 
     Args:
         picture: uint8 ``[height, width]`` or ``[height, width, channels]``.
-        kernel: ``(h, w)``; each channel is convolved on its own.
-        stride: How far the filter moves.
+        kernel: ``(h, w)``; each channel is convolved separately.
+        stride: Step of the filter.
         padding: Zeros on every side, or ``same``.
 
     Returns:
-        uint8; values beyond 0 and 255 are cut off. A filter whose numbers sum to 0 answers
-        with either sign around 0, so its answers' sizes are shown.
+        uint8, clipped to 0 to 255. For a filter whose numbers sum to 0, whose response has both
+        signs, the absolute values.
 
     Raises:
         ConfigError: A filter that does not fit.
@@ -151,7 +150,7 @@ def _visible(pixels: Array, kernel: Array, stride: int) -> Array:
 def _windows(
     pixels: Array, size: Sequence[int], stride: int, padding: Padding
 ) -> Iterator[tuple[int, int, Array]]:
-    """For every number of the filter, give all the pixels it ever lies on, as one array."""
+    """Yield, for every number of the filter, all pixels that it is multiplied by, as one array."""
     height, width = (
         output_size(side, part, stride, padding)
         for side, part in zip(pixels.shape, size, strict=False)
@@ -167,7 +166,7 @@ def _windows(
 def _add_scaled(
     result: Array | None, window: Array, weight: complex, kind: np.dtype[Any]
 ) -> Array | None:
-    """Add ``weight * window``, making no array that is not needed: photographs are large."""
+    """Add ``weight * window`` in place, because photographs are large."""
     if result is None:
         return np.multiply(window, weight, dtype=kind)
     if weight:
@@ -177,13 +176,13 @@ def _add_scaled(
 
 def _result_type(image: Array, kernel: Array) -> np.dtype[Any]:
     if image.dtype == np.uint8 and kernel.dtype == np.float32:
-        return np.dtype(np.float32)  # every uint8 is exact in it
+        return np.dtype(np.float32)  # represents every uint8 exactly
     kind = np.result_type(image, kernel)
     return kind if np.issubdtype(kind, np.inexact) else np.result_type(kind, np.int64)
 
 
 def _as_filters(image: Array, kernel: Array) -> Array:
-    """Reshape a filter, or filters, to ``(F, h, w, C)``, or raise what does not fit."""
+    """Reshape a filter, or filters, to ``(F, h, w, C)``; raise if the shapes do not match."""
     channels = image.shape[2] if image.ndim == 3 else 1
     filters = kernel
     if image.ndim == 2 and kernel.ndim in (2, 3):

@@ -1,1 +1,1 @@
-"""What other servers need, in addition to an exported file, to run it."""
+"""Deploys exported files to other servers and to the Hugging Face Hub."""

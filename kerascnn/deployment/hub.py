@@ -1,7 +1,7 @@
 """Uploads to the Hugging Face Hub: an exported file, its card, its report and its page.
 
-Knows: which files belong to a model there, and the calls that bring them. Does not know how a file
-is exported, nor how the page is worded (:mod:`kerascnn.deployment.hub_page`).
+Knows: the files of a model on the Hub, and the API calls. Does not know how a file is exported, or
+how the page is worded (:mod:`kerascnn.deployment.hub_page`).
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from kerascnn.inference.model_file.metadata import read_card
 from kerascnn.language import Sentence, sentence
 
 EXPORTED = Path("exported")
-"""Where ``kerascnn export`` writes, unless told otherwise."""
+"""Default folder of ``kerascnn export``."""
 
 PAGE = "README.md"
 
 
 @dataclass(frozen=True)
 class Model:
-    """What is uploaded.
+    """The files to upload.
 
     Attributes:
         file: The exported file.
         card: Its card.
-        report: An HTML report; None: none.
-        keras: ``model.keras`` of the run; None: it stays here.
+        report: An HTML report; None: no report.
+        keras: ``model.keras`` of the run; None: it is not uploaded.
     """
 
     file: Path
@@ -55,19 +55,19 @@ _PLACES = {
     (False, True): sentence("the private repository"),
     (False, False): sentence("the public repository"),
 }
-"""By whether the repository is new, and whether it is private."""
+"""Descriptions of a repository, by whether it is new and whether it is private."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """Where to, and how.
+    """Target and options of an upload.
 
     Attributes:
         repo: ``OWNER/NAME``.
-        license_id: The Hub's identifier of a licence.
-        private: Whether a new repository is seen by its owner only.
+        license_id: The Hub's identifier of a license.
+        private: Whether a new repository is private.
         revision: Branch; None: the main one.
-        message: Of the commit.
+        message: Commit message; None: a default.
     """
 
     repo: str
@@ -79,15 +79,15 @@ class Request:
 
 @dataclass(frozen=True)
 class Pushed:
-    """What is on the Hub now.
+    """Result of an upload.
 
     Attributes:
-        address: What means the exported file for good.
-        url: Page of the commit.
-        commit: Its name.
+        address: Permanent address of the exported file.
+        url: URL of the commit.
+        commit: Commit hash.
         private: Whether the repository is private.
-        files: SHA-256 by name; of the page and the card too.
-        kept_page: Whether a page that somebody else wrote was left as it is.
+        files: SHA-256 by file name, including the page and the card.
+        kept_page: Whether a page that a user has written was kept.
     """
 
     address: str
@@ -99,17 +99,17 @@ class Pushed:
 
 
 def find_model(path: str, report: str | None, with_report: bool, with_keras: bool) -> Model:
-    """Find what belongs to a run or an exported file.
+    """Find the files of a run or an exported file.
 
     Args:
-        path: The run's folder, or the file.
+        path: The run folder, or the file.
         report: An HTML report; None: the run's, or the one that ``kerascnn report`` wrote beside
             the file, if there is one.
-        with_report: Whether a report is uploaded.
-        with_keras: Whether the run's ``model.keras`` is.
+        with_report: Whether to upload a report.
+        with_keras: Whether to upload the run's ``model.keras``.
 
     Raises:
-        ConfigError: ``model.keras`` of what is no run.
+        ConfigError: ``with_keras`` without a run.
         ModelFileError: No such file, or a run without an exported file.
     """
     if report is not None and not Path(report).is_file():
@@ -140,7 +140,7 @@ def push(model: Model, request: Request, confirm: Callable[[str], object]) -> Pu
     """Upload a model in one commit; the repository is created if needed.
 
     Raises:
-        ConfigError: No such name, or a private model for a public repository.
+        ConfigError: Invalid name, or a private model for a public repository.
         ModelFileError: The Hub refuses, or cannot be reached.
     """
     what = f"{SCHEME}{request.repo}"
@@ -169,7 +169,7 @@ def push(model: Model, request: Request, confirm: Callable[[str], object]) -> Pu
 
 
 def _intention(contents: dict[str, Path | bytes], place: str, repo: str) -> Sentence:
-    """Say what is going to be uploaded."""
+    """Describe the upload, for confirmation."""
     sizes = (
         len(one) if isinstance(one, bytes) else one.stat().st_size for one in contents.values()
     )
@@ -183,7 +183,7 @@ def _intention(contents: dict[str, Path | bytes], place: str, repo: str) -> Sent
 
 
 def _visibility(api: Any, request: Request) -> bool | None:
-    """Return whether the repository is private; None: there is none."""
+    """Return whether the repository is private; None if it does not exist."""
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
     try:

@@ -1,7 +1,7 @@
-"""The page of a model on the Hugging Face Hub: ``README.md`` with the Hub's metadata.
+"""The model page on the Hugging Face Hub: ``README.md`` with the Hub's metadata.
 
-Knows: which of a card's facts the Hub's metadata has names for, and what a reader needs to use the
-file. Does not know how it is uploaded.
+Knows: the Hub's metadata for facts of a card, and what a reader needs to use the file. Does not
+know how it is uploaded.
 """
 
 from __future__ import annotations
@@ -61,18 +61,18 @@ SHA-256 of `{file}`: `{sha256}`. Exported by kerascnn {version}; `card.json` has
 """
 
 _LISTED = 1000
-"""Classes that the page lists."""
+"""Maximum classes to list."""
 
 
 _MARKUP = re.compile(r"[\\`*_\[\]<>#|&~$!]|^[-+=]|(?<=\d)[.)](?=\s|$)")
-"""What Markdown, of which the Hub's has formulas too, may take for more than text."""
+"""Characters with a meaning in the Hub's Markdown, which includes formulas."""
 
 
 def page(card: ModelCard, repo: str, file: str, sha256: str, license_id: str) -> str:
-    """Write a model's page.
+    """Return a model's page.
 
     Returns:
-        Markdown, with the Hub's metadata in YAML before it.
+        Markdown, preceded by the Hub's metadata in YAML.
     """
     from huggingface_hub import ModelCardData
 
@@ -104,13 +104,13 @@ def page(card: ModelCard, repo: str, file: str, sha256: str, license_id: str) ->
 
 
 def evaluations(card: ModelCard) -> list[tuple[str, str, str, float]]:
-    """List what was measured of the file itself.
+    """List the metrics of the file itself.
 
     Returns:
-        For each: split, name, the Hub's type, value.
+        Split, name, the Hub's metric type and value of each.
     """
     if card.reduction is not None and card.parity is not None:
-        # What training measured is of the float32 network.
+        # The metrics of training are those of the float32 network.
         return [(card.parity.data, "top-1 accuracy", "accuracy", card.reduction.top1_after)]
     known = {
         "val_top1": ("validation", "top-1 accuracy", "accuracy"),
@@ -146,7 +146,7 @@ def _classes(card: ModelCard) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Keep a name from being read as markup."""
+    """Escape a name for Markdown."""
     return _MARKUP.sub(r"\\\g<0>", printable(" ".join(text.split())))
 
 

@@ -1,7 +1,7 @@
-"""A model repository for Triton, and a KServe manifest that refers to it.
+"""Writes a model repository for Triton, and a KServe manifest that refers to it.
 
-Knows: where Triton looks for what, its configuration's text form, the InferenceService. Does
-not know how a file is exported, nor HTTP.
+Knows: Triton's repository layout and configuration, and KServe's InferenceService. Does not know
+how a file is exported, or HTTP.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from kerascnn.inference.model_file.metadata import read_card
 log = logging.getLogger(__name__)
 
 MAX_BATCH = 32
-"""Pictures."""
+"""Maximum pictures per batch."""
 
 MAX_WAIT_US = 2000
-"""Microseconds that a request waits for others to share its batch."""
+"""Maximum time in microseconds that a request waits for others to fill its batch."""
 
 MAX_QUEUE = 256
-"""Waiting requests, eight full batches; Triton refuses more (503)."""
+"""Maximum waiting requests, eight full batches; Triton refuses more (503)."""
 
 CPUS = 2
-"""Processors that the manifest limits the pod to. Without a limit of its own, onnxruntime would
-start a thread for each processor of the host, and these would compete for the pod's."""
+"""Processor limit of the pod in the manifest, and number of onnxruntime's threads, which would
+otherwise be one per processor of the host, competing for the pod's processors."""
 
 _CONFIG = """\
 # Written by kerascnn export --triton for {name}: {classes} classes, resize rule {resize}.
@@ -112,10 +112,10 @@ def write_triton(model: str | Path, folder: str | Path) -> Path:
     """Write a Triton model repository, or add a model to one.
 
     Args:
-        model: File that ``kerascnn export`` wrote; its stem becomes the model's name.
-        folder: The repository; a model of this name in it is replaced. If ``config.pbtxt`` was
-            edited, it is kept as ``config.pbtxt.old``; an edited ``kserve.yaml`` stays, and the
-            new one is written next to it.
+        model: Exported file; its stem becomes the model's name.
+        folder: The repository; an existing model with this name is replaced. An edited
+            ``config.pbtxt`` is kept as ``config.pbtxt.old``; an edited ``kserve.yaml`` is kept, and
+            the new one is written next to it.
 
     Returns:
         The model's folder, with ``config.pbtxt``, ``labels.txt`` and ``1/model.onnx``;
@@ -123,7 +123,7 @@ def write_triton(model: str | Path, folder: str | Path) -> Path:
 
     Raises:
         ModelFileError: kerascnn did not export the file.
-        ConfigError: A class's name has a line break, which Triton's labels cannot have.
+        ConfigError: A class name has a line break, which Triton's labels cannot have.
         KerascnnError: The folder cannot be written.
     """
     path, root = Path(model), Path(folder)
@@ -143,7 +143,7 @@ def write_triton(model: str | Path, folder: str | Path) -> Path:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write a file that must fit the model, and keep an edited one next to it."""
+    """Write a file that must match the model; keep an edited one next to it."""
     if _differs(path, text):
         old = path.with_name(f"{path.name}.old")
         write_bytes(old, path.read_bytes())
@@ -166,7 +166,7 @@ def _differs(path: Path, text: str) -> bool:
 
 
 def triton_config(name: str, card: ModelCard) -> str:
-    """Write a model's configuration in protobuf's text form."""
+    """Return a model's configuration in protobuf text format."""
     return _CONFIG.format(
         name=" ".join(name.split()),
         quoted=json.dumps(name, ensure_ascii=False),
@@ -183,7 +183,7 @@ def triton_config(name: str, card: ModelCard) -> str:
 
 
 def _manifest(name: str, root: Path) -> str:
-    # Kubernetes takes lower-case letters, digits and hyphens (RFC 1035), 63 of them.
+    # Kubernetes allows lower-case letters, digits and hyphens (RFC 1035), up to 63 characters.
     service = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:50].strip("-")
     if not service[:1].isalpha():
         service = f"model-{service}".strip("-")

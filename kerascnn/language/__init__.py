@@ -1,10 +1,9 @@
-"""The language in which people are spoken to.
+"""Translation of texts into the user's language.
 
-Knows: English, which is the source, and a table of sentences for each other language
-(``ko.json``: English to Korean; ``ko_help.json``: of ``--help`` alone). Does not know who says
-what, nor when.
+Knows: English, which is the source, and a table of translations for each other language
+(``ko.json``: Korean; ``ko_help.json``: for ``--help``). Does not know where texts are used.
 
-A sentence is written in English where it is said, with its values named:
+A sentence is written in English where it is used, with named values:
 
 >>> tr("{count} pictures", count="1,200")
 '1,200 pictures'
@@ -34,13 +33,13 @@ _spoken: ContextVar[str | None] = ContextVar("spoken", default=None)
 
 @contextmanager
 def use_language(language: str | None) -> Iterator[None]:
-    """Speak a language for a while.
+    """Use a language within a block.
 
     Args:
-        language: One of :data:`LANGUAGES`; None: the one that is spoken already.
+        language: One of :data:`LANGUAGES`; None: keep the current one.
 
     Raises:
-        ConfigError: No such language.
+        ConfigError: Unknown language.
     """
     token = _spoken.set(_known(language, "lang") if language else _spoken.get())
     try:
@@ -50,20 +49,20 @@ def use_language(language: str | None) -> Iterator[None]:
 
 
 def current_language() -> str:
-    """Return the language that is spoken now, e.g. ``ko``.
+    """Return the current language, e.g. ``ko``.
 
     Raises:
-        ConfigError: ``KERASCNN_LANG`` names a language that is not there.
+        ConfigError: ``KERASCNN_LANG`` is an unknown language.
     """
-    # ko_KR.UTF-8, as LANG has it, is Korean too.
+    # Accepts the form of LANG too: ko_KR.UTF-8 is Korean.
     wanted = os.environ.get(VARIABLE, "").replace("-", "_").split("_")[0].lower()
     return _spoken.get() or _known(wanted or "en", VARIABLE)
 
 
 class Sentence(str):
-    """An English sentence that can still be said in other languages: data that is shown later.
+    """An English sentence that can be translated later, when it is shown.
 
-    Wherever it is not given to :func:`tr`, in JSON above all, it stays English.
+    Without :func:`tr`, above all in JSON, it stays English.
     """
 
     template: str
@@ -71,11 +70,11 @@ class Sentence(str):
 
 
 def sentence(template: str, **values: object) -> Sentence:
-    """Write a sentence that may be said later.
+    """Create a sentence that can be translated later.
 
     Args:
-        template: In English, with a name in braces for each value.
-        values: Of those names, as they shall be shown; sentences are said with this one.
+        template: English text, with a name in braces for each value.
+        values: Values of those names, formatted; nested sentences are translated too.
 
     Examples:
         >>> with use_language("ko"):
@@ -89,11 +88,11 @@ def sentence(template: str, **values: object) -> Sentence:
 
 
 def count(number: int, noun: str) -> Sentence:
-    """Count things: one alone is not said in the plural.
+    """Return a number with a noun, in the singular or plural.
 
     Args:
-        number: How many.
-        noun: In English, in the singular.
+        number: The number.
+        noun: English noun in the singular.
 
     Examples:
         >>> count(1, "epoch"), count(1200, "class")
@@ -109,11 +108,11 @@ def count(number: int, noun: str) -> Sentence:
 
 
 def tr(said: str, **values: object) -> str:
-    """Say a sentence in the language that is spoken.
+    """Translate a sentence into the current language.
 
     Args:
-        said: In English, with a name in braces for each value; or a :class:`Sentence`.
-        values: Of those names, as they shall be shown.
+        said: English text, with a name in braces for each value; or a :class:`Sentence`.
+        values: Values of those names, formatted.
     """
     language = current_language()
     if isinstance(said, Sentence):
@@ -132,20 +131,20 @@ def tr(said: str, **values: object) -> str:
 
 
 def translated_help(said: str) -> str:
-    """Say a text of ``--help``, which has no values, in the language that is spoken."""
+    """Translate a text of ``--help``, which has no values, into the current language."""
     language = current_language()
     return said if language == "en" else table(f"{language}_help").get(said, said)
 
 
 def sentences(language: str) -> Mapping[str, str]:
-    """Return the table of a language: what stands for each English sentence."""
+    """Return the translations of English sentences into a language."""
     return {} if language == "en" else table(language)
 
 
 @cache
 def table(name: str) -> dict[str, str]:
-    """Read one of the tables beside this file: what stands for each English text."""
-    # Takes as long as a fifth of `kerascnn --help`, which English need not pay for.
+    """Read one of the tables of translations beside this file, by English text."""
+    # Imported here, because it takes a fifth of the time of `kerascnn --help`.
     from importlib import resources
 
     text = resources.files(__package__).joinpath(f"{name}.json").read_text(encoding="utf-8")

@@ -1,8 +1,8 @@
-"""Messages of errors and warnings in other languages: found again by their English text.
+"""Translates messages of errors and warnings, which it recognizes by their English text.
 
-Knows: a table of messages for each other language (``ko_messages.json``), in English with a name
-in braces for each value. Does not know who raises them: an error is English wherever Python sees
-it, and is said in another language only where a person reads it.
+Knows: a table of messages for each other language (``ko_messages.json``), by English text with a
+name in braces for each value. Does not know where they are raised: errors are English in Python,
+and are translated only where a user reads them.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from kerascnn.language import current_language, table
 
 
 def translated(message: str) -> str:
-    """Say a message in the language that is spoken.
+    """Translate a message into the current language.
 
     Returns:
-        The same in that language, where the table has it; values that are messages likewise.
+        The translation, if the table has one; values that are messages are translated too.
 
     Examples:
         >>> from kerascnn.language import use_language
@@ -39,13 +39,13 @@ def translated(message: str) -> str:
 
 
 def messages(language: str) -> dict[str, str]:
-    """Return the table of a language: what stands for each English message."""
+    """Return the translations of English messages into a language."""
     return table(f"{language}_messages")
 
 
 @cache
 def _patterns(language: str) -> list[tuple[re.Pattern[str], str]]:
-    """Compile the table; messages with more words of their own come first."""
+    """Compile the table; messages with more literal text come first."""
     rows = [(_literal(english), english, other) for english, other in messages(language).items()]
     rows.sort(key=lambda row: -row[0])
     return [(_pattern(english), other) for _, english, other in rows]
@@ -62,7 +62,7 @@ def _pattern(message: str) -> re.Pattern[str]:
         if name and f"(?P<{name}>" in "".join(parts):
             parts.append(f"(?P={name})")
         elif name:
-            # A number only: else it would take all that stands before this message in another.
+            # Numbers only, else it would match everything before this message inside another.
             what = r"[\d,]+" if name == "count" else ".*?"
             parts.append(f"(?P<{name}>{what})")
     return re.compile("".join(parts), re.DOTALL)

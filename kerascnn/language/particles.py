@@ -1,6 +1,6 @@
-"""Particles of Korean, whose form depends on how the word before them ends.
+"""Korean particles, whose form depends on the sound at the end of the preceding word.
 
-Knows: Hangul and how digits are read. Does not know any sentence.
+Knows: Hangul, and how digits are read. Does not know any sentence.
 """
 
 from __future__ import annotations
@@ -17,28 +17,29 @@ _FORMS = {
     "와(과)": ("과", "와"),
     "과(와)": ("과", "와"),
 }
-"""After a consonant and after a vowel."""
+"""Forms of each particle after a consonant and after a vowel."""
 
 _PARTICLE = re.compile(
     r"\{(\w+)\}([’'\"”`]*)(" + "|".join(re.escape(both) for both in _FORMS) + ")"
 )
 
 _RIEUL = 8
-"""The final consonant (number in Unicode) after which "로" stands, as after a vowel."""
+"""Number in Unicode of the final consonant ㄹ, after which "로" is used, as after a vowel."""
 
 _OF_DIGITS = dict(zip("0123456789", (21, 8, 0, 16, 0, 0, 1, 8, 8, 0), strict=True))
-"""Final consonant of each digit as it is read: 영 일 이 삼 사 오 육 칠 팔 구."""
+"""Final consonant of the reading of each digit: 영 일 이 삼 사 오 육 칠 팔 구."""
 
 
 def with_particles(sentence: str, values: Mapping[str, object]) -> str:
-    """Choose the particles behind values.
+    """Choose the form of the particles after values.
 
     Args:
-        sentence: With a name in braces for each value, and both forms of a particle behind it.
-        values: Of those names.
+        sentence: Sentence with a name in braces for each value, followed by both forms of a
+            particle.
+        values: Values of those names.
 
     Returns:
-        The sentence with one form, or with both where nobody knows how the value is read.
+        The sentence with one form, or with both if the reading of the value is unknown.
 
     Examples:
         >>> with_particles("{name}이(가) ‘{label}’(으)로", {"name": "사진", "label": "물"})

@@ -113,12 +113,12 @@ def beats_chance(right: int, total: int, chance: float) -> bool:
 
 
 def is_chance(right: int, total: int, chance: float) -> bool:
-    """Return whether an accuracy shows that a model does not do better than guessing.
+    """Return whether an accuracy shows that a model is no better than guessing.
 
     Returns:
         Whether it is not significantly better than guessing, and significantly worse than halfway
-        from guessing to perfect. Where it is neither there are too few pictures to tell: 2 of 3
-        are no proof of three classes having been learned, nor that they were not.
+        between guessing and perfect. If it is neither, there are too few pictures to tell: with
+        three classes, 2 of 3 prove neither that the model has learned nor that it has not.
 
     Examples:
         >>> is_chance(25, 100, 0.25), is_chance(2, 3, 1 / 3)

@@ -1,7 +1,7 @@
-"""The report: everything that was learned about a model, in one page for people.
+"""The report: the results of a model on one HTML page.
 
-From plain arrays and numbers to a self-contained HTML file. matplotlib and jinja2 are imported
-when a page is made, and by nothing else.
+Turns plain arrays and numbers into a self-contained HTML file. matplotlib and jinja2 are imported
+only when a page is rendered.
 """
 
 from kerascnn.report.content import (

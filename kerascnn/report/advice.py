@@ -1,6 +1,6 @@
-"""The figure of advice on fine-tuning: four quadrants, and a score for every stage.
+"""The figure of advice on fine-tuning: four quadrants, and a bar chart of every stage's probe.
 
-Knows: how numbers are drawn. Does not know how they are measured, nor Keras.
+Knows: how numbers are drawn. Does not know how they are measured, or Keras.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _CORNERS = (
     ("many, similar", "train all, at a low rate", 0.98, 0.97, "right"),
 )
 _LONGEST = 24
-"""Letters of a stage's name that are shown."""
+"""Maximum characters of a stage's name."""
 
 
 def write_figure(
@@ -34,15 +34,15 @@ def write_figure(
     stages: Sequence[tuple[str, float]],
     pixels: float,
 ) -> None:
-    """Draw where a data set stands, and what every stage of the backbone knows about it.
+    """Draw the position of a data set, and the linear probe of every stage of the backbone.
 
     Args:
-        path: ``.png`` or ``.svg``.
-        place: Pictures a class, and similarity (the last stage's probe minus the best one before
-            it).
-        limits: The same of the lines between the quadrants.
-        stages: Name and accuracy of the probe, 0 to 1, in order.
-        pixels: Accuracy of the probe on the pixels alone.
+        path: Path of the figure, ``.png`` or ``.svg``.
+        place: Pictures per class, and similarity (accuracy of the last stage's probe minus that of
+            the best stage before it).
+        limits: The same for the lines between the quadrants.
+        stages: Name and accuracy of the probe of each stage, 0 to 1, in order.
+        pixels: Accuracy of a probe on the pixels.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -66,7 +66,7 @@ def _quadrants(axes: Axes, place: tuple[float, float], limits: tuple[float, floa
     names = [f"{n:,}".replace(",000", "k") for n in powers]
     axes.set_xticks([_across(n, place[0], limits[0]) for n in powers], names)
     axes.set_xlim(-1, 1)
-    # The point stays inside, the words of the corners outside.
+    # Keep the point away from the labels in the corners.
     reach = max(0.15, 1.6 * abs(up))
     axes.set_ylim(limits[1] - reach, limits[1] + reach)
     axes.axvline(0, color="#999999", lw=1)
@@ -86,7 +86,7 @@ def _quadrants(axes: Axes, place: tuple[float, float], limits: tuple[float, floa
 
 
 def _across(count: float, shown: float, limit: float) -> float:
-    """Place a number of pictures from -1 to 1, the limit at 0: logarithmic on either side."""
+    """Scale a number of pictures to -1 to 1, logarithmic on either side of the limit at 0."""
     ends = max(2000.0, 2 * shown) if count > limit else min(1.0, limit / 2)
     return math.log(count / limit) / abs(math.log(ends / limit))
 
@@ -105,6 +105,6 @@ def _stages(axes: Axes, stages: Sequence[tuple[str, float]], pixels: float) -> N
 
 
 def _short(name: str) -> str:
-    """Cut the middle of a long name: what tells stages apart is at its ends."""
+    """Shorten a long name in the middle, because its ends distinguish stages."""
     half = _LONGEST // 2
     return name if len(name) <= _LONGEST else f"{name[: half - 1]}…{name[-half:]}"

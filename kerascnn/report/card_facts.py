@@ -1,6 +1,6 @@
-"""What a model's card says, in words for a report.
+"""Facts of a model's card, in words for a report.
 
-Knows: the card's fields. Does not know where the card came from.
+Knows: the card's fields. Does not know where the card comes from.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from kerascnn.report.content import Learning
 _COUNTED = (
     "steps", "train_right", "train_images", "val_right", "val_images", "val_largest",
 )  # fmt: skip
-"""Metrics that :func:`learning_of` reads; cards of earlier versions have none of them."""
+"""Metrics that :func:`learning_of` reads; cards of earlier versions do not have them."""
 
 
 def model_facts(card: ModelCard) -> dict[str, str]:
@@ -31,10 +31,10 @@ def model_facts(card: ModelCard) -> dict[str, str]:
 
 
 def calibration_facts(card: ModelCard) -> dict[str, str]:
-    """Describe what calibration on the validation pictures did.
+    """Describe the effect of calibration on the validation pictures.
 
     Returns:
-        Values in words by name; empty for a model whose calibration was never measured.
+        Descriptions by name; empty if the calibration error was not measured.
     """
     before = card.metrics.get("val_ece_uncalibrated")
     after = card.metrics.get("val_ece")
@@ -50,10 +50,10 @@ def calibration_facts(card: ModelCard) -> dict[str, str]:
 
 
 def learning_of(card: ModelCard) -> Learning | None:
-    """Read how a network learned.
+    """Read the training results of a network.
 
     Returns:
-        What its run measured; None for a card of an earlier version, or of a foreign file.
+        The results of its run; None for a card of an earlier version, or of a foreign file.
     """
     pictures = card.data.get("train")
     if not {*_COUNTED} <= {*card.metrics} or not isinstance(pictures, int):

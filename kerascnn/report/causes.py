@@ -1,6 +1,6 @@
-"""Why a network is not better than it is: the commonest causes, told apart by numbers.
+"""Diagnoses the most common causes of poor accuracy from metrics.
 
-Knows: what a practitioner checks first. Does not know figures or HTML.
+Knows: what practitioners check first. Does not know figures or HTML.
 """
 
 from __future__ import annotations
@@ -14,33 +14,33 @@ from kerascnn.printable import first_few
 from kerascnn.report.content import Content, Learning
 
 _FEW_STEPS = 300
-"""Of the optimizer, from random weights; see docs/experiments.md."""
+"""Optimizer steps from random weights below which training is short; see docs/experiments.md."""
 
 _FEW_PICTURES = 50
-"""Of a class."""
+"""Pictures per class below which a class has too few."""
 
 _GAP = 0.08
-"""Training accuracy above the accuracy on new pictures by more than this is called overfitting."""
+"""Difference between training accuracy and accuracy on new pictures above which it overfits."""
 
 _SURE = 0.95
-"""Probability of a wrong answer above which its label is worth a look."""
+"""Confidence of a wrong prediction from which its label may be wrong."""
 
 _ALIKE = 0.2
-"""Share of the pictures of two classes that are taken for each other."""
+"""Share of the pictures of two classes confused with each other from which they are reported."""
 
 _LEAK = 0.01
-"""Share of the validation pictures that are training pictures; fewer change the accuracy by less
-than anybody looks at."""
+"""Share of validation pictures that are also training pictures up to which their effect on the
+accuracy is negligible."""
 
 _UNLIKE = 0.15
-"""Share of the pictures that would have to change class to balance two splits alike."""
+"""Total variation distance between the class distributions of two splits that is reported."""
 
 
 def not_learned(learning: Learning) -> str:
     """Explain why a network predicts no better than chance, and what to do.
 
     Args:
-        learning: How it learned; ``has_learned`` is False.
+        learning: Its training results; ``has_learned`` is False.
     """
     train = percent(learning.train_right / learning.train_images)
     if 2 * learning.train_right < learning.train_images * (1 + 1 / learning.classes):
@@ -88,7 +88,7 @@ def _not_fitted(train: str, steps: int) -> str:
 
 
 def not_told(baseline: float) -> str:
-    """Say that pictures are too few, or too many of one class, to tell a model from guessing."""
+    """Explain that pictures are too few or too imbalanced to distinguish a model from guessing."""
     return tr(
         "These pictures do not show whether that is better than guessing: always predicting the "
         "most frequent class would give {naive}. Evaluate it on more pictures.",
@@ -97,7 +97,7 @@ def not_told(baseline: float) -> str:
 
 
 def leaked(copies: int, images: int) -> str:
-    """Say that validation pictures are also training pictures; nothing where that hardly counts."""
+    """Explain that validation pictures are also training pictures; empty if that is negligible."""
     if copies <= _LEAK * images:
         return ""
     return tr(
@@ -109,7 +109,7 @@ def leaked(copies: int, images: int) -> str:
 
 
 def causes(content: Content) -> Iterator[str]:
-    """Name what holds a network back."""
+    """Yield the likely causes that limit a network's accuracy."""
     evaluation, learning = content.evaluation, content.learning
     if learning and evaluation.split != "train":
         yield from _fit(learning, evaluation)
@@ -121,7 +121,7 @@ def causes(content: Content) -> Iterator[str]:
 
 
 def _fit(learning: Learning, evaluation: Evaluation) -> Iterator[str]:
-    """Too few steps, or too few pictures: what the training pictures tell."""
+    """Diagnose overfitting or underfitting from the training accuracy."""
     train = percent(learning.train_right / learning.train_images)
     new = percent(evaluation.top1)
     share = learning.train_right / learning.train_images
@@ -183,7 +183,7 @@ def _alike(content: Content) -> Iterator[str]:
         for other in range(one)
     ]
     if len(pairs) < 2:
-        return  # of two classes, every mistake is between them
+        return  # with two classes, every mistake is between them
     confused, one, other = max(pairs)
     both = sum(matrix[one]) + sum(matrix[other])
     mistakes = content.evaluation.images - _right(content.evaluation)

@@ -1,7 +1,7 @@
-"""What a report is made from: plain numbers, names and uint8 arrays.
+"""The content of a report: plain numbers, names and uint8 arrays.
 
-Knows: the fields. Does not know where they come from (Keras or an exported file), nor how they
-are shown.
+Knows: the fields. Does not know where they come from (Keras or an exported file), or how they are
+shown.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from kerascnn.inference.occlusion import Heat
 
 GALLERY = 12
-"""Mistakes shown: enough to see a pattern, few enough to look at each."""
+"""Maximum mistakes to show: enough to see a pattern, few enough to look at each."""
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass over the training pictures.
+    """Metrics of one epoch.
 
     Attributes:
-        number: Its number, from 1.
+        number: Number of the epoch, from 1.
         learning_rate: Learning rate at the end of the epoch.
-        loss: Over the training pictures, in nats.
-        accuracy: Over the training pictures as they were fed, 0 to 1.
-        val_loss: Over the validation pictures, in nats.
-        val_accuracy: Over the validation pictures, 0 to 1.
+        loss: Training loss, in nats.
+        accuracy: Accuracy on the training pictures as they were fed, 0 to 1.
+        val_loss: Validation loss, in nats.
+        val_accuracy: Validation accuracy, 0 to 1.
     """
 
     number: int
@@ -44,10 +44,10 @@ class Epoch:
 
 @dataclass(frozen=True)
 class PhaseSpan:
-    """Epochs in which the same blocks learned.
+    """Epochs in which the same blocks were trained.
 
     Attributes:
-        scope: Which, as the command line has it.
+        scope: The blocks, in the syntax of the command line.
         first: Number of the first epoch, from 1.
         last: Number of the last.
     """
@@ -71,12 +71,12 @@ class Layer:
 
 @dataclass(frozen=True)
 class Mistake:
-    """A wrong answer.
+    """A wrong prediction.
 
     Attributes:
-        wrong: The answer.
+        wrong: The prediction.
         picture: uint8 ``[size, size, 3]``, as the network saw it.
-        heat: Where the network saw its answer; None where that is not known.
+        heat: Heat map of the predicted class; None if there is none.
     """
 
     wrong: Misclassification
@@ -89,9 +89,9 @@ class Sample:
     """A training picture.
 
     Attributes:
-        picture: uint8 ``[size, size, 3]``, as it is.
+        picture: uint8 ``[size, size, 3]``, without augmentation.
         label: Its class.
-        fed: The same as the network is fed it, several times where it is changed at random.
+        fed: The picture as it is fed to the network, several times if augmentation is random.
     """
 
     picture: UInt8Array
@@ -101,19 +101,19 @@ class Sample:
 
 @dataclass(frozen=True)
 class Learning:
-    """How a network learned, measured on the network that is kept, in inference mode.
+    """Training results, measured on the kept network in inference mode.
 
     Attributes:
-        steps: Steps of the optimizer, in all epochs.
-        pictures: Training pictures.
-        classes: There are.
-        train_right: How many of ``train_images`` training pictures are answered right.
-        train_images: Number of training pictures evaluated.
-        val_right: How many of the validation pictures are answered right.
+        steps: Optimizer steps, over all epochs.
+        pictures: Number of training pictures.
+        classes: Number of classes.
+        train_right: Correctly classified pictures among ``train_images``.
+        train_images: Number of evaluated training pictures.
+        val_right: Correctly classified validation pictures.
         val_images: Number of validation pictures.
-        val_largest: How many of those belong to the commonest class among them.
-        val_leaked: How many of those are also training pictures.
-        train_largest: How many of ``train_images`` belong to the commonest class; 0: not measured.
+        val_largest: Validation pictures of the most frequent class.
+        val_leaked: Validation pictures that are also training pictures.
+        train_largest: Pictures of the most frequent class in ``train_images``; 0: not measured.
     """
 
     steps: int
@@ -129,17 +129,17 @@ class Learning:
 
     @property
     def has_learned(self) -> bool:
-        """Whether it is better than always naming the commonest class, or too few can tell."""
+        """Whether it beats always predicting the most frequent class, or too few can tell."""
         return self.beats_chance or not (self._fits_nothing or self._is_chance)
 
     @property
     def is_told(self) -> bool:
-        """Whether the pictures tell it from guessing."""
+        """Whether the pictures suffice to distinguish it from guessing."""
         return self.beats_chance or not self.has_learned
 
     @property
     def beats_chance(self) -> bool:
-        """Whether it is significantly better than always naming the commonest class."""
+        """Whether it is significantly better than always predicting the most frequent class."""
         return beats_chance(self.val_right, self.val_images, self.baseline)
 
     @property
@@ -148,7 +148,7 @@ class Learning:
 
     @property
     def _fits_nothing(self) -> bool:
-        """Whether it guesses even its training pictures, which are more than the others."""
+        """Whether it is no better than chance even on its training pictures."""
         chance = self.train_largest / self.train_images
         return is_chance(self.train_right, self.train_images, chance)
 
@@ -160,24 +160,24 @@ class Learning:
 
 @dataclass(frozen=True)
 class Content:
-    """Everything one report shows. What is empty is left out of the page.
+    """The content of a report; empty fields are left out of the page.
 
     Attributes:
         name: Name of the model.
-        made: When, in words.
-        evaluation: Answers of the model that is kept.
-        epochs: The epochs in order; none for an exported file.
-        best_epoch: Whose network is kept; None when there are no epochs.
-        phase_spans: Which blocks were trained when.
-        layers: Rows of the layers, from input to output.
-        mistakes: Most confident first.
-        method: How their heat was found.
+        made: Date and time, as text.
+        evaluation: Evaluation of the kept model.
+        epochs: The epochs in order; empty for an exported file.
+        best_epoch: Epoch whose weights are kept; None if there are no epochs.
+        phase_spans: Trained blocks by epochs.
+        layers: Layers from input to output.
+        mistakes: Wrong predictions, most confident first.
+        method: Method of their heat maps.
         samples: Training pictures.
-        balance: Pictures a class, in the order of the classes, by split.
+        balance: Pictures per class, in the order of the classes, by split.
         facts: Tables of names and values by heading: speed, machine, versions.
-        commands: Lines that repeat the run, to be copied.
-        learning: How it learned; None where that was not measured.
-        fitted_on: The split that the temperature was fitted on; empty: none was fitted.
+        commands: Commands that repeat the run.
+        learning: Training results; None if they were not measured.
+        fitted_on: Split that the temperature was fitted on; empty if it was not fitted.
     """
 
     name: str
@@ -207,16 +207,15 @@ def gallery(
     picture: Callable[[int], UInt8Array],
     heats: Callable[[list[UInt8Array], list[str]], Sequence[Heat | None]],
 ) -> tuple[Mistake, ...]:
-    """Show the wrong answers that the model was surest of, with what it saw.
+    """Collect the most confident mistakes, with pictures and heat maps.
 
     Args:
-        wrong: Most confident first.
-        picture: Gives the picture of an index, uint8 ``[size, size, 3]``.
-        heats: Gives, for pictures and the class answered for each, where it was seen (None: not
-            known).
+        wrong: Wrong predictions, most confident first.
+        picture: Returns the picture of an index, uint8 ``[size, size, 3]``.
+        heats: Returns the heat maps for pictures and their predicted classes (None: no heat map).
 
     Returns:
-        The first of them.
+        The first :data:`GALLERY` of them.
     """
     shown = list(wrong[:GALLERY])
     pictures = [picture(one.index) for one in shown]
@@ -227,7 +226,7 @@ def gallery(
 def with_shares(
     classes: Sequence[str], counts: Mapping[str, Sequence[int]]
 ) -> list[tuple[str, list[tuple[int, float]]]]:
-    """Return each class with its count in each split, and that in per cent of the largest."""
+    """Return each class with its count in each split, and its percentage of the largest class."""
     largest = {split: max(1, *some, 1) for split, some in counts.items()}
     return [
         (

@@ -1,7 +1,7 @@
-"""A figure of how a filter walks over a picture, with the sums.
+"""Draws how a filter slides over a picture, with the sums.
 
-Knows: matplotlib, and which steps are worth showing. Does not know how a convolution is computed
-fast (:mod:`kerascnn.convolution`): here it is written out number by number.
+Knows: matplotlib, and which steps to show, number by number. Does not know how a convolution is
+computed efficiently (:mod:`kerascnn.convolution`).
 """
 
 from __future__ import annotations
@@ -23,28 +23,27 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 WIDEST = 7
-"""Rows or columns; the numbers of a larger filter cannot be read in a figure."""
+"""Maximum rows or columns of a filter; the numbers of a larger one would be illegible."""
 
 _MARK = "#d1495b"
 _LARGEST_GRID = 12
-"""Pixels; larger pictures are shown without their numbers."""
+"""Maximum rows or columns of a picture that is shown with its numbers."""
 
 
 def write_steps(
     picture: npt.NDArray[np.uint8], kernel: Array, stride: int, padding: Padding, out: str | Path
 ) -> None:
-    """Draw a few steps of a filter: what lies beneath it, the filter, the products, their sum.
+    """Draw a few steps of a filter: the pixels under it, the filter, the products, their sum.
 
     Args:
-        picture: uint8 ``[height, width]``, or ``[height, width, 3]``, of which the green channel
-            is shown.
-        kernel: ``[height, width]``, at most 7 x 7.
-        stride: How far the filter moves.
+        picture: uint8 ``[height, width]``, or ``[height, width, 3]``, whose green channel is shown.
+        kernel: Filter ``[height, width]``, at most 7 x 7.
+        stride: Step of the filter, in pixels.
         padding: Zeros on every side, or ``same``.
-        out: The picture to write.
+        out: Path of the figure.
 
     Raises:
-        ConfigError: A filter too large to be read, or one that does not fit.
+        ConfigError: A filter that is too large to show, or does not fit the picture.
         MissingExtraError: matplotlib is not installed.
     """
     if max(kernel.shape) > WIDEST:
@@ -83,9 +82,9 @@ def walk(answer: Array) -> list[tuple[int, int]]:
         answer: The feature map, ``[height, width]``.
 
     Returns:
-        Places in it, in the order in which the filter comes to them: a few steps along a row,
-        one in the next row, and the last. A small one is walked from its top left; a large one
-        from its strongest answer, since a photograph's corner shows little.
+        Positions in the order of the filter: a few steps along a row, one in the next row, and the
+        last. They start at the top left of a small feature map, and at the strongest response of a
+        large one, because the corner of a photograph shows little.
 
     Examples:
         >>> walk(np.zeros((4, 4)))
@@ -136,7 +135,7 @@ def _mark(
             fontweight="bold", ha="left", va="top",
         )  # fmt: skip
     elif number == 1:
-        # One filter's place is a speck in a photograph: a ring around it is what one can see.
+        # The filter is a speck in a photograph, so a ring around it is drawn instead.
         middle = (start[1] + size[1] / 2, start[0] + size[0] / 2)
         axes.plot(*middle, "o", ms=14, mfc="none", mec=_MARK, mew=1.5)
 
@@ -144,7 +143,7 @@ def _mark(
 def _show_step(
     axes: Sequence[Any], number: int, patch: Array, kernel: Array, picture: Array
 ) -> None:
-    products = patch.astype(float) * kernel + 0.0  # + 0.0: no minus before a zero
+    products = patch.astype(float) * kernel + 0.0  # + 0.0 turns -0.0 into 0.0
     beneath, weights, result = axes
     limits = float(picture.min()), float(picture.max())
     _show(beneath, patch, tr("step {number}: under the filter", number=number), limits)

@@ -1,6 +1,6 @@
-"""The page of `kerascnn data check`: what was found, with the pictures.
+"""The page of `kerascnn data check`: the findings with their pictures.
 
-Knows: which findings are shown and how many, thumbnails. Does not know how anything was found
+Knows: which findings are shown, and thumbnails. Does not know how problems are found
 (:mod:`kerascnn.dataset.check.checking`).
 """
 
@@ -25,10 +25,10 @@ from kerascnn.report.data_url import data_url
 from kerascnn.report.document import render
 
 THUMBNAIL = 128
-"""Pixels of the longer side; smaller pictures are not enlarged."""
+"""Longer side of thumbnails, in pixels; smaller pictures are not enlarged."""
 
 _GROUPS, _MEMBERS, _ODD, _LINES = 40, 6, 60, 100
-"""Shown at most: groups of a kind, pictures of a group, odd pictures, lines of a table."""
+"""Maximum groups of a kind, pictures of a group, unusual pictures, and rows of a table."""
 
 _LEAKS = (
     "The same picture in two splits",
@@ -51,10 +51,10 @@ class Figure:
     """A picture with its caption.
 
     Attributes:
-        address: Of the thumbnail, a ``data:`` address; empty where it cannot be read any more.
-        small: Whether the page enlarges it, so that its pixels shall stay sharp.
-        place: Where the picture lies.
-        note: What is odd about it; empty for nothing.
+        address: ``data:`` URL of the thumbnail; empty if the picture can no longer be read.
+        small: Whether the page enlarges it, and must keep its pixels sharp.
+        place: Location of the picture.
+        note: What is unusual about it, if anything.
     """
 
     address: str
@@ -88,12 +88,12 @@ def write_check_page(path: str | Path, check: DataCheck, dataset: Dataset) -> No
     Raises:
         KerascnnError: The page cannot be written.
     """
-    # File names may hold bytes that are not UTF-8; the page shows a question mark for them.
+    # File names may contain bytes that are not UTF-8, which become question marks.
     files.write_bytes(path, render_check_page(check, dataset).encode("utf-8", "replace"))
 
 
 def render_check_page(check: DataCheck, dataset: Dataset) -> str:
-    """Make the page."""
+    """Render the page."""
     problems = sum(check.problems.values())
     values = {
         "check": check,
@@ -158,7 +158,7 @@ def _group(repeat: RepeatedPicture, dataset: Dataset) -> Group:
 
 
 def _spread(places: Sequence[PictureLocation]) -> list[PictureLocation]:
-    """Choose some places; of each split and class the first, so that a conflict is seen."""
+    """Choose some locations, including the first of each split and class to show conflicts."""
     first = {(place.split, place.label): place for place in reversed(places)}
     chosen = [*first.values(), *(place for place in places if place not in first.values())]
     return sorted(chosen[:_MEMBERS], key=places.index)

@@ -1,6 +1,6 @@
-"""Pictures inside a page.
+"""Embeds pictures in a page.
 
-Knows: uint8 arrays to PNG in a data address. Does not know what they show.
+Knows: PNG in ``data:`` URLs. Does not know what the pictures show.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from kerascnn.images import UInt8Array
 
 
 def data_url(picture: UInt8Array) -> str:
-    """Write a picture as a ``data:`` address.
+    """Encode a picture as a ``data:`` URL.
 
     Returns:
         A lossless PNG in base64.

@@ -1,9 +1,9 @@
-"""A document: from a template of this package to one HTML file that needs nothing else.
+"""Renders a template of this package to a self-contained HTML document.
 
-Knows: jinja2, the common style, the content policy. Does not know what a document is about.
+Knows: jinja2, the common style, the Content-Security-Policy. Does not know the content.
 
-Every name in one is untrusted: a folder may be called ``<script>``. Templates escape all text,
-documents hold no script, and their policy forbids any, as it forbids every address outside.
+All names are untrusted: a folder may be called ``<script>``. Templates escape all text, documents
+contain no scripts, and their policy forbids scripts and external resources.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from kerascnn.report.data_url import data_url
 
 
 def check_installed() -> None:
-    """Import what a page is made with, before work that would be lost without it."""
+    """Import jinja2 before long work, whose result would be lost if it is not installed."""
     import_module("jinja2")
 
 
@@ -32,16 +32,16 @@ def render(
     values: Mapping[str, Any],
     filters: Mapping[str, Callable[..., str]] | None = None,
 ) -> str:
-    """Fill in a template.
+    """Render a template.
 
     Args:
         template: Name of a file of this package.
-        values: What it names, besides ``style``, ``policy``, ``version``, ``language``,
+        values: Variables, in addition to ``style``, ``policy``, ``version``, ``language``,
             ``count``, ``tr`` and ``translated``.
-        filters: What it calls, besides ``picture`` and ``percent``.
+        filters: Filters, in addition to ``picture`` and ``percent``.
 
     Returns:
-        A whole HTML document: no network, no scripts.
+        A complete HTML document, without scripts or external resources.
     """
     import jinja2
 
@@ -68,7 +68,7 @@ def render(
 
 
 def _shown(value: object) -> object:
-    """Write control characters in names as escapes; leave markup as it is."""
+    """Escape control characters in plain text; keep markup unchanged."""
     return printable(value, keep="\n\t") if type(value) is str else value
 
 

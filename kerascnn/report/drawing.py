@@ -1,12 +1,12 @@
-"""matplotlib's drawings as SVG that lives inside a page.
+"""Draws matplotlib figures as SVG for embedding in a page.
 
-Knows: matplotlib's style, colors as CSS variables, what of an SVG a page's policy allows. Does
-not know what is drawn (:mod:`kerascnn.report.figures`).
+Knows: matplotlib's style, colors as CSS variables, and which SVG the page's policy allows. Does not
+know what is drawn (:mod:`kerascnn.report.figures`).
 
-matplotlib colors a figure once; a page has a light and a dark look. So figures are drawn in a
-few marker colors, which are then replaced by the page's CSS variables. Style attributes become
-plain SVG attributes, so that the page's content policy can forbid inline styles. Text stays text,
-which the reader's own fonts show in any script.
+matplotlib's colors are fixed, but a page has a light and a dark mode. So figures are drawn in
+placeholder colors, which are then replaced by the page's CSS variables. Style attributes become
+plain SVG attributes, so that the page's policy can forbid inline styles. Text stays text, which the
+reader's fonts show in any script.
 """
 
 from __future__ import annotations
@@ -34,8 +34,7 @@ _VARIABLES = {
     FIRST: "var(--first)",
     SECOND: "var(--second)",
 }
-"""CSS variables that replace these placeholders in the SVG: the page's colors hold in dark mode,
-too."""
+"""CSS variables that replace the placeholder colors in the SVG, so that dark mode works."""
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _LINK = "{http://www.w3.org/1999/xlink}href"
@@ -43,14 +42,15 @@ _HANGUL = (
     "Noto Sans KR", "Noto Sans CJK KR", "Noto Sans CJK JP", "NanumGothic", "Malgun Gothic",
     "Apple SD Gothic Neo", "AppleGothic",
 )  # fmt: skip
-"""Fonts with Korean letters. Of a collection of Noto's, matplotlib sees the first: Japanese."""
+"""Fonts with Korean characters. In Noto's font collection, matplotlib sees only the first font,
+Japanese, which has them too."""
 
 log = logging.getLogger(__name__)
 
 _SIZE = (4.2, 2.6)
-"""Inches; the page scales the figure to its column."""
+"""Default size of a figure in inches; the page scales it to its column."""
 
-_STYLE: Any = {  # matplotlib types each key on its own
+_STYLE: Any = {  # Any, because matplotlib types each key separately
     "svg.fonttype": "none",
     "svg.hashsalt": "kerascnn",
     "font.size": 10,
@@ -71,10 +71,10 @@ _STYLE: Any = {  # matplotlib types each key on its own
 
 
 def figure_class(purpose: str) -> type[Figure]:
-    """Import matplotlib's figure for a file of its own.
+    """Import matplotlib's Figure, for a figure in a separate file.
 
     Args:
-        purpose: For the message, e.g. ``to draw the steps``.
+        purpose: Purpose for the message, e.g. ``to draw the steps``.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -86,9 +86,9 @@ def figure_class(purpose: str) -> type[Figure]:
 
 @contextmanager
 def lettering() -> Iterator[None]:
-    """Draw letters as shapes, in a font of this machine that has those of the language.
+    """Select an installed font with the characters of the user's language, for drawn text.
 
-    Without such a font the figure is drawn in English, and a notice says so.
+    Without such a font the figure is drawn in English, with a warning.
     """
     import matplotlib
 
@@ -110,7 +110,7 @@ def lettering() -> Iterator[None]:
 
 @contextmanager
 def _reader_has_the_font() -> Iterator[None]:
-    """Leave letters as text, whether this machine has a font for them or not."""
+    """Suppress warnings about missing glyphs, because text in the SVG uses the reader's fonts."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         yield
@@ -122,11 +122,11 @@ def drawn(
     """Draw a figure.
 
     Args:
-        name: Its own within the page.
-        description: For those who cannot see it.
-        draw: Draws into the axes, in :data:`INK`, :data:`FAINT`, :data:`FIRST` and
+        name: Unique name within the page.
+        description: Text alternative for screen readers.
+        draw: Draws into the axes, with the colors :data:`INK`, :data:`FAINT`, :data:`FIRST` and
             :data:`SECOND`.
-        size: In inches; the page scales the figure to its column.
+        size: Size in inches; the page scales the figure to its column.
     """
     import matplotlib
     from matplotlib.figure import Figure
@@ -146,12 +146,12 @@ def embeddable(svg: str, name: str, description: str) -> str:
     """Make matplotlib's SVG embeddable in a page.
 
     Args:
-        svg: A whole SVG document.
-        name: Put before every id, so that two figures in one page do not share any.
-        description: For those who cannot see it.
+        svg: A complete SVG document.
+        name: Prefix of every ID, so that IDs of figures in one page do not collide.
+        description: Text alternative for screen readers.
 
     Returns:
-        An ``<svg>`` element without styles, scripts or references to the outside.
+        An ``<svg>`` element without styles, scripts or external references.
     """
     ElementTree.register_namespace("", _SVG.strip("{}"))
     root = ElementTree.fromstring(svg)

@@ -1,7 +1,7 @@
-"""Explanations and feature maps as sheets of pictures.
+"""Arranges explanations and feature maps as sheets of pictures.
 
-Knows: which tiles a sheet has, and what stands beneath them. Does not know where heat, kernels
-and maps come from, nor how a sheet is written (:mod:`kerascnn.report.sheet`).
+Knows: the tiles of a sheet and their captions. Does not know where heat maps, kernels and feature
+maps come from, or how a sheet is written (:mod:`kerascnn.report.sheet`).
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ if TYPE_CHECKING:
     from kerascnn.inference.occlusion import Explanation
 
 _MOST_KERNELS = 64
-"""Filters shown; more would not be looked at one by one."""
+"""Maximum filters to show; nobody would look at more one by one."""
 
 _MARGIN = 0.001
-"""Below this share of the largest weight, a kernel's colors would be noise made visible."""
+"""Minimum scale of a kernel's colors, as a share of its largest weight; below it, noise would be
+amplified."""
 
 
 def explanation_rows(explanation: Explanation) -> list[Row]:
-    """Arrange one explanation as rows of tiles."""
+    """Arrange an explanation as rows of tiles."""
     seen = Tile(enlarged(explanation.picture), (tr("as the network sees it"),))
     warm = [
         Tile(
@@ -48,9 +49,9 @@ def kernel_row(layer: str, kernels: npt.NDArray[np.float32]) -> Row:
     """Arrange the filters of a layer as a row of tiles.
 
     Args:
-        layer: Its name.
+        layer: Name of the layer.
         kernels: float32 ``[filters, rows, columns, channels]``. Three channels are shown as
-            colors, others by their mean; grey is 0.
+            colors, others by their mean; gray is 0.
     """
     tiles = [
         Tile(enlarged(_as_picture(kernel), 80), (tr("filter {number}", number=number),))
@@ -73,10 +74,10 @@ def map_row(title: str, maps: npt.NDArray[np.float32], channels: Sequence[int]) 
     """Arrange feature maps as a row of tiles.
 
     Args:
-        title: Above them.
-        maps: float32 ``[maps, rows, columns]``, each shown from its smallest number (black) to
-            its largest (white).
-        channels: Number of each.
+        title: Title of the row.
+        maps: float32 ``[maps, rows, columns]``, each scaled from its minimum (black) to its
+            maximum (white).
+        channels: Channel number of each map.
     """
     tiles = [
         Tile(_grey(one), (tr("channel {channel}", channel=channel),))

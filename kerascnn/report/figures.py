@@ -1,7 +1,7 @@
 """The figures of a report.
 
-Each is an ``<svg>`` element. Knows: what is drawn. Does not know how a drawing gets into a page
-(:mod:`kerascnn.report.drawing`), nor class names: those stand in the page as text.
+Each is an ``<svg>`` element. Knows: what is drawn. Does not know how a figure is embedded in a page
+(:mod:`kerascnn.report.drawing`), or class names, which the page shows as text.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _SQUARE = (3.2, 3.0)
-"""Inches, for figures whose both axes go from 0 to 100 %."""
+"""Size in inches of figures with both axes from 0 to 100 %."""
 
 
 def loss_curves(
     epochs: Sequence[Epoch], best: int | None, phase_spans: Sequence[PhaseSpan] = ()
 ) -> str:
-    """Draw training and validation loss; the arguments are those of :func:`accuracy_curves`."""
+    """Draw training and validation loss; arguments as for :func:`accuracy_curves`."""
     values = [(epoch.loss, epoch.val_loss) for epoch in epochs]
     title = tr("Cross-entropy of training and validation pictures by epoch")
     return _two_curves("loss", title, tr("nats"), values, (epochs, best, phase_spans))
@@ -34,7 +34,7 @@ def loss_curves(
 def accuracy_curves(
     epochs: Sequence[Epoch], best: int | None, phase_spans: Sequence[PhaseSpan] = ()
 ) -> str:
-    """Draw training and validation accuracy in per cent."""
+    """Draw training and validation accuracy in percent."""
     values = [(100 * epoch.accuracy, 100 * epoch.val_accuracy) for epoch in epochs]
     title = tr("Accuracy on training and validation pictures by epoch")
     return _two_curves("accuracy", title, "%", values, (epochs, best, phase_spans))
@@ -73,7 +73,7 @@ def reliability_diagram(reliability: Reliability) -> str:
 
 
 def roc_curves(curves: Sequence[ClassCurves], marked: ClassCurves) -> str:
-    """Draw the ROC of every class, one of them marked."""
+    """Draw the ROC curve of every class, with one highlighted."""
     lines = [(one.false_positive_rate, one.true_positive_rate) for one in (*curves, marked)]
     labels = (tr("false positive rate, %"), tr("true positive rate, %"))
     return _class_curves(
@@ -82,7 +82,7 @@ def roc_curves(curves: Sequence[ClassCurves], marked: ClassCurves) -> str:
 
 
 def precision_recall_curves(curves: Sequence[ClassCurves], marked: ClassCurves) -> str:
-    """Draw precision over recall of every class, one of them marked."""
+    """Draw the precision-recall curve of every class, with one highlighted."""
     lines = [(one.recall, one.precision) for one in (*curves, marked)]
     labels = (tr("recall, %"), tr("precision, %"))
     return _class_curves("pr", tr("Precision over recall of each class"), labels, lines)
@@ -95,7 +95,7 @@ def _class_curves(
     lines: Sequence[tuple[Sequence[float], Sequence[float]]],
     chance: bool = False,
 ) -> str:
-    """Draw a curve of each class; the last stands out."""
+    """Draw a curve for each class, with the last one highlighted."""
 
     def draw(axes: Axes) -> None:
         if chance:
@@ -121,7 +121,7 @@ def _two_curves(
     values: Sequence[tuple[float, float]],
     marks: tuple[Sequence[Epoch], int | None, Sequence[PhaseSpan]],
 ) -> str:
-    """Draw a number of each epoch, in training and in validation."""
+    """Draw a training metric and a validation metric by epoch."""
     epochs, best, phase_spans = marks
     numbers = [epoch.number for epoch in epochs]
     train, val = zip(*values, strict=True)
@@ -146,7 +146,7 @@ def _phases(axes: Axes, phase_spans: Sequence[PhaseSpan]) -> None:
     for number, span in enumerate(phase_spans):
         if number:
             axes.axvline(span.first - 0.5, color=INK, lw=0.8, ls=":")
-        # Above the axes, where no curve is; two heights, since neighbors may be short.
+        # Above the axes, clear of the curves; at two heights, because phases may be short.
         axes.text(
             (span.first + span.last) / 2, 1.02 + 0.08 * (number % 2), span.scope,
             transform=axes.get_xaxis_transform(), ha="center", va="bottom", fontsize=8, color=INK,

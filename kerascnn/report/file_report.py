@@ -1,7 +1,7 @@
-"""The report of an exported file, which needs no Keras.
+"""Writes the report of an exported file, without Keras.
 
-Knows: how a classifier's answers to a data set become a report's content. Does not know how the
-page looks (:mod:`kerascnn.report.page`).
+Knows: how predictions on a data set become the content of a report. Does not know how the page
+looks (:mod:`kerascnn.report.page`).
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ def report_file(
     split: str | None = None,
     model: str = "MODEL.onnx",
 ) -> Path:
-    """Judge an exported file, and write the report.
+    """Evaluate an exported file, and write the report.
 
     Args:
-        classifier: The file.
+        classifier: Classifier of the file.
         data: What :func:`kerascnn.dataset.load_dataset` takes.
         path: Path of the page.
         split: ``train``, ``val``, ``test``, ``all``; None: test, else val, else all.
-        model: What the file is called where the report says how to repeat it.
+        model: Name of the file in the command that repeats the report.
 
     Raises:
-        DataError: No usable data, or classes that the model does not know.
+        DataError: No usable data, or classes that the model does not have.
         KerascnnError: The page cannot be written.
-        ModuleNotFoundError: The libraries that make a page are not installed.
+        ModuleNotFoundError: The libraries for rendering are not installed.
     """
-    check_libraries()  # before the work, not after it
+    check_libraries()  # before the long work
     dataset = load_dataset(data, known=classifier.classes)
     name, chosen = dataset.choose(split)
     answers = predict_file(classifier, dataset, name)

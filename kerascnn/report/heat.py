@@ -1,6 +1,6 @@
-"""Heat over a picture.
+"""Overlays heat maps on pictures.
 
-Knows: arrays, one scale of colors, Pillow's resizing. Does not know where heat comes from.
+Knows: arrays, a color scale, Pillow's resizing. Does not know where heat maps come from.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from PIL import Image
 from kerascnn.images import UInt8Array
 
 SHOWN = 224
-"""Pixels along a side; smaller pictures are enlarged, so that heat over them can be seen."""
+"""Minimum longer side in pixels; smaller pictures are enlarged, so that the heat map is visible."""
 
 _STRONGEST = 0.7
-"""How far the warmest place is covered by color; the coldest is the picture itself."""
+"""Opacity of the color at the maximum of a heat map; it is 0 at the minimum."""
 
 _SCALE = np.array(
     [
@@ -23,11 +23,11 @@ _SCALE = np.array(
         [227, 89, 51], [249, 140, 10], [249, 201, 50], [252, 255, 164],
     ]
 )  # fmt: skip
-"""Nine steps of matplotlib's `inferno` (CC0): even for the eye, and for those who see no red."""
+"""Nine steps of matplotlib's `inferno` (CC0), perceptually uniform also for color-blind readers."""
 
 
 def colors(heat: npt.NDArray[np.floating]) -> UInt8Array:
-    """Turn ``[height, width]`` of 0 to 1 into colors, from black over red to light yellow.
+    """Map ``[height, width]`` from 0 to 1 to colors, from black over red to light yellow.
 
     Returns:
         uint8 ``[height, width, 3]``.
@@ -45,7 +45,7 @@ def overlay(picture: UInt8Array, heat: npt.NDArray[np.floating]) -> UInt8Array:
         heat: ``[rows, columns]``, 0 to 1; enlarged smoothly to the picture.
 
     Returns:
-        uint8, as large as :func:`enlarged` makes the picture.
+        uint8, in the size of the :func:`enlarged` picture.
     """
     large = enlarged(picture)
     height, width = large.shape[:2]
@@ -59,11 +59,11 @@ def overlay(picture: UInt8Array, heat: npt.NDArray[np.floating]) -> UInt8Array:
 
 
 def enlarged(picture: UInt8Array, shown: int = SHOWN) -> UInt8Array:
-    """Repeat the pixels of a small picture until it is large enough to be looked at.
+    """Enlarge a small picture by repeating its pixels.
 
     Args:
         picture: uint8 ``[height, width, 3]`` or ``[height, width]``.
-        shown: Pixels that the longer side should have at least.
+        shown: Minimum longer side, in pixels.
     """
     times = max(1, -(-shown // max(picture.shape[:2])))
     return picture.repeat(times, axis=0).repeat(times, axis=1)

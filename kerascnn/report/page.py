@@ -1,7 +1,7 @@
-"""The page: from a report's content to one HTML document.
+"""Renders the content of a report as an HTML page.
 
-Knows: what the template names. Does not know how a document is made of it (document), matplotlib
-(figures) nor which words describe a result (verdict).
+Knows: the variables of the template. Does not know rendering (document), matplotlib (figures), or
+the wording of a result (verdict).
 """
 
 from __future__ import annotations
@@ -23,22 +23,24 @@ from kerascnn.report.heat import overlay
 from kerascnn.report.verdict import commonest_confusions, judge, split_name
 
 _WIDEST_CONFUSION = 25
-"""Classes; a larger matrix fits no page, and the commonest confusions tell the story."""
+"""Maximum classes of a confusion matrix; larger ones do not fit on a page, and the most frequent
+confusions are listed instead."""
 
 _POINTS = 500
-"""Epochs in a figure; of more, which could not be told apart, some are left out."""
+"""Maximum epochs in a figure; more could not be distinguished."""
 
 _SHADES = 10
-"""Shades of the confusion matrix, a tenth of a row each; style.css has a class for each."""
+"""Number of shades of the confusion matrix, each a tenth of a row's total; style.css has a class
+for each."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """Layers that belong together.
+    """The layers of a block.
 
     Attributes:
         name: Name of the block.
-        layers: Rows of the layers, from input to output.
+        layers: Layers from input to output.
     """
 
     name: str
@@ -51,7 +53,7 @@ class Block:
 
     @property
     def output_shape(self) -> tuple[int | None, ...]:
-        """What it puts out; zeros put around that belong to what comes next."""
+        """Output shape, without trailing padding, which belongs to the next block."""
         shapes = [one.output_shape for one in self.layers if one.type != "ZeroPadding2D"]
         return shapes[-1] if shapes else self.layers[-1].output_shape
 
@@ -65,13 +67,13 @@ class Block:
 
 
 def check_libraries() -> None:
-    """Import what makes a page; the command line tells which extra brings what is missing."""
+    """Import the libraries for rendering; the command line names the extra of a missing one."""
     check_installed()
     import_module("matplotlib.figure")
 
 
 def render_page(content: Content) -> str:
-    """Make the page, which needs nothing else: no network, no scripts."""
+    """Render the page, which contains no scripts or external resources."""
     return render("page.html.j2", _values(content), {"shape": _shape, "warm": _warm})
 
 
@@ -97,7 +99,7 @@ def _values(content: Content) -> dict[str, Any]:
 
 def _figures(content: Content) -> dict[str, str]:
     if len(content.epochs) < 2:
-        return {}  # one point is no curve
+        return {}  # one point is not a curve
     best, phase_spans = content.best_epoch, content.phase_spans
     epochs = _thinned(content.epochs, best)
     return {
@@ -108,14 +110,14 @@ def _figures(content: Content) -> dict[str, str]:
 
 
 def _thinned(epochs: Sequence[Epoch], best: int | None) -> list[Epoch]:
-    """Return so many epochs as a figure can show, with the last and the best of them."""
+    """Return at most as many epochs as a figure can show, including the best and the last."""
     step = -(-len(epochs) // _POINTS)
     kept = (one for one in epochs[:-1] if one.number % step == 0 or one.number == best)
     return [*kept, epochs[-1]]
 
 
 def _distinguishable(content: Content) -> list[ClassCurves]:
-    """The classes with curves, worst first: as many as can be told apart in a figure."""
+    """Return the worst classes with curves, as many as can be distinguished in a figure."""
     drawn = [one for one in content.evaluation.curves if one.average_precision is not None]
     return sorted(drawn, key=lambda one: one.average_precision or 0.0)[:_WIDEST_CONFUSION]
 
@@ -137,7 +139,7 @@ def _blocks(layers: Sequence[Layer]) -> list[Block]:
 
 
 def _confusion(content: Content) -> list[list[tuple[int, int]]]:
-    """Return each count with its shade: the share of its row, in tenths."""
+    """Return each count with its shade: its share of the row, in tenths."""
     rows = content.evaluation.confusion
     if len(rows) > _WIDEST_CONFUSION:
         return []
@@ -145,7 +147,7 @@ def _confusion(content: Content) -> list[list[tuple[int, int]]]:
 
 
 def _warm(mistake: Mistake) -> str:
-    """The picture of a mistake with its heat, small enough for a page of many."""
+    """Return the picture of a mistake with its heat map, as a ``data:`` URL."""
     heat = np.zeros((1, 1)) if mistake.heat is None else mistake.heat
     return data_url(overlay(mistake.picture, heat))
 

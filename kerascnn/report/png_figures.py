@@ -1,6 +1,6 @@
-"""Figures that commands write as PNG files of their own.
+"""Figures that commands write as separate PNG files.
 
-Knows: how they are drawn. Does not know how their numbers came about.
+Knows: how they are drawn. Does not know how their numbers are computed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _COLOR = "#1f5fa8"
 
 
 def importances_png(importances: Mapping[str, float]) -> bytes:
-    """Draw the share of each parameter in the results of a hyperparameter search."""
+    """Draw the importance of each hyperparameter in a search."""
     ranked = sorted(importances.items(), key=lambda one: one[1])
 
     def draw(axes: Axes) -> None:
@@ -36,8 +36,8 @@ def range_test_png(
     """Draw the smoothed loss over the learning rate.
 
     Args:
-        rates: Rates of each step, rising.
-        losses: Smoothed, in nats, of each step.
+        rates: Learning rate of each step, ascending.
+        losses: Smoothed loss of each step, in nats.
         marks: Names and rates to mark.
     """
 

@@ -1,9 +1,9 @@
-"""A sheet of pictures with words beneath them, as one SVG or PNG file.
+"""Writes a sheet of pictures with captions, as one SVG or PNG file.
 
 Knows: tiles in rows, XML. Does not know what the pictures show.
 
-Words are text in the SVG, which the reader's own fonts show in any script; nothing is drawn with
-a font of this machine, which may have no Hangul. A PNG has the pictures alone.
+Captions are text in the SVG, which the reader's fonts show in any script; this machine may have no
+font with Hangul to draw them. A PNG contains only the pictures.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from kerascnn.printable import fitting
 from kerascnn.report.data_url import data_url
 
 _GAP, _LINE, _TITLE = 12, 15, 24
-"""Pixels between tiles, of a line of text, and of a title."""
+"""Gap between tiles, height of a line of text, and height of a title, in pixels."""
 
 _FONT = (
     "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Noto Sans KR', "
@@ -33,12 +33,12 @@ _FONT = (
 
 @dataclass(frozen=True)
 class Tile:
-    """A picture with words beneath it.
+    """A picture with a caption.
 
     Attributes:
         picture: uint8 ``[height, width, 3]``.
-        words: One string a line; what is too long for the tile is cut, and shown in full when
-            the pointer rests on it.
+        words: Lines of the caption; a line too long for the tile is truncated, with the full text
+            as a tooltip.
     """
 
     picture: UInt8Array
@@ -47,7 +47,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class Row:
-    """Tiles that belong together."""
+    """A titled row of tiles."""
 
     title: str
     tiles: tuple[Tile, ...]
@@ -59,11 +59,11 @@ def write_sheet(
     """Write a sheet.
 
     Args:
-        path: Where; ``.svg``, or ``.png`` for the pictures without words.
+        path: Path of the file: ``.svg``, or ``.png`` for the pictures without captions.
         title: Text at the top.
         rows: Rows from top to bottom.
         side: Side of a tile, in pixels.
-        columns: Tiles beside each other.
+        columns: Maximum tiles side by side.
 
     Raises:
         KerascnnError: It cannot be written.
@@ -76,7 +76,7 @@ def write_sheet(
 
 
 def draw_sheet(title: str, rows: Sequence[Row], side: int = 160, columns: int = 8) -> str:
-    """Draw a sheet."""
+    """Return a sheet as SVG."""
     columns = min(columns, max(len(row.tiles) for row in rows))
     width = _GAP + columns * (side + _GAP)
     parts, y = [_text(title, _GAP, _TITLE, 17, width, bold=True)], _TITLE + _GAP
@@ -101,7 +101,7 @@ def draw_sheet(title: str, rows: Sequence[Row], side: int = 160, columns: int = 
 
 def _tile(tile: Tile, x: int, y: int, side: int) -> str:
     height, width = tile.picture.shape[:2]
-    # Small maps keep their pixels as squares; a photograph is smoothed.
+    # Small maps are enlarged with sharp pixels; photographs are smoothed.
     pixelated = ' style="image-rendering:pixelated"' if max(height, width) < side else ""
     image = (
         f'<image x="{x}" y="{y}" width="{side}" height="{side}"{pixelated} '
@@ -125,7 +125,7 @@ def _text(words: str, x: int, y: int, size: int, room: int, bold: bool = False) 
 
 
 def _escaped(words: str) -> str:
-    # What XML cannot hold even in escapes: control characters, and halves of surrogate pairs.
+    # XML does not allow control characters and surrogates, even escaped.
     legal = "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cs") else c for c in words)
     return escape(legal)
 

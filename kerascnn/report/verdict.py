@@ -1,6 +1,6 @@
-"""The verdict: what the numbers mean, in words, and what to do next.
+"""The verdict: describes the metrics in words, and what to do next.
 
-Knows: the few patterns that a practitioner looks for first. Does not know figures or HTML.
+Knows: the patterns that practitioners look for first. Does not know figures or HTML.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from kerascnn.report.content import Content
 Tone = Literal["good", "fair", "poor"]
 
 _UNCALIBRATED = 0.05
-"""Calibration error above which probabilities should not be shown to people as they are."""
+"""Calibration error above which probabilities should not be shown to users."""
 
 _FEW = 200
-"""Validation pictures below which the measurement itself is called weak."""
+"""Number of pictures below which metrics are called rough."""
 
 _WEAK_CLASS = 0.15
-"""A class whose F1 lies this far below the mean is named."""
+"""Difference below the mean F1 from which a class is named as weak."""
 
 _SPLIT_NAMES = {"val": "validation", "train": "training", "test": "test"}
-"""How splits are called in sentences."""
+"""Names of splits in sentences."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The report's first sentences.
+    """The summary at the top of the report.
 
     Attributes:
-        tone: Which color they get.
-        headline: One sentence, for the top of the page.
-        remarks: What stands out, each with what to do.
-        interval: Interval of top-1, with 95 % confidence.
+        tone: Rating, which determines the color.
+        headline: One sentence for the top of the page.
+        remarks: Notable findings, each with what to do.
+        interval: 95 % confidence interval of top-1 accuracy.
         baseline: Top-1 accuracy of always predicting the most frequent class.
     """
 
@@ -89,7 +89,7 @@ def _headline(content: Content, right: int) -> str:
 
 
 def split_name(content: Content) -> str:
-    """Return what the split that was judged is called in sentences."""
+    """Return the name of the evaluated split in sentences."""
     split = content.evaluation.split
     return tr(_SPLIT_NAMES.get(split, split))
 
@@ -216,7 +216,7 @@ def _remedy(content: Content) -> str:
 
 
 def _where(content: Content) -> str:
-    """Add a note if calibration is measured on the pictures that it was fitted on."""
+    """Return a note if calibration was measured on the pictures that it was fitted on."""
     if content.fitted_on != content.evaluation.split:
         return ""
     return tr(
@@ -239,7 +239,7 @@ def commonest_confusions(content: Content, count: int = 10) -> list[tuple[str, s
     """List the most frequent confusions.
 
     Returns:
-        True class, answered class, how often: the most frequent first.
+        True class, predicted class and count, most frequent first.
     """
     matrix = np.asarray(content.evaluation.confusion)
     np.fill_diagonal(matrix, 0)

@@ -1,6 +1,6 @@
-"""Many pictures, in parts, by as many processes and machines as there are.
+"""Batch scoring: classifies many pictures in parts, on any number of processes and machines.
 
-Knows: a plan that is made once, its parts, who works on them, and what came of it. A part is
-scored by any process that can read the model and the pictures; whoever drives writes it, whole or
-not at all. Does not know how a picture is classified (:mod:`kerascnn.inference`), nor printing.
+Knows: a plan that is created once, its parts, the engines that score them, and the summary. Any
+process that can read the model and the pictures can score a part; the driver writes it atomically.
+Does not know how a picture is classified (:mod:`kerascnn.inference`), or printing.
 """

@@ -1,4 +1,4 @@
-"""Which part of the work is that of this process, in an array of jobs.
+"""Determines the part of this process in an array job.
 
 Knows: the variables of Slurm and Kubernetes. Does not know what a part is.
 """
@@ -10,14 +10,15 @@ from collections.abc import Mapping
 from kerascnn.errors import ConfigError
 
 INDEX_VARIABLES = ("SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX")
-"""Where Slurm's array jobs and Kubernetes' indexed jobs say which of them a process is."""
+"""Environment variables with the index of a process in Slurm's array jobs and Kubernetes' indexed
+jobs."""
 
 
 def part_number(text: str | None, environment: Mapping[str, str]) -> int | None:
-    """Read which part is asked for.
+    """Parse the number of the part to score.
 
     Raises:
-        ConfigError: No number.
+        ConfigError: It is not a number.
 
     Examples:
         >>> part_number("7", {}), part_number("auto", {"JOB_COMPLETION_INDEX": "3"})

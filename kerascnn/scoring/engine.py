@@ -1,7 +1,7 @@
-"""Getting parts done by whatever works on them: three tries each, every answer written at once.
+"""Scores parts with an engine: retries failed parts, and writes each result immediately.
 
-Knows: which parts are missing, how often each was tried, and that one that fails does not stop the
-others. Does not know processes or clusters: an :class:`Engine` does.
+Knows: missing parts, the attempts of each, and that a failed part does not stop the others. Does
+not know processes or clusters, which an :class:`Engine` does.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from kerascnn.scoring.parts import Failure, Job, WorkerOptions
 from kerascnn.scoring.plan import Plan
 
 TRIES = 3
-"""Times that a part is begun: a worker may be killed for what it did not do."""
+"""Maximum attempts per part: a worker may be killed for reasons unrelated to its part."""
 
 
 class Engine(Protocol):
-    """What works on parts."""
+    """Scores parts in some number of workers."""
 
     @property
     def capacity(self) -> int:
-        """How many parts it takes before one is done."""
+        """Maximum number of parts in progress."""
 
     def submit(self, job: Job) -> None:
-        """Begin a part."""
+        """Start a part."""
 
     def wait(self) -> tuple[int, bytes | Failure]:
-        """Return the number of a part that ended, and its file's content or why there is none."""
+        """Wait for a part to finish; return its number, and its file's content or its failure."""
 
 
 class InProcess:
-    """Works on one part at a time, in this process."""
+    """Scores one part at a time, in this process."""
 
     capacity = 1
 
@@ -43,11 +43,11 @@ class InProcess:
         self._jobs: deque[Job] = deque()
 
     def submit(self, job: Job) -> None:
-        """Remember a part."""
+        """Queue a part."""
         self._jobs.append(job)
 
     def wait(self) -> tuple[int, bytes | Failure]:
-        """Score it."""
+        """Score the queued part."""
         job = self._jobs.popleft()
         return job.number, self._work(job)
 
@@ -59,10 +59,10 @@ def score_parts(
     engine: Engine,
     on_part: Callable[[int], object],
 ) -> dict[int, str]:
-    """Score parts and write each as soon as it is there.
+    """Score parts, and write each as soon as it is finished.
 
     Raises:
-        KerascnnError: The model cannot be opened, which no other try would change.
+        KerascnnError: The model cannot be opened, for which a retry would not help.
     """
     waiting, begun, tries = deque(numbers), 0, Counter[int]()
     failed: dict[int, str] = {}
@@ -85,13 +85,13 @@ def score_parts(
 
 
 def _written(plan: Plan, number: int, result: bytes | Failure) -> str | None:
-    """Write a part's file; return what was wrong."""
+    """Write a part's file; return the error message, if any."""
     if isinstance(result, Failure):
         if result.everywhere:
             raise KerascnnError(result.message)
         return result.message
     try:
         write_bytes(plan.part_file(number), result)
-    except KerascnnError as error:  # a full disk: there may be room for the next
+    except KerascnnError as error:  # e.g. a full disk, which may have room for the next part
         return str(error)
     return None

@@ -1,6 +1,6 @@
-"""From what the user typed to pictures with their sizes, and what has changed since.
+"""Finds pictures with their sizes, and detects what has changed since the plan was created.
 
-Knows: files and URIs, and how they looked when a plan was made. Does not know models or parts.
+Knows: files and URIs, and their state when the plan was created. Does not know models or parts.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from kerascnn.parallel import in_order
 from kerascnn.scoring.plan import Entry, Plan, location
 
 _AT_ONCE = 16
-"""URIs that are asked about at a time."""
+"""Number of URIs whose sizes are requested concurrently."""
 
 _NAMED = 3
-"""Paths that a notice names."""
+"""Maximum paths in a notice."""
 
 
 @dataclass
 class Changes:
-    """What is not as it was when the plan was made.
+    """Differences from the state when the plan was created.
 
     Attributes:
-        added: Pictures that are there now.
-        changed: Pictures of another size or time.
-        gone: Pictures that are not there any more.
-        examples: The first few of each.
+        added: Number of new pictures.
+        changed: Number of pictures with another size or modification time.
+        gone: Number of removed pictures.
+        examples: First few paths of each kind.
     """
 
     added: int = 0
@@ -40,14 +40,14 @@ class Changes:
     examples: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, kind: str, path: str) -> None:
-        """Count one path."""
+        """Count a path."""
         setattr(self, kind, getattr(self, kind) + 1)
         some = self.examples.setdefault(kind, [])
         if len(some) < _NAMED:
             some.append(path)
 
     def notices(self) -> list[str]:
-        """Describe each kind in a line."""
+        """Return a line for each kind."""
         ends = {
             "added": "added: not scored. Score them into another folder",
             "changed": "changed: an answer that is there is of the old content, others are errors",
@@ -71,7 +71,7 @@ def find_entries(patterns: Iterable[str], stdin: TextIO) -> Iterator[Entry]:
     Args:
         patterns: As for :func:`kerascnn.inference.paths.expand`, or URIs of files, folders and
             globs; ``-`` reads both.
-        stdin: Where ``-`` reads.
+        stdin: Stream that ``-`` reads.
     """
     for pattern in patterns:
         if uris.is_uri(pattern):
@@ -82,7 +82,7 @@ def find_entries(patterns: Iterable[str], stdin: TextIO) -> Iterator[Entry]:
 
 
 def _described(paths: Iterable[str]) -> Iterator[Entry]:
-    """Describe paths, URIs among them several at a time."""
+    """Describe paths; runs of URIs are requested concurrently."""
     batch: list[str] = []
     for path in paths:
         if uris.is_uri(path):
@@ -101,14 +101,14 @@ def _asked(batch: list[str]) -> Iterator[Entry]:
 
 
 def describe(path: str, base: str = "") -> Entry:
-    """Look at one file as it is now.
+    """Return the current state of a file.
 
     Args:
-        path: As predictions name it.
-        base: The folder that a relative path starts from; the current one, if not given.
+        path: Path as in predictions.
+        base: Base folder of a relative path; by default the working directory.
     """
     try:
-        # Path would cost as much time as looking does, and does not take every name.
+        # pathlib would double the time, and does not accept every name.
         about = os.stat(os.path.join(base, path) if base else path)  # noqa: PTH116, PTH118
     except (OSError, ValueError):
         return Entry(path)
@@ -116,12 +116,11 @@ def describe(path: str, base: str = "") -> Entry:
 
 
 def compare(plan: Plan, now: Iterable[Entry] | None) -> Changes:
-    """Find what is not as it was.
+    """Find differences from the plan.
 
     Args:
         plan: The plan.
-        now: The pictures as they are; None: those of the plan are looked at, so that none is found
-            that was added.
+        now: Current pictures; None: check those of the plan, without finding added ones.
     """
     changes = Changes()
     if now is None:
@@ -129,7 +128,7 @@ def compare(plan: Plan, now: Iterable[Entry] | None) -> Changes:
             _classify(changes, old, _look_at(old.path, plan.base))
         return changes
     here = os.getcwd()  # noqa: PTH109 - a string
-    # A number stands for size and time: of a million entries that saves half of the memory.
+    # A hash of size and time halves the memory for a million entries.
     seen = {_place(one.path, here, plan.base): hash(one[1:]) for one in now}
     nothing = hash(Entry("")[1:])
     for old in plan.entries():
@@ -142,14 +141,14 @@ def compare(plan: Plan, now: Iterable[Entry] | None) -> Changes:
 
 
 def _place(path: str, here: str, base: str) -> str:
-    """Return the name that a path typed in one folder has in another's plan."""
+    """Return the location in a plan of a path that is relative to another folder."""
     if here != base and not uris.is_uri(path):
         path = os.path.join(here, path)  # noqa: PTH118 - strings, for speed
     return location(path, base)
 
 
 def compare_part(plan: Plan, number: int) -> Changes:
-    """Find what of one part is not as it was."""
+    """Find differences from the plan in one part."""
     changes = Changes()
     for old in plan.part_entries(number):
         _classify(changes, old, _look_at(old.path, plan.base))

@@ -1,7 +1,7 @@
-"""The two forms of a part: JSON lines, as ``predict --json`` writes them, or Parquet.
+"""The two formats of a part: JSON lines, as in ``predict --json``, or Parquet.
 
-Knows: how rows become the bytes of a file, and how its labels and errors are read back. Does not
-know where the rows come from. pyarrow is imported where Parquet is asked for.
+Knows: how rows are encoded, and how labels and errors are read back. Does not know where rows come
+from. pyarrow is imported only for Parquet.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ Row: TypeAlias = dict[str, Any]
 FORMATS = ("parquet", "jsonl")
 
 _BLOCK = 64 << 20
-"""Bytes that are read at a time, of which one row may take all: it may list every class."""
+"""Bytes that Arrow reads at a time, the limit of a row, which may list every class."""
 
-_READ = ("path", "label", "error")
-"""Columns that are read back."""
+_COLUMNS = ("path", "label", "error")
+"""Columns to read back."""
 
 
 def default_format() -> str:
-    """Return ``parquet`` where pyarrow is installed, else ``jsonl``."""
+    """Return ``parquet`` if pyarrow is installed, else ``jsonl``."""
     return "parquet" if find_spec("pyarrow") else "jsonl"
 
 
@@ -35,17 +35,17 @@ def check_format(form: str) -> None:
     """Check that a format can be written here.
 
     Raises:
-        MissingExtraError: pyarrow is needed and missing.
+        MissingExtraError: pyarrow is needed but not installed.
     """
     if form == "parquet":
         _pyarrow()
 
 
 def encode(rows: list[Row], form: str) -> bytes:
-    """Make the bytes of a part's file.
+    """Encode the file of a part.
 
     Args:
-        rows: One a picture.
+        rows: One row per picture.
         form: ``parquet`` (columns path, label, probability, top, error) or ``jsonl``.
     """
     if form == "jsonl":
@@ -53,7 +53,8 @@ def encode(rows: list[Row], form: str) -> bytes:
     arrow, parquet = _pyarrow()
     schema, table = _schema(arrow), None
     if rows:
-        # Arrow's own reader: from Python's objects it imports pandas, a second of every process.
+        # Through JSON, because Arrow imports pandas to convert Python objects, which takes a
+        # second in every process.
         source = arrow.BufferReader(_lines([_as_text(row) for row in rows]))
         table = arrow.json.read_json(
             source,
@@ -66,12 +67,12 @@ def encode(rows: list[Row], form: str) -> bytes:
 
 
 def _lines(rows: list[Row]) -> bytes:
-    # ASCII: a file name need not be valid text.
+    # ASCII, because a file name need not be valid text.
     return "".join(json.dumps(row) + "\n" for row in rows).encode("ascii")
 
 
 def _schema(arrow: Any) -> Any:
-    probability = arrow.float32()  # as the network gave it
+    probability = arrow.float32()  # the network's precision
     ranked = arrow.struct([("label", arrow.string()), ("probability", probability)])
     return arrow.schema(
         [
@@ -95,9 +96,9 @@ def read_back(path: Path) -> Iterator[Row]:
             with path.open("rb") as lines:
                 for line in lines:
                     row = json.loads(line)
-                    yield {name: row.get(name) for name in _READ}
+                    yield {name: row.get(name) for name in _COLUMNS}
         else:
-            yield from _pyarrow()[1].read_table(path, columns=list(_READ)).to_pylist()
+            yield from _pyarrow()[1].read_table(path, columns=list(_COLUMNS)).to_pylist()
     except (OSError, ValueError, AttributeError) as error:  # ArrowInvalid is a ValueError
         raise ModelFileError(
             f"{path}: not a complete part ({error}). Delete it and run the command again."
@@ -105,7 +106,7 @@ def read_back(path: Path) -> Iterator[Row]:
 
 
 def _as_text(row: Row) -> Row:
-    """Return a row whose path Parquet can hold, which takes valid text only."""
+    """Return a row with path and error as valid text, which Parquet requires."""
     texts = {name: row[name] for name in ("path", "error") if row.get(name)}
     return row | {
         name: text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

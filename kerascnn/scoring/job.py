@@ -1,6 +1,6 @@
-"""One start of ``score``: what is asked, what is left to do, who does it, and what came of it.
+"""One invocation of ``score``: plan, missing parts, scoring, and summary.
 
-Knows: the order of these steps. Does not know how any of them is done, nor printing.
+Knows: the order of these steps. Does not know how any of them is done, or printing.
 """
 
 from __future__ import annotations
@@ -39,29 +39,29 @@ log = logging.getLogger(__name__)
 
 _LOCK, _WORKING = "_plan.lock", "_score.lock"
 _ON_GPU = ("cuda", "tensorrt")
-"""Providers with which one process fills the device."""
+"""Providers for which one process saturates the device."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked; the options of the command line.
+    """The options of the command line.
 
     Attributes:
         model: Path or URI of the model's file.
         out: Folder of the plan and the parts.
-        paths: Pictures, as they were typed; none: those of the plan.
+        paths: Pictures as the user gave them; empty: those of the plan.
         on: ``local``, ``ray`` or ``ray://HOST:PORT``.
         part: Number of the only part to score, or ``auto``.
-        parts: Parts of the plan.
+        parts: Number of parts of the plan.
         form: Format of the parts; None: parquet if pyarrow is installed, else jsonl.
         top_k: Classes to list.
-        min_probability: Below it a picture gets no label.
+        min_probability: Below this, a picture gets no label.
         batch_size: Pictures per run of the network.
-        provider: Where the network runs.
+        provider: Execution provider.
         arithmetic: ``exact`` or ``fast``.
-        workers: Processes of this machine.
-        threads: Threads of each process.
-        foreign: What the model's file does not say.
+        workers: Number of processes on this machine.
+        threads: Threads per process.
+        foreign: Class names and preprocessing of a file that kerascnn did not export.
     """
 
     model: str
@@ -83,7 +83,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Work:
-    """What is left to do."""
+    """The remaining work."""
 
     request: Request
     plan: Plan
@@ -93,23 +93,23 @@ class Work:
 
     @property
     def pictures_to_do(self) -> int:
-        """How many pictures the missing parts have."""
+        """Number of pictures in the missing parts."""
         return sum(len(self.plan.part_range(number)) for number in self.missing)
 
 
 def prepare(
     request: Request, stdin: TextIO, on_foreign: Callable[[ModelCard], object] = id
 ) -> Work:
-    """Make the plan, or check the one that is there.
+    """Create the plan, or check the existing one.
 
     Args:
-        request: What is asked.
-        stdin: Where ``-`` reads.
-        on_foreign: Called with what is known of a model that was made elsewhere.
+        request: Options of the command line.
+        stdin: Stream that ``-`` reads.
+        on_foreign: Called with the card of a foreign model.
 
     Raises:
-        ConfigError: Something asked for cannot be, or the plan is about something else.
-        KerascnnError: The model cannot be read, or the folder not written.
+        ConfigError: An option is invalid, or the plan was created with other options.
+        KerascnnError: The model cannot be read, or the folder cannot be written.
     """
     number = part_number(request.part, os.environ)
     _check(request)
@@ -137,7 +137,7 @@ def prepare(
 
 
 def _changes(request: Request, plan: Plan, number: int | None, stdin: TextIO) -> Changes:
-    if number is not None:  # a thousand of them must not each look at everything
+    if number is not None:  # thousands of jobs must not each check all pictures
         return compare_part(plan, number)
     return compare(plan, find_entries(request.paths, stdin) if request.paths else None)
 
@@ -182,10 +182,10 @@ def _check(request: Request) -> None:
 
 @contextmanager
 def alone(work: Work) -> Iterator[Work]:
-    """Work on all parts of a folder while no other start does; one that does is waited for.
+    """Lock a folder against other invocations, waiting for a running one; not for a single part.
 
     Args:
-        work: What is left to do; one part is left to its job.
+        work: The remaining work.
     """
     if work.number is not None:
         yield work
@@ -201,7 +201,7 @@ def alone(work: Work) -> Iterator[Work]:
 
 
 def score_missing_parts(work: Work, on_part: Callable[[int], object]) -> dict[int, str]:
-    """Score what is missing.
+    """Score the missing parts.
 
     Raises:
         KerascnnError: No part can be scored.
@@ -233,9 +233,9 @@ def score_missing_parts(work: Work, on_part: Callable[[int], object]) -> dict[in
 
 
 def _processes(work: Work) -> tuple[int, int]:
-    """Decide how many processes work here, and with how many threads each.
+    """Choose the number of processes on this machine, and of threads in each.
 
-    One thread each takes least processor time: no thread of onnxruntime then waits for another.
+    One thread per process is the most efficient, because onnxruntime's threads wait for each other.
     """
     request, processors = work.request, usable_cpus()
     if work.number is not None:
@@ -244,18 +244,18 @@ def _processes(work: Work) -> tuple[int, int]:
         return 1, request.threads or 1
     usual = 1 if request.provider in _ON_GPU else max(1, processors // (request.threads or 1))
     workers = min(request.workers or usual, len(work.missing))
-    # Fewer parts than processors: each takes several.
+    # With fewer parts than processors, each process gets several threads.
     return workers, request.threads or max(1, processors // workers)
 
 
 def _absolute(model: str) -> str:
     if hub.is_on_hub(model):
-        return hub.fetch(model).address  # every process takes the same commit
+        return hub.fetch(model).address  # the same commit for every process
     return model if uris.is_uri(model) else str(Path(model).absolute())
 
 
 def finish(work: Work, failed: dict[int, str]) -> dict[str, Any] | None:
-    """Write the summary; where one part was asked for, only if all are there."""
+    """Write the summary; after a single part only if all parts are complete."""
     if work.number is not None and work.plan.missing():
         return None
     whole = work.number is None

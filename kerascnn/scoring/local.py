@@ -1,7 +1,7 @@
-"""Parts by processes of this machine, any of which may die.
+"""Engine of worker processes on this machine, any of which may die.
 
-Knows: processes, their pipes and how they end. Does not know what a part is, nor how often it is
-tried. A process that ends takes its own part with it and no other.
+Knows: processes, their pipes and how they end. Does not know parts or retries. A process that dies
+loses only its own part.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from types import TracebackType
 from kerascnn.scoring.parts import Failure, Job, attempt
 
 _SPAWN = multiprocessing.get_context("spawn")
-"""A fork would take locks of other threads along."""
+"""Processes are spawned, because a fork would copy locks that other threads hold."""
 
 
 class LocalProcesses:
-    """So many processes, each with one part at a time."""
+    """A number of processes, each with one part at a time."""
 
     def __init__(self, count: int) -> None:
         self.capacity = count
@@ -26,7 +26,7 @@ class LocalProcesses:
         self._busy: dict[Connection, _Worker] = {}
 
     def __enter__(self) -> LocalProcesses:
-        """Processes are started when they are needed."""
+        """Start nothing yet; processes are started on demand."""
         return self
 
     def __exit__(
@@ -35,20 +35,20 @@ class LocalProcesses:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End all of them, whatever they do."""
+        """Kill all processes."""
         for worker in [*self._idle, *self._busy.values()]:
             worker.end()
 
     def submit(self, job: Job) -> None:
-        """Begin a part in a process of its own."""
+        """Start a part in an idle or new process."""
         worker = self._idle.pop() if self._idle else _Worker()
         self._busy[worker.pipe] = worker
         worker.begin(job)
 
     def wait(self) -> tuple[int, bytes | Failure]:
-        """Wait for the first that ends."""
+        """Wait for the first part to finish."""
         ready = wait(list(self._busy))[0]
-        assert isinstance(ready, Connection)  # noqa: S101 - for mypy: nothing else was waited for
+        assert isinstance(ready, Connection)  # noqa: S101 - for mypy: only connections were waited for
         worker = self._busy.pop(ready)
         number, result = worker.number, worker.result()
         if worker.alive:
@@ -65,10 +65,10 @@ class _Worker:
         self.alive = True
         self._process = _SPAWN.Process(target=_serve, args=(theirs,), daemon=True)
         self._process.start()
-        theirs.close()  # so that its end is seen here
+        theirs.close()  # so that EOF is detected when the process ends
 
     def begin(self, job: Job) -> None:
-        """Send a part; that a process is dead is found when its result is asked for."""
+        """Send a part; a dead process is detected when its result is read."""
         self.number = job.number
         try:
             self.pipe.send(job)
@@ -76,7 +76,7 @@ class _Worker:
             self.alive = False
 
     def result(self) -> bytes | Failure:
-        """Return the part's content, or why there is none."""
+        """Return the content of the part's file, or its failure."""
         try:
             result: bytes | Failure = self.pipe.recv()
         except (EOFError, OSError):
@@ -85,7 +85,7 @@ class _Worker:
         return result
 
     def end(self) -> None:
-        """End the process."""
+        """Kill the process."""
         self.alive = False
         self.pipe.close()
         self._process.kill()
@@ -99,8 +99,8 @@ def _ending(code: int | None) -> str:
 
 
 def _serve(pipe: Connection) -> None:
-    """Work on parts until the pipe is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks
+    """Score parts until the pipe is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the parent
     while True:
         try:
             job = pipe.recv()
@@ -108,5 +108,5 @@ def _serve(pipe: Connection) -> None:
             return
         try:
             pipe.send(attempt(job))
-        except BrokenPipeError:  # whoever asked is gone
+        except BrokenPipeError:  # the parent is gone
             return

@@ -1,8 +1,8 @@
-"""Parts by a Ray cluster: one task a part.
+"""Engine on a Ray cluster: one task per part.
 
-Knows: Ray core. Does not know what a part is, nor how often it is tried: Ray retries nothing here,
-so that a part that kills its worker is known by its number. Tasks and no actors: a task waits for a
-free processor, and where actors hold them all nothing else begins.
+Knows: Ray core. Does not know parts or retries: Ray's retries are off, so that a part that kills
+its worker is identified. Tasks instead of actors, because a task waits for a free processor, and
+nothing else could start while actors hold all of them.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from kerascnn.scoring.parts import Failure, Job, attempt
 log = logging.getLogger(__name__)
 
 _AHEAD = 2
-"""Parts for each processor that are handed over: while one is scored the next lies ready."""
+"""Submitted parts per processor, so that the next one is ready when a part finishes."""
 
-_LEAST = 16
-"""Parts that are handed over at least: a cluster grows by what waits."""
+_MIN_SUBMITTED = 16
+"""Minimum submitted parts, because autoscaling depends on pending tasks."""
 
-_REACHED = 10.0
-"""Seconds in which a cluster's address must take a connection."""
+_CONNECT_SECONDS = 10.0
+"""Timeout for connecting to a cluster's address, in seconds."""
 
 _WAIT_FOR_NODE = 60.0
-"""Seconds in which a node must say which versions it has."""
+"""Timeout for a node to report its versions, in seconds."""
 
 
 class RayTasks:
-    """Begins a task for every part."""
+    """Starts a task for every part."""
 
     def __init__(
         self, ray: Any, needs: dict[str, float], work: Callable[[Job], bytes | Failure] = attempt
@@ -46,46 +46,46 @@ class RayTasks:
         self._task = ray.remote(**needs, max_retries=0)(work)
         self._begun: dict[Any, int] = {}
         processors = ray.cluster_resources().get("CPU", 1.0)
-        self.capacity = max(_LEAST, int(_AHEAD * processors / needs["num_cpus"]))
+        self.capacity = max(_MIN_SUBMITTED, int(_AHEAD * processors / needs["num_cpus"]))
 
     def submit(self, job: Job) -> None:
-        """Begin a task."""
+        """Start a task."""
         self._begun[self._task.options(name=f"part {job.number}").remote(job)] = job.number
 
     def wait(self) -> tuple[int, bytes | Failure]:
-        """Wait for the first that ends."""
+        """Wait for the first task to finish."""
         reference = self._ray.wait(list(self._begun), num_returns=1)[0][0]
         number = self._begun.pop(reference)
         try:
             result: bytes | Failure = self._ray.get(reference)
-        except self._ray.exceptions.RayError as error:  # its worker or its node is gone
+        except self._ray.exceptions.RayError as error:  # its worker or its node died
             return number, Failure(_first_line(error))
         return number, result
 
 
 @contextmanager
 def ray_cluster(where: str, threads: int, gpu: bool) -> Iterator[RayTasks]:
-    """Join a cluster, and leave it at the end of the block.
+    """Connect to a cluster for the duration of the block.
 
     Args:
-        where: ``ray``: the cluster that RAY_ADDRESS names, or else the one that this machine is
-            part of; or ``ray://HOST:PORT``.
-        threads: Processors that a part takes.
-        gpu: Whether a part takes a GPU.
+        where: ``ray``: the cluster of RAY_ADDRESS, else the one that this machine is part of; or
+            ``ray://HOST:PORT``.
+        threads: Processors per part.
+        gpu: Whether a part needs a GPU.
 
     Raises:
         MissingExtraError: Ray is not installed.
         KerascnnError: There is no cluster.
-        ConfigError: Its machines have other versions.
+        ConfigError: Its machines have different versions.
     """
     with needs_extra("ray", "to score on a cluster"):
         import ray
-    # Never without an address: Ray would start a cluster, or join whatever runs.
+    # Always with an address, because otherwise Ray would start a cluster or join any running one.
     address = os.environ.get("RAY_ADDRESS", "auto") if where == "ray" else where
     try:
         _reach(address)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what the error below says
+            warnings.simplefilter("ignore")  # the error below says the same
             ray.init(address=address, log_to_driver=False, logging_level="ERROR")
     except (OSError, RuntimeError, ValueError, OverflowError) as error:
         raise KerascnnError(
@@ -102,14 +102,14 @@ def ray_cluster(where: str, threads: int, gpu: bool) -> Iterator[RayTasks]:
 
 
 def _reach(address: str) -> None:
-    """Connect to an address once: Ray tries for minutes, and says less."""
+    """Try to connect to an address once, because Ray retries for minutes and explains less."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
-    if host and port.isdecimal():  # else Ray finds the cluster by itself
-        socket.create_connection((host.strip("[]"), int(port)), _REACHED).close()
+    if host and port.isdecimal():  # otherwise Ray finds the cluster itself
+        socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
 
 
 def versions() -> dict[str, str]:
-    """Return what must be the same wherever parts are scored."""
+    """Return the versions that must be equal on all machines."""
     return {"Python": ".".join(map(str, sys.version_info[:2])), "kerascnn": __version__}
 
 
@@ -118,7 +118,7 @@ def _versions_there() -> tuple[str, dict[str, str]]:
 
 
 def _check_versions(ray: Any) -> None:
-    """Ask every machine for its versions before anything runs."""
+    """Compare the versions of every machine before any part runs."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     here, task = versions(), ray.remote(num_cpus=0, max_retries=0)(_versions_there)
@@ -133,7 +133,7 @@ def _check_versions(ray: Any) -> None:
         try:
             host, there = ray.get(reference, timeout=_WAIT_FOR_NODE)
         except (ray.exceptions.TaskUnschedulableError, ray.exceptions.GetTimeoutError) as error:
-            # A node that died a moment ago is listed still; parts go to the others.
+            # A node that just died may still be listed; the others score the parts.
             log.warning(
                 "%s: does not respond (%s)", node["NodeManagerHostname"], _first_line(error)
             )
@@ -151,9 +151,9 @@ def _check_versions(ray: Any) -> None:
 
 
 def _warn_of_waiting(ray: Any, needs: dict[str, float]) -> None:
-    """Say why nothing begins, where the cluster has not what a part takes, or others hold it.
+    """Warn if no part can start, because the cluster lacks resources or they are in use.
 
-    No error: a cluster may grow, and other jobs end.
+    Not an error, because a cluster may grow, and other jobs may end.
     """
     there, free = ray.cluster_resources(), ray.available_resources()
     for name, resource in (("processors", "CPU"), ("GPUs", "GPU")):
@@ -177,6 +177,6 @@ def _listed(found: dict[str, str]) -> str:
 
 def _first_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    # Of an error in a task the last line says what it was; the first, that there was one.
+    # For an error in a task, the last line has the message; the first only says that it failed.
     line = lines[-1] if lines and "Traceback" in str(error) else "".join(lines[:1])
     return f"{type(error).__name__}: {line}"[:300]

@@ -1,8 +1,8 @@
-"""Scoring one part: in this process, whoever asked for it.
+"""Scores one part, in this process.
 
-Knows: the model, the part's pictures and that a picture may have changed since the plan was made.
-Does not know the plan, other parts or where the answers are written: they are returned as the bytes
-of the part's file. A process keeps the model that it used last.
+Knows: the model, the part's pictures, and that a picture may have changed since the plan was
+created. Does not know the plan, other parts, or where predictions are written: it returns the
+content of the part's file. A process keeps the last used model open.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from kerascnn.scoring.formats import Row, encode
 from kerascnn.scoring.plan import Entry, ScoringOptions
 
 _FETCHED = 16
-"""URIs that are read at a time, and ahead of what is decoded: a server takes tens of milliseconds
-to begin."""
+"""Number of URIs to read concurrently and ahead of decoding, because a server takes tens of
+milliseconds to respond."""
 
 
 @dataclass(frozen=True)
 class WorkerOptions:
-    """What every part of a plan is scored with."""
+    """Options for scoring every part of a plan."""
 
     model: str
     question: ScoringOptions
@@ -53,7 +53,7 @@ class WorkerOptions:
 
 @dataclass(frozen=True)
 class Job:
-    """One part, and all that a process needs to score it."""
+    """A part, and everything that a process needs to score it."""
 
     number: int
     entries: list[Entry]
@@ -62,10 +62,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a part is not there.
+    """Why a part failed.
 
     Attributes:
-        message: What went wrong, in one line.
+        message: Error message, in one line.
         everywhere: Whether every other part would fail in the same way.
     """
 
@@ -74,14 +74,14 @@ class Failure:
 
 
 _EVERYWHERE = (ConfigError, MissingExtraError, ModelFileError, ProviderError)
-"""What opening a model raises where its file, an option or the machine is wrong."""
+"""Errors of opening a model that would occur for every part."""
 
 _opened: dict[WorkerOptions, Classifier] = {}
-"""The model that was used last."""
+"""The last used model."""
 
 
 def attempt(job: Job) -> bytes | Failure:
-    """Score a part; what goes wrong is returned, for it may have to cross to another process."""
+    """Score a part; return failures instead of raising, as they may cross a process boundary."""
     try:
         classifier = _classifier(job.setting)
     except KerascnnError as error:
@@ -90,7 +90,7 @@ def attempt(job: Job) -> bytes | Failure:
         return score_part(classifier, job)
     except KerascnnError as error:
         return Failure(str(error))
-    except Exception as error:  # noqa: BLE001 - said with the part's number; other parts go on
+    except Exception as error:  # noqa: BLE001 - reported with the part's number; other parts continue
         return Failure(kind_and_line(error))
 
 
@@ -122,7 +122,7 @@ def _rows(classifier: Classifier, entries: list[Entry], setting: WorkerOptions) 
 
 
 def _renamed(message: str, entry: Entry, base: str) -> str:
-    """Name a picture as the plan does, whatever it was decoded from."""
+    """Replace the name of a picture in a message by its path in the plan."""
     name = "picture" if uris.is_uri(entry.path) else _located(entry.path, base)
     return entry.path + message[len(name) :] if message.startswith(name) else message
 
@@ -142,7 +142,7 @@ def _sources(entries: list[Entry], base: str) -> Iterator[Picture | PictureError
 
 
 def _source(entry: Entry, base: str) -> Picture | PictureError:
-    """Return what to decode, or why not; what has changed is not what was planned."""
+    """Return the picture to decode, or an error if it has changed since the plan was created."""
     if uris.is_uri(entry.path):
         try:
             data = uris.read(entry.path)
@@ -162,7 +162,7 @@ def _changed(entry: Entry, gone: bool = False) -> PictureError:
 
 
 def _located(path: str, base: str) -> str:
-    # As it was typed, where that leads to the same file: messages are then as `predict` has them.
+    # Unchanged if it is relative to the working directory, so that messages equal those of predict.
     return path if base == os.getcwd() else os.path.join(base, path)  # noqa: PTH109, PTH118
 
 

@@ -1,10 +1,10 @@
-"""What is to be scored, in which parts and with which model: made once, never changed.
+"""The plan: pictures, parts and model. It is created once and never changed.
 
-Knows: the two files of a plan and how pictures are divided among parts. Does not know how pictures
-are found (:mod:`kerascnn.scoring.entries`), nor how they are scored.
+Knows: the two files of a plan, and how pictures are divided into parts. Does not know how pictures
+are found (:mod:`kerascnn.scoring.entries`) or scored.
 
-The list of pictures is written first and the plan, which has the list's digest, last: a folder with
-a plan has all of it.
+The list of pictures is written first, and the plan, which contains the list's hash, last; so a
+folder with a plan is complete.
 """
 
 from __future__ import annotations
@@ -26,25 +26,24 @@ from kerascnn.scoring.formats import FORMATS
 from kerascnn.typed_json import build
 
 PART_SIZE = 1000
-"""Pictures a part, unless the number of parts is given: some seconds of work, which is what a
-killed worker loses."""
+"""Default pictures per part: some seconds of work, which is what a killed worker loses."""
 
 MOST_PARTS = 99_999
-"""That may be asked for; numbers in names of files have five digits."""
+"""Largest number of parts that can be requested: file names have five digits."""
 
 _PLAN, _PICTURES = "_plan.json", "_pictures.jsonl"
 
 _CHUNK = 1 << 20
-"""Bytes of the list that are read at a time."""
+"""Bytes of the list to read at a time."""
 
 
 class Entry(NamedTuple):
-    """One picture as it was when the plan was made.
+    """State of a picture when the plan was created.
 
     Attributes:
-        path: As predictions name it.
-        size: Bytes; None: it was not there, or nobody knows.
-        changed: When the file last changed, in nanoseconds; None for URIs.
+        path: Path as in predictions.
+        size: Size in bytes; None if it did not exist or the size is unknown.
+        changed: Modification time in nanoseconds; None for URIs.
     """
 
     path: str
@@ -54,13 +53,13 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class ScoringOptions:
-    """What decides the answers; two plans with one question give the same.
+    """Options that determine the predictions.
 
     Attributes:
         model: SHA-256 of the model's file.
-        card: SHA-256 of what is known of the model, by its file or by options.
-        top_k: Classes listed for each picture.
-        min_probability: Below it a picture gets no label.
+        card: SHA-256 of the model's card, from its file or from options.
+        top_k: Classes to list for each picture.
+        min_probability: Below this, a picture gets no label.
         arithmetic: ``exact`` or ``fast``.
         format: Format of the parts: ``parquet`` or ``jsonl``.
     """
@@ -75,16 +74,16 @@ class ScoringOptions:
 
 @dataclass(frozen=True)
 class Plan:
-    """The head of a plan; the pictures stay on disk.
+    """The header of a plan; the pictures stay on disk.
 
     Attributes:
         folder: Folder of the plan and the parts.
-        question: What decides the answers.
-        pictures: How many.
-        parts: How many.
-        base: The folder that relative paths start from.
+        question: Options that determine the predictions.
+        pictures: Number of pictures.
+        parts: Number of parts.
+        base: Base folder of relative paths.
         list_sha256: SHA-256 of the list of pictures.
-        version: Version of kerascnn that made the plan.
+        version: Version of kerascnn that created the plan.
     """
 
     folder: Path
@@ -96,11 +95,11 @@ class Plan:
     version: str = __version__
 
     def part_file(self, number: int) -> Path:
-        """Return where a part's answers lie."""
+        """Return the path of a part's file."""
         return self.folder / f"part-{number:05}.{self.question.format}"
 
     def part_range(self, number: int) -> range:
-        """Return the positions of a part's pictures; parts are as long as one another.
+        """Return the positions of a part's pictures; lengths of parts differ by at most one.
 
         Examples:
             >>> plan = Plan(Path(), ScoringOptions("", "", 5, 0, "exact", "jsonl"), 10, 3, "", "")
@@ -111,7 +110,7 @@ class Plan:
         return range(*ends)
 
     def missing(self) -> list[int]:
-        """Return the parts that are not there."""
+        """Return the numbers of the missing parts."""
         there = {path.name for path in self.folder.glob(f"part-*.{self.question.format}")}
         return [one for one in range(self.parts) if self.part_file(one).name not in there]
 
@@ -129,7 +128,7 @@ class Plan:
             return [self._entry(line) for line in found]
 
     def _entry(self, line: bytes) -> Entry:
-        """Read one line of the list, which has the digest of the plan and may still be forged."""
+        """Parse a line of the list, which may be invalid even if its hash is that of the plan."""
         try:
             entry = Entry(*json.loads(line))
         except (ValueError, TypeError) as error:
@@ -142,14 +141,14 @@ class Plan:
 def write_plan(
     folder: Path, question: ScoringOptions, entries: Iterable[Entry], parts: int | None, base: str
 ) -> Plan:
-    """Write a plan, whole or not at all.
+    """Write a plan atomically.
 
     Args:
         folder: Folder of the plan and the parts.
-        question: What decides the answers.
-        entries: The pictures; a file that comes again, however it is spelled, is left out.
-        parts: How many parts; None: of :data:`PART_SIZE` pictures.
-        base: The folder that relative paths start from.
+        question: Options that determine the predictions.
+        entries: The pictures; duplicates of a file, however spelled, are left out.
+        parts: Number of parts; None: parts of :data:`PART_SIZE` pictures.
+        base: Base folder of relative paths.
 
     Raises:
         DataError: There are no pictures.
@@ -177,7 +176,7 @@ def write_plan(
 
 
 def _line(entry: Entry) -> bytes:
-    """Return an entry as JSON; in a third of the time that it takes to encode a list."""
+    """Serialize an entry as JSON, in a third of the time of encoding a list."""
     size, changed = ("null" if one is None else one for one in entry[1:])
     return f"[{json.dumps(entry.path)}, {size}, {changed}]\n".encode("ascii")
 
@@ -187,26 +186,26 @@ def _usual(pictures: int) -> int:
 
 
 def location(path: str, base: str) -> str:
-    """Return one name for a file, however it is spelled.
+    """Return a canonical path of a file.
 
     Args:
-        path: Absolute, or from ``base``; a URI stays as it is.
+        path: Absolute path, or relative to ``base``; a URI stays unchanged.
         base: An absolute folder.
 
     Returns:
-        The path from ``base`` for what is below it, else an absolute one. Links are not followed.
+        The path relative to ``base`` if it is inside, else an absolute one. Links are not followed.
 
     Examples:
         >>> location("./p//a.png", "/data"), location("/data/p/a.png", "/data")
         ('p/a.png', 'p/a.png')
     """
-    # Of a million paths hardly any is odd, and each costs.
+    # Only for the few paths that need it, as normalizing each of a million would be slow.
     if "./" in path or "//" in path or os.sep != "/":
         if uris.is_uri(path):
             return path
         whole = os.path.join(base, path)  # noqa: PTH118 - strings, for speed
         head, up, rest = whole.rpartition("/../")
-        # Up from a link is up from where it leads.
+        # The parent of a link is the parent of its target.
         path = os.path.normpath(f"{_parent(head)}/{rest}" if up else whole)
     return path.removeprefix(f"{base}{os.sep}")
 
@@ -218,7 +217,7 @@ def _parent(folder: str) -> str:
 
 @dataclass(frozen=True)
 class _Head:
-    """What is in the file of a plan."""
+    """The fields in the file of a plan."""
 
     question: ScoringOptions
     pictures: int
@@ -229,10 +228,10 @@ class _Head:
 
 
 def read_plan(folder: Path) -> Plan | None:
-    """Read the plan in a folder; None: there is none yet.
+    """Read the plan in a folder; None if there is none yet.
 
     Raises:
-        ModelFileError: It cannot be read, or its list of pictures is not the one it was made with.
+        ModelFileError: It cannot be read, or its list of pictures was changed.
     """
     path = folder / _PLAN
     if not path.exists():
@@ -275,10 +274,10 @@ def _not_the_list(plan: Plan) -> ModelFileError:
 
 
 def check_same_question(plan: Plan, asked: ScoringOptions, parts: int | None) -> None:
-    """Check that a plan is about what is asked now.
+    """Check that a plan was created with the current options.
 
     Raises:
-        ConfigError: Another model, version, format or option.
+        ConfigError: Model, version, format or an option differs.
     """
     now = {"version": __version__, "parts": parts or plan.parts, **asdict(asked)}
     then = {"version": plan.version, "parts": plan.parts, **asdict(plan.question)}

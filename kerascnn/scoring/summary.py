@@ -1,6 +1,7 @@
-"""What came of a plan: counts by class and by error, from the parts themselves.
+"""Summarizes the results of a plan: counts by class and by error.
 
-Knows: the parts on disk. Does not know who scored them: they may be of several starts and machines.
+Knows: the parts on disk, which may come from several invocations and machines. Does not know how
+they were scored.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from kerascnn.scoring.plan import Plan
 SUMMARY = "_summary.json"
 
 _ERRORS = 50
-"""Kinds of errors that are listed, the most frequent first."""
+"""Maximum kinds of errors to list, most frequent first."""
 
 
 def write_summary(plan: Plan, changes: Changes | None, failed: dict[int, str]) -> dict[str, Any]:
-    """Write what came of a plan, and return it.
+    """Write the summary of a plan, and return it.
 
     Raises:
         ModelFileError: A part is damaged.
@@ -51,7 +52,7 @@ def write_summary(plan: Plan, changes: Changes | None, failed: dict[int, str]) -
 
 
 def _counted(plan: Plan, missing: set[int]) -> tuple[Counter[str], Counter[str], int]:
-    """Count labels, kinds of errors, and answers without a label."""
+    """Count labels, kinds of errors, and predictions without a label."""
     labels, errors, unsure = Counter[str](), Counter[str](), 0
     for number in sorted(set(range(plan.parts)) - missing):
         for row in read_back(plan.part_file(number)):
@@ -65,5 +66,5 @@ def _counted(plan: Plan, missing: set[int]) -> tuple[Counter[str], Counter[str],
 
 
 def _kind(path: str, error: str) -> str:
-    """Return an error without the picture's name."""
+    """Return an error without the path of the picture."""
     return error.removeprefix(path).removeprefix(": ")
