@@ -144,12 +144,17 @@ def _tell(found: SearchResult, plot: Path | None) -> None:
         tr("best: {run}{here}, validation accuracy {top1}", run=found.run, here=here, top1=top1)
     )
     if not found.params:
-        click.echo(tr("These are the settings that kerascnn train chooses by itself."))
+        click.echo(
+            tr(
+                "These are the settings that kerascnn train chooses by itself: no other trial is "
+                "better by more than one standard error."
+            )
+        )
     if found.within_chance:
         click.echo(
             tr(
-                "{others} of the other trials may be as good: with {pictures} validation pictures, "
-                "their accuracy is within chance of the best.",
+                "{others} of the other trials may be as good: {pictures} validation pictures "
+                "cannot tell them apart.",
                 others=found.within_chance,
                 pictures=f"{found.pictures:,}",
             )

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from kerascnn.card import ModelCard
 from kerascnn.deployment.hub_page import MARK, page
@@ -216,7 +217,9 @@ def _contents(
     found: dict[str, Path | bytes] = dict(model.files())
     found[CARD] = (model.card.to_json(indent=2) + "\n").encode()
     if not keep_page:
-        text = page(model.card, request.repo, model.file.name, sha256, request.license_id)
+        branch = f"@{quote(request.revision, safe='')}" if request.revision else ""
+        address = f"{SCHEME}{request.repo}{branch}/{model.file.name}"
+        text = page(model.card, address, sha256, request.license_id)
         found[PAGE] = text.encode("utf-8", "replace")
     return found
 

@@ -6,12 +6,13 @@ know how it is uploaded.
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 from typing import Any
 
 from kerascnn import __version__
 from kerascnn.card import ModelCard
-from kerascnn.hub import SCHEME
 from kerascnn.printable import printable
 
 MARK = "<!-- Written by kerascnn push, which leaves a page without this line as it is. -->"
@@ -28,13 +29,13 @@ kerascnn as one ONNX file that holds weights, preprocessing and class names.
 
 ```sh
 pip install 'kerascnn[cpu,hub]'
-kerascnn predict {address} photo.jpg
+kerascnn predict {shell_address} photo.jpg
 ```
 
 ```python
 from kerascnn import Classifier
 
-classifier = Classifier("{address}")
+classifier = Classifier({python_address})
 print(classifier.classify("photo.jpg").label)
 ```
 
@@ -68,8 +69,14 @@ _MARKUP = re.compile(r"[\\`*_\[\]<>#|&~$!]|^[-+=]|(?<=\d)[.)](?=\s|$)")
 """Characters with a meaning in the Hub's Markdown, which includes formulas."""
 
 
-def page(card: ModelCard, repo: str, file: str, sha256: str, license_id: str) -> str:
+def page(card: ModelCard, address: str, sha256: str, license_id: str) -> str:
     """Return a model's page.
+
+    Args:
+        card: Card of the file.
+        address: ``hf://OWNER/NAME[@REVISION]/FILE``, which names the file also where others are.
+        sha256: SHA-256 of the file, in hexadecimal.
+        license_id: The Hub's identifier of a license.
 
     Returns:
         Markdown, preceded by the Hub's metadata in YAML.
@@ -91,8 +98,9 @@ def page(card: ModelCard, repo: str, file: str, sha256: str, license_id: str) ->
         mark=MARK,
         count=f"{len(card.classes):,}",
         network=_escaped(card.network),
-        address=f"{SCHEME}{repo}",
-        file=file,
+        shell_address=shlex.quote(address),
+        python_address=json.dumps(address, ensure_ascii=False),
+        file=address.rpartition("/")[2],
         classes=_classes(card),
         metrics="\n".join(["| metric | value |", "|---|---:|", *rows]) if rows else "Not measured.",
         parity=_parity(card),

@@ -140,5 +140,5 @@ def scalars(record: EpochRecord) -> dict[str, float]:
         "accuracy/training": record.accuracy,
         "accuracy/validation": record.val_accuracy,
         "learning rate": record.learning_rate,
-        "images a second": record.images_per_second,
+        "images per second": record.images_per_second,
     }

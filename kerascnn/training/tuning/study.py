@@ -29,7 +29,7 @@ from kerascnn.errors import (
     kind_and_line,
     needs_extra,
 )
-from kerascnn.metrics.significance import wilson_interval
+from kerascnn.metrics.significance import Interval, wilson_interval
 from kerascnn.training.callbacks import Callback, CallbackList, EpochRecord, Plan
 from kerascnn.training.command_line import train_command
 from kerascnn.training.config import AUTO, TrainConfig
@@ -55,6 +55,9 @@ _FREE_TRIALS = 4
 _FREE_SHARE = 1 / 3
 """Share of a trial's epochs before it may be pruned: with a lower learning rate or more
 augmentation a network learns more slowly at first, and may still be the best in the end."""
+
+ONE_STANDARD_ERROR = 0.6827
+"""Confidence of an interval that reaches one standard error to either side."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,8 @@ class SearchResult:
     """What came of a search, with all earlier and other starts of the same study.
 
     Attributes:
-        run: Folder of the best run, on the machine that trained it.
+        run: Folder of the best run, on the machine that trained it: the first trial unless another
+            is better by more than one standard error.
         machine: Name of the machine on which the best run was trained.
         val_top1: Validation accuracy of the best run, 0 to 1.
         command: Repeats the best run.
@@ -278,7 +282,7 @@ def _found(study: optuna.Study) -> SearchResult:
             f"no trial was finished ({reasons or 'the time was too short'}). The study is kept; "
             "run the search again with more time."
         )
-    best = max(_complete(study), key=_rank)
+    best = _best(_complete(study))
     return SearchResult(
         Path(best.user_attrs["folder"]),
         best.user_attrs["machine"],
@@ -293,6 +297,24 @@ def _found(study: optuna.Study) -> SearchResult:
     )
 
 
+def _best(complete: list[optuna.trial.FrozenTrial]) -> optuna.trial.FrozenTrial:
+    """Choose a trial: the first unless another is better by more than one standard error.
+
+    That is the rule of Breiman et al. (1984, section 3.4.3), for whom the simplest model is the
+    first choice. Here it is what ``train`` chooses, which is known to suit many data sets: the best
+    of many trials on a few pictures mostly has luck.
+    """
+    highest = max(complete, key=_rank)
+    first = min(complete, key=lambda one: one.number)
+    low = _interval(highest, ONE_STANDARD_ERROR).low
+    return first if not first.params and _top1(first) >= low else highest
+
+
+def _interval(trial: optuna.trial.FrozenTrial, confidence: float) -> Interval:
+    pictures = int(trial.user_attrs["pictures"])
+    return wilson_interval(_top1(trial) * pictures, pictures, confidence)
+
+
 def _top1(trial: optuna.trial.FrozenTrial) -> float:
     return float(trial.value or 0.0)
 
@@ -303,8 +325,7 @@ def _rank(trial: optuna.trial.FrozenTrial) -> tuple[float, float]:
 
 
 def _within_chance(study: optuna.Study, best: optuna.trial.FrozenTrial) -> int:
-    pictures = int(best.user_attrs["pictures"])
-    low = wilson_interval(_top1(best) * pictures, pictures).low
+    low = _interval(best, 0.95).low
     return sum(one.number != best.number and _top1(one) >= low for one in _complete(study))
 
 

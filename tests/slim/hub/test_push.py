@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import shlex
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import yaml
 from huggingface_hub import ModelCard as HubCard
 from markdown_it import MarkdownIt
+from PIL import Image
 
 from kerascnn import Classifier
 from kerascnn.cli import push as push_command
@@ -71,9 +73,26 @@ def test_the_hubs_metadata(hub, file, run, exported) -> None:
     top1 = next(one for one in about.eval_results if one.metric_type == "accuracy")
     assert top1.metric_value == card.metrics["val_top1"]
     assert (top1.dataset_name, top1.dataset_split) == ("fashion-mini", "validation")
-    assert f"hf://{REPO}" in found.text
+    assert f"kerascnn predict hf://{REPO}/clothes.onnx photo.jpg" in found.text
     assert all(name in found.text for name in ("0. T-shirt/top", "9. Ankle boot"))
     assert "report.html" not in head(hub)
+
+
+@pytest.mark.parametrize("branch", [None, "dev"])
+def test_the_address_on_the_page_works_beside_another_file(hub, file, run, branch) -> None:
+    there = ["--revision", branch] if branch else []
+    for name in ("clothes.onnx", "it's the second.onnx"):
+        if not Path(name).exists():
+            Path(name).write_bytes(Path(file).read_bytes())
+        assert run("push", name, REPO, "--license", "mit", *there).exit_code == 0
+    repo = hub.repos[REPO]
+    page_there = repo.commits[repo.branches[branch or "main"]]["README.md"].decode()
+    [line] = re.findall("^kerascnn (predict .*) photo.jpg$", page_there, re.MULTILINE)
+    Image.new("RGB", (28, 28)).save("photo.jpg")
+    done = run(*shlex.split(line), "photo.jpg", "--json")
+    assert done.exit_code == 0, done.output
+    [address] = re.findall(r"Classifier\((.*)\)", page_there)
+    assert Classifier(json.loads(address)).card == read_card(file)
 
 
 NAMES = (
@@ -86,7 +105,7 @@ NAMES = (
 @pytest.mark.parametrize("names", [NAMES[:10], NAMES[10:]])
 def test_no_name_is_markup(names, exported) -> None:
     card = replace(read_card(exported), classes=names, network="cnn`<b>", data={"name": NAMES[0]})
-    text = page(card, REPO, "a.onnx", "0", "mit").partition("\n---\n")[2]
+    text = page(card, f"hf://{REPO}/a.onnx", "0", "mit").partition("\n---\n")[2]
     html = MarkdownIt("commonmark").enable(["strikethrough", "table"]).render(text)
     shown = re.findall("<li>(.*?)</li>", html, re.DOTALL)
     assert [unescape(one.strip()) for one in shown] == [" ".join(name.split()) for name in names]
@@ -95,7 +114,7 @@ def test_no_name_is_markup(names, exported) -> None:
 
 def test_control_characters_of_a_name_are_escapes(exported) -> None:
     card = replace(read_card(exported), classes=("\x1b[2J\u202e", *map(str, range(9))))
-    assert r"0. \\x1b\[2J\\u202e" in page(card, REPO, "a.onnx", "0", "mit")
+    assert r"0. \\x1b\[2J\\u202e" in page(card, f"hf://{REPO}/a.onnx", "0", "mit")
 
 
 def test_a_reduced_file_says_its_own_accuracy(exported) -> None:
@@ -103,7 +122,7 @@ def test_a_reduced_file_says_its_own_accuracy(exported) -> None:
 
     cost = Reduction("int8", top1_after=0.5)
     card = replace(read_card(exported), precision="int8", reduction=cost)
-    about = yaml.safe_load(page(card, REPO, "a.onnx", "0", "mit").split("---")[1])
+    about = yaml.safe_load(page(card, f"hf://{REPO}/a.onnx", "0", "mit").split("---")[1])
     [metric] = about["model-index"][0]["results"][0]["metrics"]
     assert metric["value"] == 0.5
 
