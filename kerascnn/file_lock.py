@@ -45,7 +45,7 @@ def locked(path: str | Path, wait: bool = False) -> Iterator[None]:
     try:
         yield
     finally:
-        # Removed first, so that a process that opened it meanwhile notices, and tries again.
+        # Removed before unlocking, so that a process that has already opened it tries again.
         with suppress(OSError):  # Windows cannot remove open files
             target.unlink()
         os.close(descriptor)

@@ -73,7 +73,7 @@ class _Watch(threading.Thread):
         self._stopped = "\n" + tr("Stopped.")
 
     def run(self) -> None:
-        """Watch."""
+        """Wait until the work ends; end the process if its cleanup takes too long."""
         while (number := self._next(self._end)) not in (b"", None, bytes([signal.SIGINT])):
             pass  # another signal
         if number == b"":

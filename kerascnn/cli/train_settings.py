@@ -65,7 +65,7 @@ def _defaults(ctx: click.Context, path: Path) -> dict[str, Any]:
     if path.is_dir():  # a run folder
         path /= "config.json"
     content = read_settings(path)
-    if not content:  # perhaps lost; defaults would be another run
+    if not content:  # content may be lost; defaults would start another run
         raise ConfigError(
             f"{path}: holds no options; kerascnn train --dump-config writes them all."
         )
@@ -91,7 +91,7 @@ def _defaults(ctx: click.Context, path: Path) -> dict[str, Any]:
 
 
 def _of_this_version(content: dict[str, Any], path: Path) -> dict[str, Any]:
-    """Upgrade the options of a run, perhaps from an earlier version, to this version."""
+    """Upgrade the options of a run, which an earlier version may have written."""
     gone = removed_options(json.dumps(content))
     if gone:
         log.warning(

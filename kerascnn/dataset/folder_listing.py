@@ -54,7 +54,7 @@ def list_folder(folder: str) -> ListedFolder:
             names = {entry.name for entry in entries if entry.is_file()}
     except (FileNotFoundError, NotADirectoryError):
         return ListedFolder(path, set(), complete=True)
-    except (OSError, ValueError):  # perhaps not listable, but its files can be opened
+    except (OSError, ValueError):  # its files may be readable without permission to list it
         return ListedFolder(path, set(), complete=False)
     # On Windows files also have short names, which are not listed.
     return ListedFolder(path, names, complete=os.name != "nt")

@@ -72,7 +72,7 @@ def load_npz(file: Path, faults: FaultHandler = STRICT, known: Collection[str] =
         "0", "1", ... for numbers.
 
     Raises:
-        DataError: Not such a file, or invalid arrays, with their names.
+        DataError: Not an NPZ file of pictures, or invalid arrays, with their names.
     """
     arrays = _read(file)
     pairs = _pairs(file, arrays)

@@ -109,11 +109,11 @@ class FilePictures:
         return len(self.paths)
 
     def __getitem__(self, index: int) -> images.UInt8Array:
-        """Decode one as RGB uint8 ``[height, width, 3]``; raises PictureError."""
+        """Decode a picture as RGB uint8 ``[height, width, 3]``; raises PictureError."""
         return images.decode(self.paths[index])
 
     def apply(self, index: int, function: images.PixelFunction) -> images.UInt8Array:
-        """Decode and reduce one, perhaps in another process; raises PictureError."""
+        """Decode a picture and apply a function, perhaps in a worker; raises PictureError."""
         return images.apply_decoded(self.paths[index], function)
 
     def name(self, index: int) -> str:
@@ -126,7 +126,7 @@ class FilePictures:
         return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else text
 
     def longer_side(self, index: int) -> int:
-        """Read it from the file's header."""
+        """Read the longer side from the file's header."""
         return images.longer_side(self.paths[index])
 
     def stamp(self, index: int) -> bytes:
@@ -168,7 +168,7 @@ class ArrayPictures:
         return len(self.array)
 
     def __getitem__(self, index: int) -> images.UInt8Array:
-        """Return one as RGB uint8 ``[height, width, 3]``; raises PictureError."""
+        """Return a picture as RGB uint8 ``[height, width, 3]``; raises PictureError."""
         return images.rgb_array(self.array[index], self.name(index))
 
     def name(self, index: int) -> str:
@@ -176,11 +176,11 @@ class ArrayPictures:
         return f"{self.prefix}[{index}]"
 
     def longer_side(self, index: int) -> int:  # noqa: ARG002 - all are of one size
-        """Read it from the array's shape."""
+        """Read the longer side from the array's shape."""
         return int(max(self.array.shape[1:3]))
 
     def stamp(self, index: int) -> bytes:
-        """Return the pixels, and how they are laid out."""
+        """Return the shape and the pixels."""
         return f"{self.array.shape[1:]}".encode() + bytes(self.array[index].tobytes())
 
 

@@ -41,6 +41,6 @@ def split_of(name: str) -> str | None:
 
 
 def besides_split(name: str) -> tuple[str, ...]:
-    """Return the other words of a split's name."""
+    """Return the words of a name that do not stand for a split."""
     words = re.split(r"[^a-z]+", name.lower())
     return tuple(word for word in words if word and not _WORD.fullmatch(word))

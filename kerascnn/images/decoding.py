@@ -133,7 +133,7 @@ def check_regular(source: str | Path) -> int:
         PictureError: It is a pipe, device or the like.
         OSError: It does not exist, or is a folder.
     """
-    status = os.stat(source)  # noqa: PTH116 - Path() would refuse what stat names better
+    status = os.stat(source)  # noqa: PTH116 - clearer errors than Path's
     if stat.S_ISDIR(status.st_mode):
         with os.scandir(source):  # tells missing permission from a folder without pictures
             raise IsADirectoryError(source)

@@ -49,5 +49,5 @@ def header_of(source: str | Path | bytes) -> dict[str, Any] | None:
                 "frames": getattr(image, "n_frames", 1),
                 "transparent": image.has_transparency_data,
             }
-    except Exception:  # noqa: BLE001 - hostile bytes raise anything; `decode` reports them
+    except Exception:  # noqa: BLE001 - a malicious file raises anything; `decode` reports it
         return None

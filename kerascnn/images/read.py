@@ -231,7 +231,7 @@ def _same(rgb: UInt8Array) -> UInt8Array:
 
 def _beginning(path: str | Path, most: int) -> bytes:
     size = check_regular(path)
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - of a name that Path may not take
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - Path may refuse the name
         # read() allocates the requested size, so request no more than the file may have.
         data = file.read(min(size + 1, most))
         if len(data) == size:  # complete, as for nearly all files

@@ -176,7 +176,7 @@ def _with_tensorflow(rgb: UInt8Array, down: Side, across: Side, kind: Filter) ->
     values: npt.NDArray[np.floating[Any]] = rgb.astype(
         np.float64 if kind == "lanczos" else np.float32
     )
-    if kind == "bilinear":  # TensorFlow: horizontally first
+    if kind == "bilinear":  # horizontal first, as in TensorFlow
         values = _taken(_taken(values, columns, 1, kind), rows, 0, kind)
     else:
         values = _taken(_taken(values, rows, 0, kind), columns, 1, kind)

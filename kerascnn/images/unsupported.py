@@ -83,7 +83,7 @@ def kind_of(source: str | Path | bytes) -> str | None:
     if isinstance(source, bytes):
         head = source[:_HEAD]
     else:
-        with open(source, "rb") as file:  # noqa: PTH123 - of a name that Path may not take
+        with open(source, "rb") as file:  # noqa: PTH123 - Path may refuse the name
             head = file.read(_HEAD)
     if not head:
         return "an empty file"

@@ -75,7 +75,7 @@ def _answer(job: dict[str, Any], source: BinaryIO, target: BinaryIO) -> tuple[di
         return {"error": "", "kind": "memory"}, None
     except ConfigError as error:
         return {"error": str(error), "kind": "config"}, None
-    except Exception as error:  # noqa: BLE001 - raised again by the process that asked
+    except Exception as error:  # noqa: BLE001 - raised again in the parent process
         return {"error": f"{type(error).__name__}: {error}", "kind": "other"}, None
 
 

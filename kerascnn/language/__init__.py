@@ -125,7 +125,7 @@ def tr(said: str, **values: object) -> str:
     }
     if language == "en":
         return said.format(**shown)
-    from kerascnn.language.particles import with_particles  # English need not pay for it
+    from kerascnn.language.particles import with_particles  # not needed for English
 
     return with_particles(sentences(language).get(said, said), shown).format(**shown)
 

@@ -29,7 +29,7 @@ def translated(message: str) -> str:
     language = current_language()
     if language == "en":
         return message
-    from kerascnn.language.particles import with_particles  # English need not pay for it
+    from kerascnn.language.particles import with_particles  # not needed for English
 
     for pattern, other in _patterns(language):
         if found := pattern.fullmatch(message):

@@ -79,7 +79,7 @@ class Misclassification:
     truth_probability: float
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values for JSON."""
+        """Return plain values for JSON."""
         return {name: value for name, value in vars(self).items() if name != "index"}
 
 
@@ -158,8 +158,8 @@ class Evaluation:
         """Return a pandas DataFrame.
 
         Args:
-            answers: None: one row per class, with its metrics. The evaluated predictions: one row
-                per picture.
+            answers: The evaluated predictions, for one row per picture; None for one row per
+                class, with its metrics.
 
         Raises:
             MissingExtraError: pandas is not installed.

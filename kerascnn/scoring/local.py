@@ -57,7 +57,7 @@ class LocalProcesses:
 
 
 class _Worker:
-    """One process."""
+    """One worker process."""
 
     def __init__(self) -> None:
         self.pipe, theirs = _SPAWN.Pipe()

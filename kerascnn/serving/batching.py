@@ -93,7 +93,7 @@ class Admission:
 
 @dataclass(eq=False)
 class _Job:
-    """Pictures of one request, perhaps spread over several runs."""
+    """Pictures of one request, which may be split over several runs."""
 
     future: asyncio.Future[Answer]
     count: int

@@ -26,7 +26,7 @@ RUNTIME, BATCHING = "Runtime", "Batching"
 """Headings of the options that can be set per model."""
 
 NAMED = re.compile(r"([^=/\\:]+)=(.+)", re.DOTALL)
-"""``NAME=PATH``."""
+"""A model with a name: ``NAME=PATH``."""
 
 _VERSION = re.compile(r"[1-9][0-9]{0,17}")
 """Name of a version folder, as in Triton: a number without leading zeros."""

@@ -38,7 +38,7 @@ class PictureLocation:
     index: int
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values for JSON."""
+        """Return plain values for JSON."""
         return {"path": self.path, "split": self.split, "label": self.label}
 
 
@@ -75,7 +75,7 @@ class RepeatedPicture:
         return len({place.label for place in self.places}) > 1
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values for JSON."""
+        """Return plain values for JSON."""
         return {
             "exact": self.exact,
             "similarity": self.similarity,
@@ -101,7 +101,7 @@ class OddPicture:
     Attributes:
         place: Path, split and class of the picture.
         what: ``size``, ``shape``, ``blank``, ``mode``, ``color``, ``frames`` or ``name``.
-        detail: What is odd, in words.
+        detail: Description of what is unusual.
     """
 
     place: PictureLocation

@@ -58,7 +58,7 @@ class Outlier:
     Attributes:
         index: Index of the picture among all.
         what: ``size``, ``shape``, ``blank``, ``mode``, ``color``, ``frames`` or ``name``.
-        detail: What is odd, in words.
+        detail: Description of what is unusual.
     """
 
     index: int

@@ -18,7 +18,7 @@ def sizing_words(card: ModelCard) -> Sentence:
     """Describe how a model's pictures are resized.
 
     Returns:
-        Without a full stop.
+        The description, without a full stop.
     """
     if isinstance(card.resize_rule, Resizing):
         return card.resize_rule.words(card.shape)

@@ -58,14 +58,14 @@ def read_labels(path: str | Path) -> tuple[str, ...]:
     """Read class names from a file.
 
     Args:
-        path: UTF-8, or UTF-16 with its mark, in the order of the model's outputs: one name per
-            line (empty lines at the end are of no consequence), each perhaps behind its number
-            from 0 (``0 apple``); or JSON or what Python prints, a list of names, or an object
-            from numbers to names or from names to numbers, also under ``id2label`` and the like.
+        path: Text in UTF-8, or UTF-16 with a byte order mark. Either one name per line, in the
+            order of the model's outputs, optionally after its number from 0 (``0 apple``); empty
+            lines at the end are ignored. Or JSON or a Python literal: a list of names, or a
+            mapping of numbers to names or names to numbers, also under ``id2label`` and the like.
 
     Returns:
-        Names, in NFC like those of data sets. One that stands there twice has its number behind
-        it the second time (``crane (517)``), because classes must differ.
+        Names, in NFC like those of data sets. The second occurrence of a name gets its number
+        appended (``crane (517)``), because class names must be unique.
 
     Raises:
         DataError: No such file, not text, an empty line between names, or no names in it.

@@ -23,7 +23,7 @@ class ProviderName(str):
     why: str
 
     def __new__(cls, name: str, why: str) -> ProviderName:
-        """Create it."""
+        """Create a name with its reason."""
         running = super().__new__(cls, name)
         running.why = why
         return running

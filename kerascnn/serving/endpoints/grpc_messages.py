@@ -49,7 +49,7 @@ def read_short(name: str, content: bytes) -> Any:
     """Parse a message that is not for inference, on the event loop.
 
     Raises:
-        HttpError: 400: not such a message; 413: too long.
+        HttpError: 400: not a valid message; 413: too long.
     """
     if len(content) > _MOST_BYTES:
         raise HttpError(
@@ -62,7 +62,7 @@ def read_message(name: str, content: bytes) -> Any:
     """Parse a message.
 
     Raises:
-        HttpError: 400: not such a message.
+        HttpError: 400: not a valid message.
     """
     try:
         return message_class(name).FromString(content)

@@ -94,10 +94,10 @@ def read_only_ready(text: bytes) -> bool:
     """Parse a request for the repository index.
 
     Returns:
-        Whether it asks only for models that are ready.
+        Whether only models that are ready are requested.
 
     Raises:
-        HttpError: 400: not such a request.
+        HttpError: 400: not a valid request.
     """
     try:
         return msgspec.json.decode(text or b"{}", type=_Index).ready
@@ -107,7 +107,7 @@ def read_only_ready(text: bytes) -> bool:
 
 
 def read_values(data: Any, shape: tuple[int, ...], name: str) -> UInt8Array:
-    """Decode like :func:`.v2_tensors.from_json`, for data of :func:`read_json`, perhaps raw."""
+    """Decode like :func:`.v2_tensors.from_json`, for data of :func:`read_json`, raw or not."""
     text = bytes(data) if isinstance(data, msgspec.Raw) else json.dumps(data).encode()
     try:
         values = np.frombuffer(b"".join(_numbers(text, shape)), np.uint8)
