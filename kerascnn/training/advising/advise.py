@@ -117,7 +117,7 @@ def too_few_to_judge(asked: TrainConfig, feed: Feed) -> bool:
     Then a fitted head alone is the safer choice, as docs/experiments.md shows.
 
     Args:
-        asked: The user's configuration; epochs that it sets are kept.
+        asked: The user's configuration; if it sets the epochs, the answer is False.
         feed: Its data.
     """
     return asked.epochs == AUTO and len(feed.val) < FEW_TO_CHOOSE_BY

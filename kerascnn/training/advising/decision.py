@@ -143,7 +143,7 @@ def scope_of(depth: Depth) -> str:
 
 
 def phases_for(depth: Depth, head: str, epochs: int, rate: float) -> tuple[str, ...]:
-    """Plan the phases: a new head is first trained alone, lest it spoil the layers below."""
+    """Plan the phases: a new head is trained alone first, to protect the layers below."""
     if depth == "scratch":
         return (f"all:{epochs}",)
     return (head,) if depth == "head" else (head, f"all:{epochs}:{rate:.3g}")

@@ -54,7 +54,7 @@ def evaluate_run(
 
     Raises:
         ModelFileError: There is no such run.
-        DataError: There are no usable data, or classes that the model does not know.
+        DataError: There is no usable data, or it has classes that the model does not know.
     """
     run = run if isinstance(run, Run) else open_run(run)
     dataset = load_dataset(data, known=run.card.classes) if data else None
@@ -85,7 +85,7 @@ def predict_run(
 
     Raises:
         ModelFileError: There is no such run.
-        DataError: There are no usable data, or classes that the model does not know.
+        DataError: There is no usable data, or it has classes that the model does not know.
     """
     run = run if isinstance(run, Run) else open_run(run)
     card, listener = run.card, progress or Callback()
@@ -123,7 +123,7 @@ def run_data(run: Run) -> Dataset:
     """Load the data that a run was trained on, with the same validation split.
 
     Raises:
-        DataError: They no longer exist.
+        DataError: It no longer exists.
     """
     config = run.located(run.config)
     try:

@@ -114,7 +114,7 @@ def report_run(
         path: Path of the page; None: ``report.html`` in the run folder.
 
     Raises:
-        DataError: There are no usable data, or classes that the model does not know.
+        DataError: There is no usable data, or it has classes that the model does not know.
         KerascnnError: The page cannot be written.
     """
     card = run.card
@@ -128,7 +128,7 @@ def report_run(
 
 
 def _own_data(run: Run, other: Dataset) -> Dataset:
-    """Load the training data of a run; if they are gone, show other data in their place."""
+    """Load the training data of a run; if it is gone, show other data in its place."""
     try:
         return run_data(run)
     except DataError as error:
