@@ -1,7 +1,7 @@
 """The training half: the only place that imports Keras.
 
 The public names; each is imported when it is first used, so that :class:`TrainConfig` can be
-made without Keras.
+created without Keras.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from kerascnn.training.keras_backend import check_backend, silenced
 # TensorFlow reads this once, when it is imported. It leaves oneDNN off on processors without
 # AVX-512 VNNI, where training is then two to three times slower (docs/training.md).
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-# So does its C++ half; what it logs is for those who build it.
+# Its C++ half reads this once, too; its log messages are for developers.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ _HOMES = {
 
 
 def _checked(module: str, package: str) -> Any:
-    """Import a module; only :class:`TrainConfig` needs no backend of Keras."""
+    """Import a module; all but :class:`TrainConfig` need a backend of Keras."""
     if module == _HOMES["TrainConfig"] or "keras" in sys.modules:
         return import_module(module, package)
     check_backend()

@@ -1,6 +1,6 @@
-"""Callbacks: what is called while a run trains.
+"""Callbacks, which are called during training.
 
-Knows: the moments and their numbers. Does not know how progress is shown.
+Knows: the events and their numbers. Does not know: how progress is displayed.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ class EpochRecord:
 
     Attributes:
         epoch: Number of the epoch, from 1.
-        learning_rate: At the end of the epoch.
+        learning_rate: Learning rate at the end of the epoch.
         loss: Mean cross-entropy over the training pictures, in nats.
-        accuracy: Top-1 over the training pictures as they were fed, 0 to 1.
+        accuracy: Top-1 accuracy on the training pictures as they were fed (augmented), 0 to 1.
         val_loss: Cross-entropy over the validation pictures, in nats.
-        val_accuracy: Top-1 over the validation pictures, 0 to 1.
-        images_per_second: Training pictures a second, validation not counted.
-        seconds: Seconds of the whole epoch.
+        val_accuracy: Top-1 accuracy on the validation pictures, 0 to 1.
+        images_per_second: Training pictures per second, without validation.
+        seconds: Duration of the whole epoch, in seconds.
     """
 
     epoch: int
@@ -37,27 +37,27 @@ class EpochRecord:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run is going to do.
+    """The plan of a run.
 
     Attributes:
         data: Name of the data set.
-        pictures: How many, by split.
-        classes: How many pictures each class has in training, in the order of the classes.
-        longest_side: Longest side of the pictures as they are, in pixels.
+        pictures: Number of pictures by split.
+        classes: Number of training pictures of each class, in the order of the classes.
+        longest_side: Longest side of the original pictures, in pixels.
         image_size: Size of the network's input, in pixels.
-        resize: How pictures are brought to it.
-        network: Its name.
-        parameters: Parameters of the network.
-        trainable: Of those, how many may learn in the first phase.
+        resize: Resize rule of the pictures.
+        network: Name of the network.
+        parameters: Number of parameters of the network.
+        trainable: Number of those that are trained in the first phase.
         weights: Initial weights.
         device: The device.
         backend: Backend of Keras.
         precision: Precision of the arithmetic.
         batch_size: Pictures per step.
-        steps: Steps in an epoch.
-        phases: Epochs and highest rate of each phase; rate 0: the head is fitted.
-        optimizer: Its name.
-        changes: What is changed in the pictures at random, as options; none: empty.
+        steps: Steps per epoch.
+        phases: Epochs and peak learning rate of each phase; rate 0: the head is fitted.
+        optimizer: Name of the optimizer.
+        changes: Options of random augmentation; empty: none.
         folder: The run folder.
     """
 
@@ -92,22 +92,22 @@ class Callback:
     """
 
     def on_plan(self, plan: Plan) -> None:
-        """Called once before the first step, with what the run is going to do."""
+        """Called once before the first step, with the plan of the run."""
 
     def on_speed(self, images_per_second: float) -> None:
-        """Called before each :meth:`on_step_end` but the first: the epoch's mean speed so far."""
+        """Called before each :meth:`on_step_end` but the first, with the mean speed so far."""
 
     def on_choice(self, option: str, value: str, reason: str) -> None:
-        """Called when the value of an option that was ``auto`` is known, and why."""
+        """Called when an option that was ``auto`` is resolved, with the reason."""
 
     def on_download(self, what: str, done: int, total: int) -> None:
-        """Called during a download: ``done`` of ``total`` bytes (0: unknown) are there."""
+        """Called during a download with the bytes done and the total (0: unknown)."""
 
     def on_work(self, what: str, done: int, total: int) -> None:
         """Called during work before the first epoch or after the last; ``total`` 0: unknown."""
 
     def on_run_begin(self, folder: Path, epochs_done: int) -> None:
-        """Called when the run folder is there; ``epochs_done`` is above 0 when a run goes on."""
+        """Called when the run folder exists; ``epochs_done`` is above 0 if a run is resumed."""
 
     def on_read(self, split: str, done: int, total: int) -> None:
         """Called while the pictures of a split are decoded and resized."""
@@ -116,13 +116,13 @@ class Callback:
         """Called at the start of each phase, with the epochs of the run and the steps of each."""
 
     def on_step_end(self, epoch: int, step: int, loss: float, accuracy: float) -> None:
-        """Called after some steps; numbers begin at 1, loss and accuracy are the epoch's so far."""
+        """Called after some steps, counted from 1, with the epoch's means so far."""
 
     def on_epoch_end(self, record: EpochRecord, kept: bool) -> None:
-        """Called after an epoch; ``kept``: its network is the one kept so far."""
+        """Called after an epoch; ``kept``: whether its network is kept so far."""
 
     def on_run_end(self, folder: Path) -> None:
-        """Called once the run folder is complete, the report included."""
+        """Called when the run folder is complete, including the report."""
 
 
 class CallbackList(Callback):

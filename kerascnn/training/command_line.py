@@ -1,6 +1,6 @@
-"""How a run is repeated: from its configuration to command lines.
+"""The command lines that repeat a run, from its configuration.
 
-Knows: the command line's option names. Does not know Click.
+Knows: the option names of the command line. Does not know: Click.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from kerascnn.training.run.resume import removed_options
 
 
 def commands(run: Run, card: ModelCard, config: TrainConfig) -> Iterator[str]:
-    """Write what a person types to have the same run again."""
+    """Yield the commands that repeat a run."""
     yield f"pip install 'kerascnn[train]=={card.versions.get('kerascnn', __version__)}'"
-    # Into a folder of its own: the run's is taken.
+    # Into a new folder: the run's own is taken.
     yield train_command(replace(config, out=None), removed_options(run))
     yield command_line(["kerascnn", "export", str(run.folder), "--onnx"])
 
 
 def train_command(config: TrainConfig, gone: Mapping[str, Any] | None = None) -> str:
-    """Write the command line that trains with a configuration.
+    """Return the command line that trains with a configuration.
 
-    ``gone``: options that the version had which made the run, and this one has not.
+    ``gone``: options of the version that made the run, which this one lacks.
 
     Returns:
         ``kerascnn train ...``, quoted for a POSIX shell; options at their default are left out.
     """
     words = ["kerascnn", "train", config.data]
-    # What the data and the network bring with them need not be typed.
+    # Defaults that follow from the data and the network need not be typed.
     plain = TrainConfig(data=config.data, model=config.model)
     model = TrainConfig(data=config.data).model
     for option in fields(config):
         value = getattr(config, option.name)
         if option.name == "time":
-            continue  # the epochs that fitted are what repeats it
+            continue  # repeated by the epochs that did fit
         usual = model if option.name == "model" else getattr(plain, option.name)
         if option.name != "data" and (value != usual or option.name == "seed"):
             words += _option(option.name, value)

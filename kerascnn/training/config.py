@@ -1,7 +1,7 @@
-"""What a training run is told: one frozen dataclass, checked before anything starts.
+"""The configuration of a run: one frozen dataclass, checked before anything starts.
 
 Knows: the options, each declared once: type, default, limits, help, heading. The command line, the
-table in docs/training.md and all checks come from here. Does not know Keras or Click.
+table in docs/training.md and all checks come from here. Does not know: Keras, Click.
 """
 
 from __future__ import annotations
@@ -40,10 +40,11 @@ Keep = Literal["auto", "best", "newest"]
 ClassWeights = Literal["none", "balanced"]
 Auto: TypeAlias = Literal["auto"]
 AUTO: Auto = "auto"
-"""What suits the data; see :mod:`kerascnn.training.auto.hyperparameters` for numbers, and
-:mod:`kerascnn.training.auto.model` for the network and what is changed in pictures."""
+"""Value of options that are chosen to suit the data; see
+:mod:`kerascnn.training.auto.hyperparameters` for numbers, and :mod:`kerascnn.training.auto.model`
+for network and augmentation."""
 AUTOMATIC = ("batch_size", "epochs", "learning_rate", "model", "weights", "augment", "keep")
-"""Options that may be left to the data, and are settled when a run begins."""
+"""Options that may be left to the data, and are resolved when a run begins."""
 
 DATA, NETWORK, SCHEDULE = "Data", "Network", "Schedule"
 OPTIMIZER, AUGMENTATION = "Optimizer", "Augmentation"
@@ -60,11 +61,11 @@ _ALPHA = Number(float, lambda x: 0 <= x <= 100, "0 (off) or above, at most 100",
 class TrainConfig:
     """The configuration of a training run, which is all that is needed to repeat it.
 
-    Values are converted where that is safe (``"3"`` to 3, a ``Path`` to text, numpy's numbers to
+    Values are converted where that is safe (``"3"`` to 3, a ``Path`` to text, NumPy's numbers to
     Python's) and refused otherwise, naming the field. Each field's declaration says what it does.
 
     Raises:
-        ConfigError: A value that cannot be used, or two that do not fit together.
+        ConfigError: A value cannot be used, or two do not fit together.
     """
 
     # fmt: off
@@ -193,7 +194,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         read_all(self)
-        # As text: a number of devices, or all of them.
+        # As text: a number of devices, or ``all``.
         object.__setattr__(self, "devices", str(self.devices))
         for name, value in _known_beforehand(self).items():
             object.__setattr__(self, name, value)
@@ -201,7 +202,7 @@ class TrainConfig:
         parse_phases(self.phase)
 
     def to_json(self) -> str:
-        """Write the configuration as JSON, for ``config.json`` and ``--resume``."""
+        """Return the configuration as JSON, for ``config.json`` and ``--resume``."""
         return json.dumps(asdict(self), ensure_ascii=False, indent=2) + "\n"
 
     @classmethod
@@ -210,10 +211,10 @@ class TrainConfig:
 
         Args:
             text: JSON as :meth:`to_json` writes it.
-            source: Where it came from, for messages.
+            source: Name of the file, for messages.
 
         Raises:
-            ModelFileError: Not JSON, or not these fields.
+            ModelFileError: It is not JSON, or has other fields.
         """
         names = [field.name for field in fields(cls)]
         try:
@@ -230,7 +231,7 @@ class TrainConfig:
 
 
 def expect_config(given: object) -> None:
-    """Refuse what is no configuration: ``fit("flowers")`` is what people try first."""
+    """Check the type of a configuration: ``fit("flowers")`` is what people try first."""
     if not isinstance(given, TrainConfig):
         raise ConfigError(
             f"`config` is of type {type(given).__name__}; expected a training.TrainConfig, such as "
@@ -239,8 +240,8 @@ def expect_config(given: object) -> None:
 
 
 def _known_beforehand(config: TrainConfig) -> dict[str, Any]:
-    """Settle what needs no look at the data."""
-    # Here, because it needs numpy, and `kerascnn train --help` does not.
+    """Resolve the options that do not depend on the data."""
+    # Imported here, because it needs NumPy, and `kerascnn train --help` does not.
     from kerascnn.dataset import BUILTIN
 
     known, builtin = {}, config.data in BUILTIN
@@ -255,9 +256,9 @@ def _known_beforehand(config: TrainConfig) -> dict[str, Any]:
 
 
 def _check(config: TrainConfig) -> None:
-    """Refuse options that do not go together, and a network that does not exist."""
+    """Refuse options that contradict each other, and a network that does not exist."""
     if config.model != AUTO and config.model not in NETWORKS:
-        find_network(config.model)  # says which names are near
+        find_network(config.model)  # raises, and names similar ones
     if config.trainable == "auto" and config.weights == "none":
         raise ConfigError(
             "`trainable` auto measures how similar the pictures are to what the backbone was "

@@ -1,8 +1,8 @@
-"""Which backend of Keras kerascnn runs on, found out before Keras is imported; silence for that.
+"""The backend of Keras, determined before Keras is imported, and its silent import.
 
-Knows: where Keras looks for its backend's name, that TensorFlow chatters when it is imported, and
-what both import only because it happens to be installed.
-Does not import Keras: with an unknown name, or one that is not installed, that ends in a traceback.
+Knows: where Keras looks for its backend's name, that TensorFlow prints messages when it is
+imported, and what both import only because it happens to be installed. Does not import Keras: with
+a backend that is unknown or not installed, that ends in a traceback.
 """
 
 from __future__ import annotations
@@ -24,19 +24,20 @@ from kerascnn.errors import ConfigError, MissingExtraError
 BACKENDS = ("tensorflow", "jax")
 
 UNUSED = ("pandas", "sklearn", "matplotlib", "IPython")
-"""Keras imports these if they are installed, for wrappers and plots that no command uses."""
+"""Packages that Keras imports if installed, for wrappers and plots that no command uses."""
 UNUSED_BY_TENSORFLOW = ("jax", "scipy")
-"""TensorFlow likewise: for a converter from JAX and for sparse matrices."""
+"""Packages that TensorFlow imports if installed: for a converter from JAX and for sparse
+matrices."""
 
 _LEAN: ContextVar[bool] = ContextVar("lean", default=False)
 
 
 def check_backend() -> None:
-    """Check that Keras's backend is supported, and what else its file of settings says.
+    """Check that Keras' backend is supported, and its other settings.
 
     Raises:
-        ConfigError: It is another, or other settings than the networks are written for.
-        MissingExtraError: It is JAX, which is not installed.
+        ConfigError: The backend, or another setting, is not one that the networks are written for.
+        MissingExtraError: The backend is JAX, which is not installed.
     """
     name, place = _known_backend()
     file, settings = _settings()
@@ -51,10 +52,10 @@ def check_backend() -> None:
 
 
 def check_installed() -> None:
-    """Check that Keras can be imported, for what takes long before it is.
+    """Check that Keras can be imported, before long work that comes first.
 
     Raises:
-        ConfigError: Another backend is set than kerascnn runs on.
+        ConfigError: The backend is not supported.
         MissingExtraError: Keras or its backend is not installed.
     """
     check_backend()
@@ -64,7 +65,7 @@ def check_installed() -> None:
 
 
 def backend_name() -> str:
-    """Return the name of Keras's backend, or of the one that it will have when it is imported."""
+    """Return the name of Keras' backend, or of the one that it will have when imported."""
     keras = sys.modules.get("keras")
     return str(keras.config.backend()) if keras else _backend()[0]
 
@@ -76,7 +77,7 @@ def is_imported() -> bool:
 
 @contextmanager
 def lean_import() -> Iterator[None]:
-    """Let :func:`import_keras` leave out what is not used, while the block runs.
+    """Make :func:`import_keras` omit unused packages while the block runs.
 
     For processes in which only kerascnn uses Keras.
     """
@@ -88,16 +89,16 @@ def lean_import() -> Iterator[None]:
 
 
 def import_keras() -> None:
-    """Import Keras and its backend, in silence."""
+    """Import Keras and its backend, without output."""
     with silenced(), without_unused() if _LEAN.get() else nullcontext():
         import_module("keras")
 
 
 def use_tensorflow() -> None:
-    """Let Keras run on TensorFlow, whichever backend is set; for what only TensorFlow can do.
+    """Make Keras run on TensorFlow, whichever backend is set, where only TensorFlow will do.
 
     Raises:
-        ConfigError: Keras runs on another backend already; or the one that is set is unknown.
+        ConfigError: Keras already runs on another backend, or the one that is set is unknown.
     """
     _known_backend()
     keras = sys.modules.get("keras")
@@ -113,9 +114,9 @@ def use_tensorflow() -> None:
 
 @contextmanager
 def without_unused() -> Iterator[None]:
-    """Import Keras as if what it can do without were not installed, which takes half the time.
+    """Import Keras as if optional packages were not installed, which takes half the time.
 
-    For processes in which only kerascnn uses Keras. Afterwards all of it can be imported.
+    For processes in which only kerascnn uses Keras. Afterwards all packages can be imported.
     """
     names = UNUSED if _backend()[0] == "jax" else UNUSED + UNUSED_BY_TENSORFLOW
     hidden = [name for name in names if name not in sys.modules]
@@ -129,10 +130,10 @@ def without_unused() -> Iterator[None]:
 
 @contextmanager
 def silenced() -> Iterator[None]:
-    """Keep TensorFlow's chatter off the user's screen, where Keras is imported or a model exported.
+    """Suppress TensorFlow's output while Keras is imported or a model exported.
 
-    TensorFlow's C++ logs before any setting of it can be heard, straight to file descriptor 2;
-    the devices that its graph optimizer finds too, up to 2.20.
+    TensorFlow's C++ half logs before any setting takes effect, straight to file descriptor 2; so
+    does its graph optimizer, about devices, up to 2.20.
     """
     sys.stderr.flush()
     saved = os.dup(2)
@@ -140,8 +141,8 @@ def silenced() -> Iterator[None]:
         os.dup2(nowhere.fileno(), 2)
     try:
         yield
-        # TensorFlow's Python half warns of functions that are traced anew, as every new network's
-        # must be; it sets its logger up when it is imported.
+        # TensorFlow's Python half warns of retracing, which every new network needs; its import
+        # sets the logger up.
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
     finally:
         os.dup2(saved, 2)
@@ -149,7 +150,7 @@ def silenced() -> Iterator[None]:
 
 
 def _known_backend() -> tuple[str, str]:
-    """Return the backend that is set, and where, if kerascnn runs on it."""
+    """Return the backend that is set, and where, if it is supported."""
     name, place = _backend()
     if name not in BACKENDS:
         raise ConfigError(
@@ -160,7 +161,7 @@ def _known_backend() -> tuple[str, str]:
 
 
 def _backend() -> tuple[str, str]:
-    """Return the name, and where it stands: the variable comes before the file."""
+    """Return the name, and where it is set: the variable comes before the file."""
     if name := os.environ.get("KERAS_BACKEND"):
         return name, "KERAS_BACKEND"
     file, settings = _settings()
@@ -168,11 +169,11 @@ def _backend() -> tuple[str, str]:
 
 
 def _settings() -> tuple[Path, dict[str, Any]]:
-    """Return Keras's file of settings and what it says."""
+    """Return Keras' settings file and its contents."""
     home = Path(os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser())
     file = home / "keras.json"
     try:
         settings = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # none, or none that Keras could read
+    except (OSError, ValueError):  # missing, or unreadable for Keras as well
         settings = {}
     return file, settings if isinstance(settings, dict) else {}

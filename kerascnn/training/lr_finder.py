@@ -1,9 +1,9 @@
-"""The learning-rate range test: which rate to train with, found in a minute.
+"""The learning-rate range test, which suggests a learning rate within a minute.
 
-Knows: a ramp of rates, the smoothed loss along it, and a rule that reads a rate off that curve.
-Does not know: run folders, drawing (:mod:`kerascnn.report.lr_range`).
+Knows: a ramp of learning rates, the smoothed loss along it, and a rule that reads a rate off that
+curve. Does not know: run folders, drawing (:mod:`kerascnn.report.lr_range`).
 
-Smith 2017, https://arxiv.org/abs/1506.01186: the rate rises from batch to batch; where the loss
+Smith 2017, https://arxiv.org/abs/1506.01186: the rate increases from batch to batch; where the loss
 falls the rate is good, and where it diverges the rate is too high.
 """
 
@@ -30,19 +30,19 @@ from kerascnn.training.trainer.phase import prepare_phase
 from kerascnn.training.weights.check import check_weights
 
 LOWEST, HIGHEST = 1e-6, 1.0
-"""The ends of the ramp."""
+"""Bounds of the ramp of learning rates."""
 
 STEPS = 150
-"""Of the optimizer, along the ramp: 25 to each power of ten."""
+"""Number of optimizer steps along the ramp: 25 per power of ten."""
 
 SMOOTHING = 0.9
-"""Share of the mean so far in the smoothed loss, which looks back over about ten steps."""
+"""Momentum of the smoothed loss, which averages about ten steps."""
 
 DIVERGED = 2.0
-"""Times the lowest smoothed loss: it has exploded, and the test ends."""
+"""Multiple of the lowest smoothed loss at which it has diverged, and the test ends."""
 
 CALM = 10
-"""Steps at the beginning that say nothing: too few losses are in the mean."""
+"""Number of first steps to ignore, since the smoothed loss averages too few losses."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ def find_learning_rate(config: TrainConfig, progress: Callback | None = None) ->
         progress: Callback for progress, or None.
 
     Raises:
-        ConfigError: An option that does not fit.
-        DataError: No usable data.
+        ConfigError: An option does not fit.
+        DataError: There is no usable data.
         TrainingError: The loss is not finite from the start.
     """
     expect_config(config)
@@ -98,15 +98,15 @@ def find_learning_rate(config: TrainConfig, progress: Callback | None = None) ->
 
 
 def suggest(rates: Sequence[float], losses: Sequence[float], diverged: bool) -> Suggestion:
-    """Read a rate off a curve of smoothed losses.
+    """Suggest a learning rate from a curve of smoothed losses.
 
     Args:
-        rates: Rising by one factor from step to step.
-        losses: Smoothed, in nats, of as many steps.
-        diverged: Whether the loss exploded at the end.
+        rates: Learning rate of each step, increasing by a constant factor.
+        losses: Smoothed loss of each step, in nats.
+        diverged: Whether the loss diverged at the end.
 
     Raises:
-        TrainingError: Too few steps to say anything.
+        TrainingError: There are too few steps.
     """
     if len(losses) <= CALM:
         raise TrainingError(
@@ -143,7 +143,7 @@ def _trainer(config: TrainConfig, progress: Callback, network: Network | None) -
     stepping = [phase for phase in phases(config, start.network) if not phase.is_fit]
     if not stepping:
         raise ConfigError("phase head:fit has no learning rate: the head is fitted in one step.")
-    # How many steps there are matters to the schedule alone, which the ramp replaces.
+    # The number of steps affects only the schedule, which the ramp replaces.
     phase = replace(stepping[0], epochs=STEPS * config.accumulate)
     plain = replace(config, ema=None)
     prepared = prepare_phase(start, plain, phase, feed.train, feed.val, device, progress)
@@ -152,7 +152,7 @@ def _trainer(config: TrainConfig, progress: Callback, network: Network | None) -
 
 
 def _losses(trainer: Trainer, config: TrainConfig, progress: Callback) -> tuple[list[float], bool]:
-    """Return the smoothed loss of each step of the optimizer, and whether it exploded."""
+    """Return the smoothed loss of each optimizer step, and whether it diverged."""
     curve, gathered = _Smoothed(), list[float]()
     for loss in _batches(trainer, config, progress):
         gathered.append(loss)
@@ -184,7 +184,7 @@ class _Smoothed:
         self._mean = 0.0
 
     def diverges(self, loss: float) -> bool:
-        """Add a loss (if it is finite), and return whether it has exploded."""
+        """Add a loss if it is finite, and return whether it has diverged."""
         if not np.isfinite(loss):
             return True
         self._mean = SMOOTHING * self._mean + (1 - SMOOTHING) * loss

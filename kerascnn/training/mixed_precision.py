@@ -1,6 +1,6 @@
-"""The arithmetic inside a network while it is trained.
+"""The precision of a network's arithmetic during training.
 
-Knows: Keras' dtype policies, and what 16 bits cost on a processor without instructions for them.
+Knows: Keras' dtype policies, and the cost of 16 bits on a processor without instructions for them.
 Does not know: export's precision (:mod:`.export.precision`), which is about the file.
 """
 
@@ -16,20 +16,20 @@ import keras
 from kerascnn.training.networks.blocks import flat, head_of
 
 SLOW = 1.5
-"""A precision is warned of from so many times float32's seconds: below that, what is timed may be
-noise."""
+"""Slowdown over float32 from which to warn; below that, the timing may be noise."""
 
 ROUNDS = 5
-"""Timings of each precision, of which the fastest counts: other work only slows them down."""
+"""Number of timings of each precision, of which the fastest counts: other work only slows them
+down."""
 
 log = logging.getLogger(__name__)
 
 
 def warn_if_slow(precision: str, device: str) -> None:
-    """Warn of a precision that the processor only emulates: it is chosen for speed, and costs some.
+    """Warn of a precision that the processor only emulates: it is meant for speed, and is slower.
 
-    A GPU is not asked: those that train in 16 bits have units for it. Nor is JAX, whose compiler
-    calculates such steps in float32 and rounds.
+    GPUs are not measured: those that train in 16 bits have units for it. Nor is JAX, whose compiler
+    computes such steps in float32 and rounds.
     """
     if precision == "float32" or device != "cpu" or keras.config.backend() != "tensorflow":
         return
@@ -44,7 +44,7 @@ def warn_if_slow(precision: str, device: str) -> None:
 
 
 def slowdown(precision: str) -> float:
-    """Time a convolution and its gradients under TensorFlow, beside the same in float32.
+    """Time a convolution and its gradients in TensorFlow, relative to float32.
 
     Returns:
         The shortest of five times over float32's shortest; takes about half a second.
@@ -60,7 +60,7 @@ def slowdown(precision: str) -> float:
 
 
 def _convolved(dtype: str) -> float:
-    """Return the seconds of one pass forward and back of a layer as in a ResNet's second stage."""
+    """Return the seconds of a forward and backward pass of a layer as in ResNet's second stage."""
     import tensorflow as tf
 
     pictures, kernel = (tf.ones(shape, dtype) for shape in ((8, 28, 28, 32), (3, 3, 32, 32)))
@@ -69,7 +69,7 @@ def _convolved(dtype: str) -> float:
         tape.watch([pictures, kernel])
         total = tf.reduce_sum(tf.nn.conv2d(pictures, kernel, 1, "SAME"))
     for gradient in tape.gradient(total, [pictures, kernel]):
-        gradient.numpy()  # waits for it
+        gradient.numpy()  # waits for the result
     return time.perf_counter() - began
 
 
@@ -77,8 +77,8 @@ def set_precision(core: keras.Model, precision: str) -> None:
     """Make a network compute in another precision; its weights stay float32.
 
     Args:
-        core: From normalized pixels to logits. The head stays in float32, so that the logits, of
-            which the loss takes differences, are not rounded.
+        core: Network from normalized pixels to logits. The head stays in float32, so that the
+            logits, of which the loss takes differences, are not rounded.
         precision: ``float32``, ``mixed_bfloat16`` or ``mixed_float16``.
     """
     head = head_of(core)
@@ -91,7 +91,7 @@ def as_float32(core: keras.Model) -> Iterator[None]:
     """Make a network compute in float32 while the block runs, as the file does.
 
     Args:
-        core: From normalized pixels to logits.
+        core: Network from normalized pixels to logits.
     """
     before = [(layer, layer.dtype_policy) for layer in flat(core)]
     for layer, _ in before:

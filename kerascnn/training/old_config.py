@@ -1,6 +1,6 @@
-"""Configurations of runs that earlier versions began.
+"""Configurations of runs of earlier versions.
 
-Knows: options that are gone, and what stands in their place. Does not know what any option does.
+Knows: removed options, and their replacements. Does not know: what any option does.
 """
 
 from __future__ import annotations
@@ -11,26 +11,26 @@ from typing import Any
 
 GONE: Mapping[str, Any] = {"schedule": "cosine", "stem": "standard", "feed": "auto",
                            "cache_limit": 20.0}  # fmt: skip
-"""Options of earlier versions that are gone, with their defaults, which still hold."""
+"""Removed options of earlier versions, with their defaults, which still hold."""
 
 IN_PLACE: Mapping[str, str] = {"trivial": "light"}
-"""Values of ``augment`` that are gone."""
+"""Removed values of ``augment``, and their replacements."""
 
 SMALL = {"resnet18": "resnet18_small"}
-"""Networks that had ``stem`` ``small``, and have a row of their own for it."""
+"""Replacements of networks with ``stem`` ``small``, which have rows of their own now."""
 
 WITHOUT_EFFECT = ("feed", "cache_limit")
-"""On what a run learns."""
+"""Removed options that did not affect the trained weights."""
 
 
 def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Write a configuration with the options of this version.
+    """Convert a configuration to the options of this version.
 
     Args:
-        values: As ``config.json`` of this or an earlier version has them.
+        values: Contents of a ``config.json`` of this or an earlier version.
 
     Raises:
-        TypeError: No options by name.
+        TypeError: They are no options by name.
     """
     if not isinstance(values, Mapping):
         raise TypeError("no options by name")
@@ -43,10 +43,10 @@ def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def removed_options(text: str) -> dict[str, Any]:
-    """List what a configuration says that this version cannot do.
+    """Return the options of a configuration that this version no longer has.
 
     Returns:
-        Values by option: those that had an effect on what was learned, as they were.
+        Values by option, only those that affected the trained weights.
     """
     values = json.loads(text)
     gone = {

@@ -1,7 +1,7 @@
 """One run, from decoded pictures to its folder.
 
-Knows: the order of things: network, epochs, report. Does not know: which run folder
-(:mod:`kerascnn.training.train`), the loop over epochs, how progress is shown.
+Knows: the order of the steps: network, epochs, report. Does not know: which run folder
+(:mod:`kerascnn.training.train`), the loop over epochs, how progress is displayed.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ def train_on(
     data: PreparedData | None,
     deadline: Deadline | None = None,
 ) -> None:
-    """Train on pictures that are decoded, and write the run folder.
+    """Train a network on decoded pictures, and write the run folder.
 
     Args:
         config: Configuration of the run.
         run: Its folder.
-        checkpoint: Where it goes on; None: from the beginning.
+        checkpoint: Checkpoint to resume from; None: start from the beginning.
         progress: Callback for progress.
-        network: The row of the network that the configuration names; None: looked up.
-        data: Its data; None: they are decoded when the devices are known to be there.
-        deadline: When the run has to be over; None: whenever it is done.
+        network: Row of the configuration's network; None: looked up.
+        data: Data of the run; None: decoded once the devices are known to exist.
+        deadline: Deadline of the run; None: no limit.
     """
     asked = config
     with sharing(config.device, config.devices):
@@ -100,7 +100,7 @@ def _opened(
     network: Network | None = None,
     data: PreparedData | None = None,
 ) -> tuple[TrainConfig, str, Feed, StartingNetwork]:
-    """Assemble data and network, and settle what was left to ``auto`` or to advice."""
+    """Assemble data and network, and resolve what was left to ``auto`` or to advice."""
     start_deterministically(config.seed, config.deterministic)
     asked = config
     config, device, feed, start = assemble(config, progress, network, data)
@@ -112,8 +112,8 @@ def _opened(
     settled = _advised(config, asked, feed, start, progress)
     if settled.weights == config.weights:
         return settled, device, feed, start
-    # Not to be transferred: all begins again as if no weights had been named, pictures included,
-    # which are resized as the weights want them.
+    # Advised against transfer: start again as if no weights had been named, pictures included,
+    # whose resize rule depends on the weights.
     del feed, start, data
     return _opened(settled, progress)
 
@@ -121,8 +121,8 @@ def _opened(
 def _advised(
     config: TrainConfig, asked: TrainConfig, feed: Feed, start: StartingNetwork, progress: Callback
 ) -> TrainConfig:
-    """Ask for advice; what is decided stands in config.json."""
-    # Here, because few runs need it.
+    """Apply the advice, which is recorded in ``config.json``."""
+    # Imported here, because few runs need it.
     from kerascnn.training.advising.advise import (
         FEW_VALIDATION,
         advise_on,
@@ -132,7 +132,7 @@ def _advised(
     )
 
     if asked.model == AUTO and not start.fresh_head:
-        return replace(config, trainable="all")  # a classifier of these classes, to go on with
+        return replace(config, trainable="all")  # it is a classifier of these classes already
     if asked.model == AUTO:
         return apply_advice_for_network(config, asked, feed, start, progress)
     advice = advise_on(config, feed, start, progress)

@@ -1,6 +1,6 @@
-"""The phases of a training run: which blocks learn, for how long, how fast.
+"""The phases of a training run: which blocks are trained, for how long, at which rate.
 
-Knows: ``SCOPE:EPOCHS[:RATE]`` and what follows when it is left out. Does not know Keras.
+Knows: ``SCOPE:EPOCHS[:RATE]`` and its defaults. Does not know: Keras.
 """
 
 from __future__ import annotations
@@ -15,24 +15,25 @@ from kerascnn.training.callbacks import EpochRecord
 from kerascnn.training.networks import Network, find_network
 
 DEEPER = 0.1
-"""Of ``learning_rate``: what the second and later phases take when they name none. Their
-blocks hold weights that are worth keeping, and the head has calmed down."""
+"""Factor on ``learning_rate`` in the second and later phases, unless they name a rate. Their blocks
+hold weights that are worth keeping, and the head has been trained."""
 
 SGD_TIMES = 10
-"""What SGD takes of a network's own learning rate, which was found for AdamW."""
+"""Factor on a network's own learning rate for SGD; it was found for AdamW."""
 
 BASELINE = "cnn"
-"""What ``model`` ``auto`` stands for until the data are known, and with small pictures."""
+"""Network of ``model`` ``auto`` until the data is known, and for small pictures."""
 
 FIT_HEAD = "head:fit"
-"""The phase in which the head is not trained but fitted, by regularized logistic regression."""
+"""Phase in which the head is fitted by regularized logistic regression instead of trained."""
 
 MOST_TO_FIT, MOST_CLASSES_TO_FIT, MOST_ANSWERS_TO_FIT = 20_000, 100, 200_000
-"""Pictures, classes, and the product of the two: what a head is fitted to in at most 20 s of
-processor time and 1 GB, by its 1,280 features. A head of more is trained as well by steps."""
+"""Maximum numbers of pictures and classes, and of their product, with which a head is fitted: at
+most 20 s of processor time and 1 GB, with 1,280 features. With more, training it in steps is as
+good."""
 
 LEAST_EPOCHS = 10
-"""What ``epochs`` ``auto`` gives at least, and what it stands for until the data are known."""
+"""Minimum of ``epochs`` ``auto``, and its value until the data is known."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,8 @@ class Phase:
 
     Attributes:
         scope: Blocks to train; see :func:`kerascnn.training.networks.blocks.set_trainable`.
-        epochs: Passes over the training pictures; 1 where the head is fitted.
-        learning_rate: The highest, after a warm-up of its own; 0 where the head is fitted.
+        epochs: Passes over the training pictures; 1 if the head is fitted.
+        learning_rate: Peak learning rate, after a warm-up of its own; 0 if the head is fitted.
     """
 
     scope: str
@@ -55,12 +56,12 @@ class Phase:
         return self.learning_rate == 0
 
     def written(self, epochs: int) -> str:
-        """Write it as it stands in a configuration, with other epochs unless the head is fitted."""
+        """Return the phase as in a configuration, with other epochs unless the head is fitted."""
         return FIT_HEAD if self.is_fit else f"{self.scope}:{epochs}:{self.learning_rate!r}"
 
 
 class Options(Protocol):
-    """The options that phases follow from, as :class:`kerascnn.training.TrainConfig` has them."""
+    """The options that determine the phases, as in :class:`kerascnn.training.TrainConfig`."""
 
     @property
     def model(self) -> str:
@@ -76,11 +77,11 @@ class Options(Protocol):
 
     @property
     def phase(self) -> Sequence[str]:
-        """``SCOPE:EPOCHS[:RATE]`` or ``head:fit``, one a phase."""
+        """``SCOPE:EPOCHS[:RATE]`` or ``head:fit`` for each phase."""
 
     @property
     def learning_rate(self) -> float | None:
-        """The highest; None: the network's own."""
+        """Peak learning rate; None: the network's own."""
 
     @property
     def optimizer(self) -> str:
@@ -91,11 +92,11 @@ def phases(config: Options, network: Network | None = None) -> tuple[Phase, ...]
     """List the phases of a run.
 
     Args:
-        config: ``phase``, or else ``trainable`` and ``epochs``.
-        network: The row of its network; None: looked up.
+        config: Configuration, of which ``phase``, or else ``trainable`` and ``epochs`` are used.
+        network: Row of its network; None: looked up.
 
     Raises:
-        ConfigError: A phase that is not ``SCOPE:EPOCHS``, ``SCOPE:EPOCHS:RATE`` or ``head:fit``.
+        ConfigError: A phase is not ``SCOPE:EPOCHS``, ``SCOPE:EPOCHS:RATE`` or ``head:fit``.
     """
     peak = highest_rate(config, network)
     usual = [peak, *[peak * DEEPER] * len(config.phase)]
@@ -106,7 +107,7 @@ def phases(config: Options, network: Network | None = None) -> tuple[Phase, ...]
 
 
 def lengths(config: Options) -> tuple[tuple[str, int, float | None], ...]:
-    """List the scope, the epochs and the rate (if it names one) of each phase of a run."""
+    """List the scope, epochs and learning rate (None: not given) of each phase of a run."""
     if config.phase:
         return parse_phases(config.phase)
     epochs = LEAST_EPOCHS if isinstance(config.epochs, str) else config.epochs
@@ -114,7 +115,7 @@ def lengths(config: Options) -> tuple[tuple[str, int, float | None], ...]:
 
 
 def highest_rate(config: Options, network: Network | None = None) -> float:
-    """Return the learning rate that was asked for, or the network's own."""
+    """Return the given peak learning rate, or the network's own."""
     if config.learning_rate is not None:
         return config.learning_rate
     times = SGD_TIMES if config.optimizer == "sgd" else 1
@@ -128,17 +129,17 @@ def total_epochs(config: Options) -> int:
 
 
 def validation_rank(record: EpochRecord) -> tuple[float, float]:
-    """Order epochs: by validation accuracy, and among equals by validation loss."""
+    """Return a sort key of epochs: by validation accuracy, then by validation loss."""
     return record.val_accuracy, -record.val_loss
 
 
 def out_of_patience(history: Sequence[EpochRecord], done: int, patience: int | None) -> bool:
-    """Return whether nothing has got better for ``patience`` epochs of this phase.
+    """Return whether there was no improvement for ``patience`` epochs of this phase.
 
     Args:
         history: The epochs so far, at least one.
-        done: How many of them belong to this phase: each phase has its own patience.
-        patience: In epochs; None: without end.
+        done: Number of them in this phase: each phase has its own patience.
+        patience: Number of epochs; None: unlimited.
     """
     if patience is None:
         return False
@@ -149,13 +150,13 @@ def out_of_patience(history: Sequence[EpochRecord], done: int, patience: int | N
 def phase_ends(
     phases: Sequence[Phase], history: Sequence[EpochRecord], patience: int | None
 ) -> Iterator[tuple[Phase, int, int]]:
-    """Find the epochs that each phase took, from what was recorded.
+    """Find the epochs of each phase, from the recorded history.
 
     Yields:
-        Phases that were begun, with their first and last epoch, from 1.
+        Phases that have begun, with their first and last epoch, from 1.
     """
     last = 0
-    # The best epoch up to each: to look for it anew would take minutes for 100,000 epochs.
+    # The best epoch up to each: searching again each time would take minutes for 100,000 epochs.
     best = list(accumulate(history, _better))
     for phase in phases:
         first, done = last + 1, 0
@@ -172,27 +173,27 @@ def _better(one: EpochRecord, two: EpochRecord) -> EpochRecord:
 
 
 def fits_head(pictures: int, classes: int) -> bool:
-    """Return whether a head for so many training pictures and classes can be fitted."""
+    """Return whether a head can be fitted with so many training pictures and classes."""
     few = pictures <= MOST_TO_FIT and classes <= MOST_CLASSES_TO_FIT
     return few and pictures * classes <= MOST_ANSWERS_TO_FIT
 
 
 def head_phase(pictures: int, classes: int, epochs: int = LEAST_EPOCHS) -> str:
-    """Return the phase of the head alone: fitted, or trained where there are too many pictures."""
+    """Return the phase of the head alone: fitted, or trained if there are too many pictures."""
     return FIT_HEAD if fits_head(pictures, classes) else f"head:{epochs}"
 
 
 def parse_phases(texts: Sequence[str]) -> tuple[tuple[str, int, float | None], ...]:
-    """Read phases as they are written on a command line.
+    """Parse phases as written on a command line.
 
     Args:
         texts: ``SCOPE:EPOCHS``, ``SCOPE:EPOCHS:RATE`` or ``head:fit``.
 
     Returns:
-        Scope, epochs and rate (None: not named; 0: the head is fitted) of each.
+        Scope, epochs and learning rate (None: not given; 0: the head is fitted) of each.
 
     Raises:
-        ConfigError: A text of another form.
+        ConfigError: A text has another form.
     """
     return tuple(_parse(text) for text in texts)
 

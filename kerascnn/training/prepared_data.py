@@ -1,7 +1,7 @@
-"""The data of a run, decoded and resized, and what is chosen by them.
+"""The decoded and resized data of a run, and the options that depend on it.
 
-Knows: the order in which data, network and changes of pictures settle one another. Does not import
-Keras, whose memory would add to that of the pictures that are being decoded.
+Knows: the order in which data, network and augmentation determine one another. Does not import
+Keras, whose memory would add to that of the pictures being decoded.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ class PreparedData:
     """The data of a run.
 
     Attributes:
-        config: Its configuration, with a network and changes of pictures in the place of ``auto``.
-        network: The row of its network.
-        feed: Its pictures.
+        config: Configuration, with network and augmentation chosen.
+        network: Row of its network.
+        feed: Pictures of the run.
     """
 
     config: TrainConfig
@@ -35,17 +35,17 @@ class PreparedData:
 def prepare_data(
     config: TrainConfig, progress: Callback, network: Network | None = None
 ) -> PreparedData:
-    """Load and decode the data of a run, and choose by them what is left to ``auto``.
+    """Load and decode the data of a run, and resolve the options that depend on it.
 
     Args:
         config: Configuration of the run.
         progress: Callback for progress.
-        network: The row of the network that it names, which can take its weights; None: looked up.
+        network: Row of the configuration's network, which can take its weights; None: looked up.
 
     Raises:
-        ConfigError: A network that cannot be had.
+        ConfigError: The network is not available.
         DataError: No usable data.
-        ModelFileError: Weights that cannot be used.
+        ModelFileError: The weights cannot be used.
     """
     dataset = run_dataset(config)
     config = choose_network(config, dataset, progress)

@@ -1,7 +1,7 @@
 """Recipes: values of options that were found together, on validation pictures.
 
-Knows: which options a recipe sets. Does not know Keras, nor how an option is applied: a recipe is
-no more than its values, and those stand in ``config.json``.
+Knows: which options a recipe sets. Does not know: Keras, how an option is applied; a recipe is no
+more than its values, which are stored in ``config.json``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from kerascnn.training.phases import BASELINE
 RecipeName = Literal["best"]
 RECIPES: tuple[RecipeName, ...] = get_args(RecipeName)
 
-# What was tried, and where the values come from: docs/experiments.md, 2026-11-27.
+# Origin of the values, and what else was tried: docs/experiments.md, 2026-11-27.
 _BEST: Mapping[str, Any] = {
     "model": BASELINE,
     "epochs": 60,
@@ -40,16 +40,16 @@ def recipe_config(recipe: RecipeName, **options: Any) -> TrainConfig:
         The configuration, with every value set explicitly.
 
     Raises:
-        ConfigError: No such recipe, or an option that does not fit.
+        ConfigError: There is no such recipe, or an option does not fit.
     """
     return TrainConfig(**{**recipe_values(recipe), **options})
 
 
 def recipe_values(recipe: str) -> dict[str, Any]:
-    """List what a recipe sets.
+    """Return the options that a recipe sets.
 
     Raises:
-        ConfigError: No such recipe.
+        ConfigError: There is no such recipe.
     """
     if recipe not in RECIPES:
         raise ConfigError(f"recipe is {recipe!r}; expected one of {', '.join(RECIPES)}.")

@@ -1,6 +1,6 @@
-"""What is trained on what: a device, the data of a run, decoded and resized, and a network.
+"""The parts of a run: device, data, decoded and resized, and network.
 
-Knows: where each comes from, and what has to fit. Does not know: what is done with them.
+Knows: where each comes from, and what has to match. Does not know: what is done with them.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ def assemble(
     """Assemble a run: the device, the data and the network.
 
     Returns:
-        The configuration with a network and changes of pictures in the place of ``auto``, the
-        device's name, the feed and the network, still float32 and with everything trainable.
+        The configuration with network and augmentation chosen, the device's name, the feed and the
+        network, still in float32 and with everything trainable.
 
     Raises:
-        ConfigError: A device, a network or a size that cannot be had or does not fit.
-        DataError: No usable data, or other data than that of the other processes.
-        ModelFileError: Weights that cannot be used.
+        ConfigError: The device, the network or the size is not available or does not fit.
+        DataError: There is no usable data, or other data than in the other processes.
+        ModelFileError: The weights cannot be used.
     """
     device = choose_device(config.device)
     data = data or prepare_data(config, progress, network)
@@ -53,10 +53,10 @@ def assemble(
 
 
 def check_scopes(config: TrainConfig, start: StartingNetwork) -> None:
-    """Refuse a scope that matches no block, before anything is trained or written.
+    """Check that every scope matches a block, before anything is trained or written.
 
     Raises:
-        ConfigError: A block that is not there.
+        ConfigError: A scope names a block that does not exist.
     """
     scopes = [scope for scope, _, _ in lengths(config)]
     learned = {name for scope in scopes for name in set_trainable(start.core, scope)}

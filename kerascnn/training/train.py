@@ -1,7 +1,8 @@
 """Training: from a configuration to a run folder.
 
 Knows: which folder, which processes, and that the pictures are decoded before Keras is imported.
-Does not know: how a network learns (:mod:`kerascnn.training.one_run`), how progress is shown.
+Does not know: how a network is trained (:mod:`kerascnn.training.one_run`), how progress is
+displayed.
 """
 
 from __future__ import annotations
@@ -43,27 +44,27 @@ def fit(
     """Train a classifier.
 
     Args:
-        config: What to do.
-        progress: Callback for progress; None: shown as the command line shows it, on standard
-            error or in the notebook. ``Callback()`` shows nothing.
-        resume: Continue the run in ``config.out`` from its latest checkpoint; if there is none,
-            start one.
-        cluster: The processes that train together, this one included; None: those that JAX was
+        config: Configuration of the run.
+        progress: Callback for progress; None: display on standard error or in the notebook, as the
+            command line does. ``Callback()`` shows nothing.
+        resume: Whether to continue the run in ``config.out`` from its latest checkpoint; if there
+            is none, one is started.
+        cluster: The processes that train together, including this one; None: those that JAX was
             initialized for, else this one alone. Only rank 0 writes the run folder.
-        overwrite: Replace a run in ``config.out``, once the data and the network of the new one
-            are ready.
+        overwrite: Whether to replace a run in ``config.out``, once the data and the network of the
+            new one are ready.
 
     Returns:
-        The run folder, with the network of the epoch that ``keep`` says: the best (highest
+        The run folder, with the network of the epoch chosen by ``keep``: the best (highest
         validation accuracy, then lowest validation loss), or the newest that is as good.
 
     Raises:
         BusyError: Another process is writing to the run folder.
         ConfigError: An option is invalid or differs from those of the resumed run, the run folder
             exists already, or both ``resume`` and ``overwrite`` are given.
-        DataError: No usable data, or other data than that of the resumed run.
+        DataError: There is no usable data, or other data than that of the resumed run.
         TrainingError: The loss is not finite; the best epoch so far is kept.
-        KeyboardInterrupt: Stopped by the user; the run so far is kept.
+        KeyboardInterrupt: Interrupted by the user; the run so far is kept.
     """
     expect_config(config)
     if resume and overwrite:
@@ -91,7 +92,7 @@ def _fit(
         checkpoint = None
         if resume:
             if run.config_path.exists():
-                deadline = None  # its epochs have been chosen
+                deadline = None  # its epochs are already chosen
             config = with_stored_values(run, config)
             checkpoint = _earlier(run, config)
             config = run.located(config)
@@ -112,9 +113,9 @@ def _train(
     network: Network | None,
     deadline: Deadline | None = None,
 ) -> None:
-    """Decode the pictures, then import Keras: what one of them needs, the other need not have."""
+    """Decode the pictures, then import Keras: their memory is not needed at the same time."""
     data = None
-    # What may be missing is told before the pictures are decoded.
+    # Missing devices are reported before the pictures are decoded.
     if config.device != "gpu" and config.devices == "1":
         data = prepare_data(config, progress, network)
     if not is_imported():

@@ -1,8 +1,8 @@
-"""How deep to fine-tune, decided from the data.
+"""Advice on how deep to fine-tune, based on the data.
 
-Knows: how many pictures are looked at. What is measured stands in :mod:`.measurement`, what follows
-from it in :mod:`.decision`, which has no Keras in it.
+Knows: how many pictures are used. The measurements are in :mod:`.measurement`, the decision in
+:mod:`.decision`, which does not use Keras.
 """
 
 SAMPLE = 1500
-"""Pictures that are looked at, at most: more change the scores by less than seeds do."""
+"""Maximum number of pictures that are used: more change the scores by less than seeds do."""

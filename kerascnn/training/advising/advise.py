@@ -1,7 +1,7 @@
 """Advice for a data set and a backbone.
 
-Knows: the way from a configuration to advice, what cannot be advised on, and the command to type.
-Does not know how facts are measured or weighed.
+Knows: the steps from a configuration to advice, what cannot be advised on, and the command to type.
+Does not know: how facts are measured or weighed.
 """
 
 from __future__ import annotations
@@ -46,16 +46,17 @@ def advise(config: TrainConfig, progress: Callback | None = None) -> Advice:
     once as they are and once mirrored; nothing is trained, and only the cache is written.
 
     Args:
-        config: ``data``, ``model``, ``weights`` and the options for resizing are used.
+        config: Configuration, of which ``data``, ``model``, ``weights`` and the options for
+            resizing are used.
         progress: Callback for progress.
 
     Returns:
         The advice, with the facts that it follows from.
 
     Raises:
-        ConfigError: No such network, or a size that does not fit.
-        DataError: One class, or a class with fewer than two pictures.
-        ModelFileError: Weights that cannot be used.
+        ConfigError: There is no such network, or the size does not fit.
+        DataError: There is only one class, or a class with fewer than two pictures.
+        ModelFileError: The weights cannot be used.
     """
     expect_config(config)
     progress = progress or Callback()
@@ -78,7 +79,7 @@ def advise_on(
     """Advise on a loaded network and data of :func:`kerascnn.training.data.feed.prepare`.
 
     Raises:
-        DataError: One class, or a class with fewer than two pictures.
+        DataError: There is only one class, or a class with fewer than two pictures.
     """
     classes = feed.dataset.classes
     counts = np.bincount(feed.train.labels, minlength=len(classes))
@@ -96,10 +97,10 @@ def advise_on(
 
 
 def sample(pack: Pack, most: int, seed: int) -> np.ndarray:
-    """Choose pictures, at least two of every class where it has them.
+    """Choose pictures, at least two of every class if it has them.
 
     Returns:
-        Their places, in order, int64 ``[pictures]``.
+        Their indices, in order, int64 ``[pictures]``.
     """
     order = np.random.default_rng(seed).permutation(len(pack))
     if len(pack) <= most:
@@ -111,12 +112,12 @@ def sample(pack: Pack, most: int, seed: int) -> np.ndarray:
 
 
 def too_few_to_judge(asked: TrainConfig, feed: Feed) -> bool:
-    """Return whether validation pictures are too few to tell what going deeper is worth.
+    """Return whether validation pictures are too few to show whether deeper fine-tuning helps.
 
-    Then a fitted head alone is the safer choice, as docs/experiments.md measures.
+    Then a fitted head alone is the safer choice, as docs/experiments.md shows.
 
     Args:
-        asked: The configuration as the user left it; whoever names the epochs gets them.
+        asked: The user's configuration; if it sets the epochs, the answer is False.
         feed: Its data.
     """
     return asked.epochs == AUTO and len(feed.val) < FEW_TO_CHOOSE_BY
@@ -126,8 +127,8 @@ def apply_advice(config: TrainConfig, advice: Advice) -> TrainConfig:
     """Replace ``trainable`` ``auto`` by the advice.
 
     Returns:
-        The configuration with scope and phases written out, and without weights where they are
-        advised against; epochs stay those of the user.
+        The configuration with scope and phases set, and without weights if they are advised
+        against; epochs stay those of the user.
     """
     if advice.depth == "scratch":
         return replace(config, trainable=advice.scope, weights="none")
@@ -139,11 +140,11 @@ def apply_advice(config: TrainConfig, advice: Advice) -> TrainConfig:
 def apply_advice_for_network(
     config: TrainConfig, asked: TrainConfig, feed: Feed, start: StartingNetwork, progress: Callback
 ) -> TrainConfig:
-    """Decide how deep the backbone that ``model`` ``auto`` chose shall learn, and for how long.
+    """Choose the phases of the backbone that ``model`` ``auto`` chose.
 
     Returns:
-        The configuration with phases written out; or the small network from random weights,
-        where the features of ImageNet weights tell less than the pixels do.
+        The configuration with phases set; or with the small network from random weights, if
+        ImageNet features are less informative than the pixels.
     """
     rate = DEEPER * highest_rate(config, start.network)
     epochs, classes = lengths(config)[0][1], len(feed.dataset.classes)
@@ -151,7 +152,7 @@ def apply_advice_for_network(
         depth = advise_on(config, feed, start, progress).depth
         reason: str = sentence("as `kerascnn advise` reasons")
     except DataError as error:
-        # One picture a class is enough for the head, and too little to learn more from.
+        # One picture per class is enough for the head, and too little to train more.
         depth, reason = "head", translated(str(error))
     if depth == "scratch" and config.weights == "imagenet":
         chosen = from_scratch(asked, feed.dataset)
@@ -170,7 +171,7 @@ def apply_advice_for_network(
 
 
 def command(config: TrainConfig, advice: Advice) -> str:
-    """Write the command that follows advice."""
+    """Return the command that follows the advice."""
     words = ["kerascnn", "train", config.data, "--model", config.model]
     if advice.depth != "scratch" and config.weights != "none":
         words += ["--weights", config.weights]

@@ -1,7 +1,7 @@
-"""From facts to advice: a pure function.
+"""The decision from facts to advice: a pure function.
 
-Knows: thresholds and where they come from, and how reasons are worded. Does not know Keras, nor
-how facts are measured.
+Knows: thresholds and where they come from, and how reasons are worded. Does not know: Keras, how
+facts are measured.
 """
 
 from __future__ import annotations
@@ -16,19 +16,20 @@ from kerascnn.training.advising.facts import Facts
 from kerascnn.training.phases import head_phase
 
 Depth = Literal["head", "all", "scratch"]
-"""The head alone, the head and then everything, or everything from nothing."""
+"""The head alone, the head and then the whole network, or the whole network from random weights."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The numbers that decide.
+    """The thresholds of the decision.
 
     Attributes:
-        similar: :attr:`.Facts.similarity` below which the backbone is unlike the data.
-        useless: :attr:`.Facts.gain` below which a backbone that is unlike the data is left alone,
-            if there are not few pictures.
-        few: Pictures a class below which only the head learns, if the backbone helps.
-        helpful: :attr:`.Facts.gain` from which on it helps.
+        similar: :attr:`.Facts.similarity` below which the data differs from what the backbone was
+            trained on.
+        useless: :attr:`.Facts.gain` below which such a backbone is not used, unless pictures are
+            few.
+        few: Pictures per class below which only the head is trained, if the backbone helps.
+        helpful: :attr:`.Facts.gain` from which on the backbone helps.
     """
 
     similar: float
@@ -38,19 +39,20 @@ class Limits:
 
 
 LIMITS = Limits(similar=-0.01, useless=0.0, few=10.0, helpful=0.15)
-"""Fitted on the fit half of the tasks of ``scripts/bench_advise``; see docs/advise.md."""
+"""Thresholds, fitted on the fit half of the tasks of ``scripts/bench_advise``; see
+docs/advise.md."""
 
 BETTER = 0.087
 SPREAD = 0.162
-"""Of the accuracy on test pictures against the best probe, on the fit half: the median, and what
-nine in ten stay within, as a standard deviation."""
+"""Test accuracy relative to the best probe, on the fit half: the median gain as a share of the
+probe's error, and the spread that contains nine in ten, as a standard deviation."""
 
 DEEPER = 0.3
-"""Of the network's learning rate: what scopes beyond the head learn at, after the head's phase.
-Found on tasks outside the table; see ``scripts/bench_advise``."""
+"""Factor on the network's learning rate for scopes beyond the head, after the head's phase. Found
+on tasks outside the table; see ``scripts/bench_advise``."""
 
 BATCH = 32
-"""Pictures a step: what the tasks were trained with."""
+"""Pictures per step with which the tasks were trained."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,10 @@ class Advice:
 
     Attributes:
         depth: ``head``, ``all``, or ``scratch``.
-        scope: What ``--trainable`` takes.
-        phases: What ``--phase`` takes, in order.
+        scope: Value of ``--trainable``.
+        phases: Values of ``--phase``, in order.
         learning_rate: Peak learning rate of the last phase.
-        augment: What ``--augment`` takes.
+        augment: Value of ``--augment``.
         expected_top1: Lower and upper bound of the accuracy, 0 to 1; about nine in ten tasks end
             within them.
         quadrant: Size and similarity of the data, e.g. ``("small", "similar")``; ``unknown`` if
@@ -84,12 +86,12 @@ class Advice:
     facts: Facts
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what JSON can hold."""
+        """Return the advice as plain values for JSON."""
         return {**asdict(self), "expected_top1": list(self.expected_top1)}
 
 
 def depth_for(facts: Facts, limits: Limits = LIMITS) -> Depth:
-    """Decide how much of a network shall learn."""
+    """Decide how much of a network to train."""
     if not facts.pretrained:
         return "scratch"
     few = facts.per_class < limits.few
@@ -99,7 +101,7 @@ def depth_for(facts: Facts, limits: Limits = LIMITS) -> Depth:
 
 
 def advise_from(facts: Facts, rate: float) -> Advice:
-    """Turn facts into advice."""
+    """Derive advice from facts and the network's learning rate."""
     depth = depth_for(facts)
     epochs = epochs_for(facts.pictures)
     head = head_phase(facts.pictures, len(facts.counts), epochs)
@@ -131,34 +133,34 @@ def _interval(share: float, facts: Facts) -> Interval:
 
 
 def _inseparable(facts: Facts) -> bool:
-    """Whether no stage tells the classes apart much better than naming the largest."""
+    """Return whether no stage separates the classes much better than naming the largest."""
     return _interval(facts.best.probe, facts).high < facts.chance + 0.1
 
 
 def scope_of(depth: Depth) -> str:
-    """Name the blocks that a depth lets learn."""
+    """Return the scope of a depth."""
     return "head" if depth == "head" else "all"
 
 
 def phases_for(depth: Depth, head: str, epochs: int, rate: float) -> tuple[str, ...]:
-    """Plan the phases: a new head first, alone; it would spoil what is below it."""
+    """Plan the phases: a new head is trained alone first, to protect the layers below."""
     if depth == "scratch":
         return (f"all:{epochs}",)
     return (head,) if depth == "head" else (head, f"all:{epochs}:{rate:.3g}")
 
 
 def epochs_for(pictures: int) -> int:
-    """Return the epochs, from 5, that make as many steps as the tasks were trained for."""
+    """Return the number of epochs, at least 5, for as many steps as the tasks were trained."""
     steps = 160 if pictures <= 300 else 320 if pictures <= 1500 else 480
     return max(5, round(steps / max(1, pictures // BATCH)))
 
 
 def expected(facts: Facts) -> tuple[float, float]:
-    """Bound the accuracy that training will reach.
+    """Estimate bounds of the accuracy that training will reach.
 
     Returns:
-        The ends of an interval, 0 to 1: the probe's own uncertainty, and how far training was
-        from the probe in ``scripts/bench_advise``.
+        Lower and upper bound, 0 to 1: from the probe's own uncertainty, and from how far training
+        was from the probe in ``scripts/bench_advise``.
     """
     best = max(facts.best.probe, facts.pixels)
     measured = _interval(best, facts)

@@ -1,6 +1,6 @@
-"""One forward pass over some pictures, looked at after every stage of a backbone.
+"""The measurement of a backbone's features after every stage, in one forward pass.
 
-Knows: where a stage ends, and pooling. Does not know what follows from it.
+Knows: where a stage ends, and pooling. Does not know: what follows from it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from kerascnn.training.networks.from_pixels import Normalize, uniform_batches
 from kerascnn.training.trainer.feature_svd import decompose
 
 FEATURES = 512
-"""Of a stage: its maps are averaged over 4 x 4, 2 x 2 or 1 x 1 parts, as many as stay below."""
+"""Maximum number of features of a stage: its maps are averaged over a grid of 4 x 4, 2 x 2 or 1 x
+1."""
 
 PIXELS = 8
 """Height and width to which pictures are averaged for the probe without a network."""
@@ -36,8 +37,8 @@ class StageExtractor:
     """A backbone with an output for every stage.
 
     Attributes:
-        model: From uint8 pictures to a list of float32 ``[pictures, features]``.
-        stages: Their names, in order.
+        model: Model from uint8 pictures to a list of float32 ``[pictures, features]``.
+        stages: Names of the stages, in order.
     """
 
     model: keras.Model
@@ -54,11 +55,11 @@ def measure(
     """Run pictures and their mirror images through a backbone, once each.
 
     Args:
-        observer: StageExtractor from :func:`observe`.
+        observer: Backbone from :func:`open_extractor`.
         pictures: uint8 ``[pictures, size, size, 3]``, RGB.
         labels: int64 ``[pictures]``, of at least two classes.
         counts: Training pictures of each class, of which these may be a sample.
-        progress: Called with the number of pictures done, and of all.
+        progress: Called with the number of pictures done and the total.
     """
     total, classes = 2 * len(pictures), len(counts)
     seen = _outputs(observer, pictures, lambda done: progress(done, total))
@@ -82,22 +83,22 @@ def measure(
 
 
 def open_extractor(core: keras.Model, normalization: Normalization) -> StageExtractor:
-    """Open a backbone to be looked into.
+    """Make a backbone with an output for every stage.
 
     Args:
-        core: From normalized pixels to logits, as
+        core: Network from normalized pixels to logits, as
             :func:`kerascnn.training.weights.start.start_network` makes it; its head does not
             matter. Its weights are shared, not copied.
-        normalization: What its weights expect.
+        normalization: Normalization that its weights expect.
     """
     by_name = {layer.name: layer for layer in flat(core)}
     ends: dict[str, Any] = {}
     for block in blocks(core)[:-1]:
         outputs = [by_name[name].output for name in block.layers]
         maps = [output for output in outputs if len(output.shape) == 4]
-        # A flattened map has no end of features; what it was before says the same.
+        # A flattened map has too many features; the map before it has the same information.
         ends[block.stage] = (maps or outputs)[-1]
-    # As a model of its own inside another, whose names cannot meet those of the network's layers.
+    # A nested model, whose names cannot collide with those of the network's layers.
     inside = keras.Model(core.inputs[0], list(ends.values()))
     image = keras.Input((*core.input_shape[1:3], 3), dtype="uint8", name="image")
     scaled = Normalize(normalization)(layers.Rescaling(1.0)(image))
@@ -107,7 +108,7 @@ def open_extractor(core: keras.Model, normalization: Normalization) -> StageExtr
 
 
 def _pooled(output: Any) -> Any:
-    """Average maps over a grid of parts, and lay all in a row."""
+    """Average feature maps over a grid, and flatten the result."""
     if len(output.shape) != 4:
         return layers.Flatten()(output)
     rows, columns, channels = output.shape[1:]
@@ -134,7 +135,7 @@ def _outputs(
 
 
 def _parts(pictures: npt.NDArray[np.float32], grid: int) -> npt.NDArray[np.float32]:
-    """Average pictures over a grid of parts: float32 ``[pictures, grid * grid * 3]``."""
+    """Average pictures over a grid: float32 ``[pictures, grid * grid * 3]``."""
     step = max(1, math.floor(pictures.shape[1] / grid))
     cut = pictures[:, : step * grid, : step * grid]
     parts = cut.reshape(len(cut), cut.shape[1] // step, step, cut.shape[2] // step, step, 3)
@@ -143,7 +144,7 @@ def _parts(pictures: npt.NDArray[np.float32], grid: int) -> npt.NDArray[np.float
 
 
 def _confused(answers: Array, labels: Array, classes: int) -> tuple[str, str, float] | None:
-    """Name the class that is most often taken for another one."""
+    """Return the class that is most often classified as another one, that class, and the share."""
     table = np.zeros((classes, classes))
     np.add.at(table, (labels, answers), 1)
     shares = table / np.maximum(table.sum(1, keepdims=True), 1)

@@ -1,7 +1,7 @@
-"""How well a linear classifier could tell classes apart by some features.
+"""Leave-one-out predictions of linear classifiers on features.
 
-Knows: scores from the literature, from one decomposition of the features. Does not know Keras,
-nor where features come from.
+Knows: ridge regression, from one decomposition of the features. Does not know: Keras, where
+features come from.
 """
 
 from __future__ import annotations
@@ -14,67 +14,70 @@ import numpy.typing as npt
 from kerascnn.training.trainer.feature_svd import FeatureSVD, Floats
 
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)
-"""Of the ridge probe, for each picture; the one with the smallest left-out error is taken."""
+"""L2 penalties tried by the ridge probe, per picture; the one with the smallest leave-one-out error
+is used."""
 
 
-def probe(found: FeatureSVD, labels: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.int64]:
+def probe(svd: FeatureSVD, labels: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.int64]:
     """Classify each picture by the ridge classifier that was fitted without it.
 
-    In closed form: without picture i the answer to it is ``y_i - e_i / (1 - h_i)`` (e: the residual
-    with it, h: its leverage), so no classifier is fitted twice.
+    In closed form: the prediction without picture i is ``y_i - e_i / (1 - h_i)`` (e: its residual
+    in the full fit, h: its leverage), so no classifier is fitted twice.
 
     Args:
-        found: The decomposition of the features.
+        svd: The decomposition of the features.
         labels: int64 ``[pictures]``.
         classes: Number of classes.
     """
     targets = np.eye(classes)[labels]
 
     def leave_one_out(residual: Floats, shrink: Floats) -> Floats:
-        leverage = 1 / len(labels) + found.left**2 @ shrink
+        leverage = 1 / len(labels) + svd.left**2 @ shrink
         return residual / np.maximum(1 - leverage, 1e-9)[:, None]
 
-    answers: npt.NDArray[np.int64] = (targets - _least(found, targets, leave_one_out)).argmax(1)
+    answers: npt.NDArray[np.int64] = (
+        targets - _best_residuals(svd, targets, leave_one_out)
+    ).argmax(1)
     return answers
 
 
 def probe_with_views(
-    found: FeatureSVD, labels: npt.NDArray[np.int64], classes: int
+    svd: FeatureSVD, labels: npt.NDArray[np.int64], classes: int
 ) -> npt.NDArray[np.int64]:
-    """As :func:`probe`, with a second view of every other picture to learn from.
+    """Classify as :func:`probe`, with a second view of every other picture in the fit.
 
     Args:
-        found: Of the features of all pictures, and then, in the same order, of their second views,
-            e.g. flipped.
+        svd: The decomposition of the features of all pictures, followed in the same order by
+            those of their second views, e.g. flipped.
         labels: int64 ``[pictures]``.
         classes: Number of classes.
 
     Returns:
-        The answers to the pictures themselves, int64 ``[pictures]``; each by the classifier that
-        was fitted without either view of it.
+        The predictions for the pictures themselves, int64 ``[pictures]``; each by the classifier
+        that was fitted without either view of it.
     """
     count = len(labels)
     targets = np.eye(classes)[np.concatenate([labels, labels])]
 
     def leave_one_out(residual: Floats, shrink: Floats) -> Floats:
-        leverage = 1 / (2 * count) + found.left**2 @ shrink
+        leverage = 1 / (2 * count) + svd.left**2 @ shrink
         one, other = 1 - leverage[:count], 1 - leverage[count:]
-        shared = 1 / (2 * count) + (found.left[:count] * found.left[count:]) @ shrink
+        shared = 1 / (2 * count) + (svd.left[:count] * svd.left[count:]) @ shrink
         scale = np.maximum(one * other - shared**2, 1e-9)[:, None]
         return (other[:, None] * residual[:count] + shared[:, None] * residual[count:]) / scale
 
-    left = _least(found, targets, leave_one_out)
+    left = _best_residuals(svd, targets, leave_one_out)
     answers: npt.NDArray[np.int64] = (targets[:count] - left).argmax(1)
     return answers
 
 
-def _least(
-    found: FeatureSVD, targets: Floats, leave_one_out: Callable[[Floats, Floats], Floats]
+def _best_residuals(
+    svd: FeatureSVD, targets: Floats, leave_one_out: Callable[[Floats, Floats], Floats]
 ) -> Floats:
-    """Return the left-out residuals of the penalty that makes them smallest."""
+    """Return the leave-one-out residuals of the penalty with the smallest error."""
     tried = []
     for penalty in PENALTIES:
-        shrink = found.sizes**2 / (found.sizes**2 + penalty * len(targets))
-        answers = targets.mean(0) + (found.left * shrink) @ (found.left.T @ targets)
+        shrink = svd.sizes**2 / (svd.sizes**2 + penalty * len(targets))
+        answers = targets.mean(0) + (svd.left * shrink) @ (svd.left.T @ targets)
         tried.append(leave_one_out(targets - answers, shrink))
     return min(tried, key=lambda residual: float((residual**2).mean()))

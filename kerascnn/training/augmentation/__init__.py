@@ -1,1 +1,1 @@
-"""Random changes to training pictures, made on the device inside the compiled step."""
+"""Random augmentation of training pictures, on the device inside the compiled step."""

@@ -1,7 +1,7 @@
-"""What changes the pictures of a batch before the network's own layers do: crops, then mixing.
+"""Batch augmentation before the network's own layers: random crops, then mixing.
 
 Knows: what is drawn on the host for each batch, and in which order it is applied inside the
-compiled step. Does not know how anything is drawn, nor augmentation, which is Keras' layers.
+compiled step. Does not know: how anything is drawn, the presets, which are Keras layers.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from kerascnn.training.config import TrainConfig
 
 
 class Draws(NamedTuple):
-    """What was drawn for some batches.
+    """Random draws for some batches.
 
     Attributes:
-        boxes: Boxes of each picture, float32 ``[batches, pictures, 4]``; None: pictures stay whole.
-        recipes: How each batch is mixed, float32 ``[batches, 6]``; None: not at all.
+        boxes: Crop box of each picture, float32 ``[batches, pictures, 4]``; None: no crops.
+        recipes: Mixing of each batch, float32 ``[batches, 6]``; None: no mixing.
     """
 
     boxes: Boxes | None = None
@@ -33,22 +33,22 @@ class Draws(NamedTuple):
         return Draws(*(None if part is None else do(part) for part in self))
 
     def at(self, step: Any) -> Draws:
-        """Return one batch's part, without the first axis."""
+        """Return the draws of one batch, without the first axis."""
         return self.each(lambda part: part[step])
 
     def rows(self, start: int, count: int) -> Draws:
-        """Return as many batches from ``start`` on; what is missing at the end is made up."""
+        """Return ``count`` batches from ``start`` on, padded at the end with repeated rows."""
         return self.each(lambda part: np.resize(part[start:], (count, *part.shape[1:])))
 
 
 @dataclass(frozen=True)
 class BatchAugmentation:
-    """How pictures are changed.
+    """Batch augmentation of a run.
 
     Attributes:
         size: Size of the network's input, in pixels.
-        least: The smallest share of a picture that a crop takes; 0: no crops.
-        mixing: Mixing of the batches; None: they stay apart.
+        least: Minimum share of a picture's area in a crop; 0: no crops.
+        mixing: Mixing of batches; None: no mixing.
     """
 
     size: int
@@ -56,10 +56,10 @@ class BatchAugmentation:
     mixing: BatchMixing | None = None
 
     def draw(self, batches: int, pictures: int, seed: int, epoch: int) -> Draws:
-        """Draw all of an epoch; epochs count from 1.
+        """Draw everything for an epoch; epochs count from 1.
 
         Returns:
-            What :func:`changed` takes, one batch after another.
+            Draws for :func:`changed`, one batch after another.
         """
         boxes = draw_boxes(batches, pictures, self.least, seed, epoch) if self.least else None
         recipes = self.mixing.draw(batches, self.size, seed, epoch) if self.mixing else None
@@ -67,7 +67,7 @@ class BatchAugmentation:
 
 
 def batch_augmentation_of(config: TrainConfig, size: int) -> BatchAugmentation | None:
-    """Return how a run crops and mixes its pictures."""
+    """Return the crops and mixing of a run; None: neither."""
     mixing = mixing_of(config.mixup, config.cutmix)
     return (
         BatchAugmentation(size, config.random_crop, mixing)
@@ -77,7 +77,7 @@ def batch_augmentation_of(config: TrainConfig, size: int) -> BatchAugmentation |
 
 
 def changed(pictures: Any, draws: Draws, size: int) -> tuple[Any, Any | None]:
-    """Change the pictures of a batch, inside the compiled step.
+    """Crop and mix the pictures of a batch, inside the compiled step.
 
     Args:
         pictures: uint8 ``[batch, side, side, 3]``.
@@ -85,8 +85,8 @@ def changed(pictures: Any, draws: Draws, size: int) -> tuple[Any, Any | None]:
         size: Size of the network's input, in pixels.
 
     Returns:
-        The pictures, uint8 ``[batch, size, size, 3]``, and the share of each one's own label;
-        None: there is no other.
+        The pictures, uint8 ``[batch, size, size, 3]``, and the weight of each one's own label;
+        None: they are not mixed.
     """
     if draws.boxes is not None:
         pictures = crop(pictures, draws.boxes, size)

@@ -1,9 +1,9 @@
-"""Flips and shifts by whole pixels: pictures whose pixels only change their places.
+"""Flips and shifts by whole pixels, which only move pixels.
 
-Knows: where each pixel comes from. Does not know the presets.
+Knows: where each pixel comes from. Does not know: the presets.
 
-Keras' RandomFlip and RandomTranslation draw the same numbers and give the same bits, so that runs
-of earlier versions resume exactly. On a CPU they take six times as long, on JAX twenty.
+Keras' RandomFlip and RandomTranslation draw the same numbers and return the same bits, so runs of
+earlier versions resume exactly. On a CPU they take six times as long, on JAX twenty.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from keras.random import SeedGenerator
 
 
 class FlipAndShift(layers.Layer):  # type: ignore[misc] # Keras has no types
-    """Flips every other picture left to right, then shifts each, filled with zeros.
+    """Flips pictures left to right with probability 0.5, then shifts each, filled with zeros.
 
     Args:
-        share: How far at most, in each direction, as a share of the side.
+        share: Maximum shift in each direction, as a share of the side.
         seed: Seed of the shifts.
-        flip_seed: Seed of the flips; None: nothing is flipped.
+        flip_seed: Seed of the flips; None: no flips.
     """
 
     def __init__(self, share: float, seed: int, flip_seed: int | None = None) -> None:
@@ -44,13 +44,13 @@ class FlipAndShift(layers.Layer):  # type: ignore[misc] # Keras has no types
             columns = ops.where(flipped, width - 1 - columns, columns)
         rows += ops.arange(batch)[:, None] * height
         places = (rows * width)[:, :, None] + columns[:, None]
-        # One gather; what lies outside is a pixel of zeros behind the last.
+        # One gather; places outside the picture take a pixel of zeros after the last.
         outside = batch * height * width
         pixels = ops.pad(ops.reshape(pictures, (outside, channels)), ((0, 1), (0, 0)))
         return ops.take(pixels, ops.where(inside, places, outside), axis=0)
 
     def _sources(self, batch: int, side: int) -> Any:
-        """Draw for each picture where the pixels of an axis come from: int32 ``[batch, side]``."""
+        """Draw the source of each pixel of an axis for each picture: int32 ``[batch, side]``."""
         share = self._share
         drawn = keras.random.uniform((batch, 1), -share, share, seed=self._shifts) * side
         places = ops.arange(side, dtype="float32") - drawn
@@ -62,7 +62,7 @@ class FlipAndShift(layers.Layer):  # type: ignore[misc] # Keras has no types
         )
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """Return the shape, which stays."""
+        """Return the input shape."""
         return input_shape
 
 

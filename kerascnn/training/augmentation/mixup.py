@@ -1,10 +1,10 @@
-"""Pictures mixed two by two, and their labels with them: mixup and CutMix.
+"""Mixup and CutMix: pictures mixed in pairs, and their labels with them.
 
-Knows: how strongly each batch is mixed, and what becomes of its pixels. Does not know: the loss.
+Knows: how strongly each batch is mixed, and the resulting pixels. Does not know: the loss.
 
-Each picture meets the one at the mirrored place of its batch, which the shuffle chose. How much of
-each, and which rectangle, is drawn on the host, once a batch, from the run's seed and the epoch: so
-both feeds and a run that was resumed mix alike. Mixing comes after crops and before augmentation.
+Each picture is mixed with the one at the mirrored position of its shuffled batch. The share of
+each, and the rectangle, are drawn on the host, once per batch, from the run's seed and the epoch:
+so both feeds and a resumed run mix alike. Mixing comes after crops and before augmentation.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import numpy.typing as npt
 from keras import ops
 
 Recipes = npt.NDArray[np.float32]
-"""``[batches, 6]``: the share of a picture's own label, the share of its own pixels outside the
-rectangle, and the rectangle in pixels: top, bottom, left, right (as a slice has them)."""
+"""``[batches, 6]``: the weight of a picture's own label, the weight of its own pixels outside the
+rectangle, and the rectangle in pixels: top, bottom, left, right (as in a slice)."""
 
 
 @dataclass(frozen=True)
@@ -27,16 +27,16 @@ class BatchMixing:
 
     Attributes:
         kind: ``mixup``: a weighted mean of two pictures (Zhang et al. 2018,
-            https://arxiv.org/abs/1710.09412). ``cutmix``: a rectangle of the one in the other (Yun
-            et al. 2019, https://arxiv.org/abs/1905.04899).
-        alpha: Alpha of the Beta distribution of the share, above 0; 1: all shares are as likely.
+            https://arxiv.org/abs/1710.09412). ``cutmix``: a rectangle of one in the other (Yun et
+            al. 2019, https://arxiv.org/abs/1905.04899).
+        alpha: Alpha of the Beta distribution of the share, above 0; 1: uniform.
     """
 
     kind: Literal["mixup", "cutmix"]
     alpha: float
 
     def draw(self, batches: int, size: int, seed: int, epoch: int) -> Recipes:
-        """Draw how each batch of an epoch is mixed; epochs count from 1.
+        """Draw the mixing of each batch of an epoch; epochs count from 1.
 
         Returns:
             float32 ``[batches, 6]``; see :data:`Recipes`.
@@ -51,7 +51,8 @@ class BatchMixing:
         middle = rng.integers(0, size, (batches, 2))
         first = np.clip(np.rint(middle - half), 0, size)
         last = np.clip(np.rint(middle + half), 0, size)
-        # The rectangle may reach over the edge, so its own area counts, as in the paper's code.
+        # The rectangle may be clipped at the edge, so its actual area counts, as in the paper's
+        # code.
         found[:, 0] = 1 - (last - first).prod(1) / size**2
         found[:, 1] = 1
         found[:, 2:] = np.stack([first[:, 0], last[:, 0], first[:, 1], last[:, 1]], 1)
@@ -59,7 +60,7 @@ class BatchMixing:
 
 
 def mixing_of(mixup: float, cutmix: float) -> BatchMixing | None:
-    """Return how a run mixes its batches, if at all."""
+    """Return the mixing of a run; None: no mixing."""
     if mixup:
         return BatchMixing("mixup", mixup)
     return BatchMixing("cutmix", cutmix) if cutmix else None
@@ -73,7 +74,7 @@ def mix(pictures: Any, recipe: Any) -> Any:
         recipe: float32 ``[6]``: a row of :data:`Recipes`.
 
     Returns:
-        uint8, shaped as they are: each mixed with the one at the mirrored place.
+        The pictures, each mixed with the one at the mirrored position, uint8 of the same shape.
     """
     own = ops.cast(pictures, "float32")
     other = ops.flip(own, axis=0)

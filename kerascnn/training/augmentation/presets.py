@@ -1,7 +1,7 @@
-"""Random changes to training pictures, inside the compiled step.
+"""The augmentation presets, as layers inside the compiled step.
 
-Knows: which presets exist and the layers they are made of: Keras' own, but for flips and shifts.
-Does not know when they run: Keras switches them off outside training.
+Knows: which presets exist and their layers: Keras' own, except for flips and shifts. Does not know:
+when they run; Keras switches them off outside training.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from kerascnn.training.augmentation.flip_and_shift import FlipAndShift
 from kerascnn.training.config import Augment
 
 SHIFT = 1 / 32
-"""Of the side, in each direction: 1 pixel at 32. In whole pixels: between them, a picture would be
-blurred, and the network would learn from pictures unlike those it is asked about."""
+"""Maximum shift in each direction, as a share of the side: 1 pixel at 32. In whole pixels:
+interpolation would blur the training pictures, unlike those to be classified."""
 
 
 FAR = 1 / 8
-"""Of the side: what the strong presets shift by, in whole pixels too: 4 at 32, as is usual
-for pictures of that size (He et al. 2016, https://arxiv.org/abs/1512.03385, section 4.2)."""
+"""Maximum shift of the strong presets, in whole pixels too: 4 at 32, as is usual for pictures of
+that size (He et al. 2016, https://arxiv.org/abs/1512.03385, section 4.2)."""
 
 LIGHTING = 0.2
-"""Of the range of pixels, in each direction: brightness; and of a pixel's distance from the mean:
-contrast."""
+"""Maximum change of brightness, as a share of the pixel range; and of contrast, as a share of a
+pixel's distance from the mean."""
 
 ERASED = 0.25
-"""How many pictures lose a rectangle (Zhong et al. 2020, https://arxiv.org/abs/1708.04896)."""
+"""Share of pictures that lose a rectangle (Zhong et al. 2020, https://arxiv.org/abs/1708.04896)."""
 
 
 def augmentation_layers(preset: Augment, seed: int) -> list[layers.Layer]:
@@ -34,14 +34,14 @@ def augmentation_layers(preset: Augment, seed: int) -> list[layers.Layer]:
     Args:
         preset: ``none``; ``shift``: by up to a 32nd of the side, filled with zeros; ``light``: that
             and a horizontal flip; ``strong-shift``: a shift by up to an eighth, brightness and
-            contrast, and a rectangle of 2 to 20 % of the area greyed out in every fourth picture;
-            ``strong``: that and a flip. A flip is wrong for digits and letters.
+            contrast, and a rectangle of 2 to 20 % of the area filled with gray in every fourth
+            picture; ``strong``: that and a flip. A flip is wrong for digits and letters.
         seed: Seed of the random numbers.
 
     Returns:
         Layers from float32 ``[batch, size, size, 3]`` in 0..255 to the same.
     """
-    if preset in ("none", "auto"):  # auto: not settled, as in a run that has not begun
+    if preset in ("none", "auto"):  # auto: not resolved, as in a run that has not begun
         return []
     flip_seed = seed if preset in ("light", "strong") else None
     if preset in ("shift", "light"):
@@ -59,7 +59,7 @@ def _lighting(seed: int) -> list[layers.Layer]:
 
 def _erasing(seed: int) -> layers.Layer:
     return layers.RandomErasing(
-        # From one number Keras draws the probability itself.
+        # Given one number, Keras draws the probability itself.
         factor=(ERASED, ERASED),
         scale=(0.02, 0.2),
         fill_value=127.5,

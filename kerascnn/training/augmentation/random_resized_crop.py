@@ -1,12 +1,12 @@
-"""Random-resized crops: a box of each picture, brought to the network's size.
+"""Random resized crops: a box of each picture, resized to the network's input size.
 
-Knows: how boxes are drawn, and how a box becomes a picture inside the compiled step. Does not know
-what else happens to a picture.
+Knows: how boxes are drawn, and how a box becomes a picture inside the compiled step. Does not know:
+other augmentation.
 
 Boxes are drawn as in Szegedy et al. 2015 (https://arxiv.org/abs/1409.4842, section 6) and
-torchvision's RandomResizedCrop: a share of the area, evenly; a ratio of the sides between 3:4 and
-4:3, evenly in its logarithm; a place, evenly. They are drawn on the host, from the run's seed and
-the epoch, so that both feeds and a run that was resumed crop alike.
+torchvision's RandomResizedCrop: a uniform share of the area, a log-uniform aspect ratio between 3:4
+and 4:3, a uniform position. They are drawn on the host, from the run's seed and the epoch, so that
+both feeds and a resumed run crop alike.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ Boxes = npt.NDArray[np.float32]
 """``[..., 4]``: top, left, height and width, as shares of a picture's sides."""
 
 RATIO = 4 / 3
-"""Of the longer side to the shorter, at most."""
+"""Maximum ratio of the longer side to the shorter."""
 
 TRIES = 10
-"""What does not fit into the picture is drawn again; after so many, the whole picture is taken."""
+"""Maximum number of draws until a box fits into the picture; then the whole picture is taken."""
 
 
 def draw_boxes(batches: int, pictures: int, least: float, seed: int, epoch: int) -> Boxes:
     """Draw a box for every picture of an epoch.
 
     Args:
-        batches: Batches in the epoch.
-        pictures: Pictures in a batch.
-        least: The smallest share of a picture's area, above 0 and at most 1.
+        batches: Number of batches in the epoch.
+        pictures: Number of pictures per batch.
+        least: Minimum share of a picture's area, above 0 and at most 1.
         seed: Seed of the run.
         epoch: Number of the epoch, from 1.
 
@@ -58,9 +58,9 @@ def draw_boxes(batches: int, pictures: int, least: float, seed: int, epoch: int)
 def crop(pictures: Any, boxes: Any, size: int) -> Any:
     """Crop and resize a box of each picture, inside the compiled step.
 
-    Bilinear, with a triangle that widens when shrinking, as :mod:`kerascnn.images` sizes. Each axis
-    is a product with a matrix of weights: the one way that is fast on TensorFlow and on JAX alike,
-    where gathering pixels is not.
+    Bilinear, with a filter that widens when downscaling, as in :mod:`kerascnn.images`. Each axis is
+    a product with a weight matrix: the one way that is fast on TensorFlow and on JAX alike, where
+    gathering pixels is not.
 
     Args:
         pictures: uint8 ``[batch, side, side, 3]``.
@@ -80,14 +80,14 @@ def crop(pictures: Any, boxes: Any, size: int) -> Any:
 
 
 def _weights(start: Any, length: Any, side: int, size: int) -> Any:
-    """Weigh the pixels of an axis: float32 ``[batch, size, side]``, each row's sum 1."""
+    """Return the weights of an axis: float32 ``[batch, size, side]``, rows sum to 1."""
     scale = length * (side / size)
     places = ops.arange(size, dtype="float32") + 0.5
     middles = start[:, None] * side + places * scale[:, None]
     reach = ops.maximum(scale, 1.0)[:, None, None]
     pixels = ops.arange(side, dtype="float32") + 0.5
     distance = ops.absolute(pixels - middles[:, :, None]) / reach
-    # Only pixels of the box: what lies beside it is not in the picture.
+    # Only pixels inside the box.
     first, last = start[:, None, None] * side, (start + length)[:, None, None] * side
     inside = ops.logical_and(pixels + 0.5 > first + 1e-3, pixels - 0.5 < last - 1e-3)
     weights = ops.maximum(1 - distance, 0.0) * ops.cast(inside, "float32")

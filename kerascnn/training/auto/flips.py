@@ -23,7 +23,7 @@ SAMPLE = 1000
 """Maximum number of pictures; all pairs of them are compared."""
 
 SIDE = 16
-"""Approximate side to which they are averaged down, in pixels: fine detail hides similarity."""
+"""Approximate side to which pictures are averaged down, in pixels: fine detail hides similarity."""
 
 LEVEL = 0.01
 """Significance level, both for neighbors predicting the classes at all and for the harm of a

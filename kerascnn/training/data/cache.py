@@ -73,7 +73,7 @@ _IGNORED_ERRORS = {
 
 @dataclass(frozen=True)
 class Entry:
-    """A kept pack.
+    """A cached pack.
 
     Attributes:
         folder: Folder of the pack.

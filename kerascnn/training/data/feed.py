@@ -74,7 +74,7 @@ def prepare(
         network: Row of the configuration's network; None: looked up.
 
     Raises:
-        DataError: There are no usable data.
+        DataError: There is no usable data.
     """
     dataset = dataset or run_dataset(config)
     size = config.image_size or (network or find_network(config.model)).image_size

@@ -21,7 +21,7 @@ def run_dataset(config: TrainConfig) -> Dataset:
         The data set; always the same split for the same data, ``val`` and ``seed``.
 
     Raises:
-        DataError: There are no usable data, or validation classes that are not training classes.
+        DataError: There is no usable data, or validation classes that are not training classes.
     """
     dataset = load_dataset(config.data)
     if not isinstance(config.val, str):

@@ -1,6 +1,6 @@
-"""How a training run is shown to a person: on a terminal, in a log or in a notebook.
+"""The display of a training run: on a terminal, in a log or in a notebook.
 
-Knows: which of them there is. Does not know the command line, nor how the numbers come about.
+Knows: which of them to use. Does not know: the command line, where the numbers come from.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from kerascnn.training.callbacks import Callback
 
 @contextmanager
 def shown(progress: Callback | None) -> Iterator[Callback]:
-    """Choose how a run is shown: as the caller wants, or on standard error or in the notebook."""
+    """Yield the caller's callback, or a display on standard error or in the notebook."""
     if progress is not None:
         yield progress
         return
-    # Here, because the command line has a display of its own choice.
+    # Imported here, because the command line chooses its own display.
     from kerascnn.console import SafeConsole
     from kerascnn.training.display.notebook import NotebookDisplay
     from kerascnn.training.display.terminal import TrainingDisplay

@@ -1,6 +1,6 @@
-"""The header of a training run: what it is going to do, in a few lines.
+"""The header of a training run: its plan, in a few lines.
 
-Knows: the words. Does not know where the facts come from.
+Knows: the wording. Does not know: where the facts come from.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""A training run, watched in a notebook.
+"""The display of a training run in a notebook.
 
-Knows: IPython's displays. The words are those of the terminal.
+Knows: IPython's displays. The wording is that of the terminal.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from kerascnn.training.display.terminal import TrainingDisplay
 
 
 class NotebookDisplay(TrainingDisplay):
-    """Shows a bar above the lines, which goes when the run ends.
+    """Shows a progress bar above the lines; it is removed when the run ends.
 
     Args:
-        console: Not written to: the frontend takes HTML and lines.
+        console: Not written to: the notebook shows HTML and lines.
     """
 
     every = 0.25
@@ -31,7 +31,7 @@ class NotebookDisplay(TrainingDisplay):
         self._html: Any = None
 
     def __enter__(self) -> NotebookDisplay:
-        """Put the bar's place above the first line."""
+        """Place the bar above the first line."""
         shown: Any = import_module("IPython.display")
         self._html = shown.HTML
         self._handle = shown.display(shown.HTML(""), display_id=True)
@@ -42,7 +42,7 @@ class NotebookDisplay(TrainingDisplay):
         self._clear()
 
     def _say(self, line: str) -> None:
-        # Standard error is red in a notebook, and this is none.
+        # A notebook shows standard error in red, and this is no error.
         print(printable(line), file=sys.stdout)  # noqa: T201 - a notebook's output
 
     def _show(self, what: str, done: int, total: int, numbers: str) -> None:
@@ -54,7 +54,7 @@ class NotebookDisplay(TrainingDisplay):
 
 
 def bar(what: str, done: int, total: int, numbers: str) -> str:
-    """Write a bar with words."""
+    """Return the HTML of a progress bar with text."""
     value = f' value="{done}" max="{total}"' if total else ""
     before, after = escape(printable(what)), escape(printable(numbers))
     return (

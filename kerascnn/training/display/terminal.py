@@ -1,6 +1,6 @@
-"""A training run, watched on a terminal or in a log.
+"""The display of a training run on a terminal or in a log.
 
-Knows: rich, and how the numbers of training are worded. Does not know how they come about.
+Knows: rich, and how the numbers of training are worded. Does not know: where they come from.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from kerascnn.training.display.header import header
 
 
 class TrainingDisplay(Callback):
-    """Shows a live line on a terminal, and one line an epoch everywhere.
+    """Shows a live line on a terminal, and one line per epoch everywhere.
 
     Args:
-        console: On stderr.
-        options: Names options, in the words in which the user gave them.
+        console: Console on stderr.
+        options: Translates the names of options to the user's.
 
     Attributes:
         folder: Folder of the run; None: there is none yet.
@@ -60,7 +60,7 @@ class TrainingDisplay(Callback):
         self._bar.stop()
 
     def on_run_begin(self, folder: Path, epochs_done: int) -> None:
-        """Remember where the run lies, and tell where it goes on."""
+        """Store the run folder, and tell from where a run is resumed."""
         self.folder = folder
         if epochs_done:
             self._say(
@@ -75,17 +75,17 @@ class TrainingDisplay(Callback):
             self._clear()
 
     def on_phase_begin(self, epochs: int, steps: int, batch_size: int) -> None:
-        """Remember what there is to do."""
+        """Store the numbers of epochs and steps."""
         self._epochs, self._steps, self._speed = epochs, steps, ""
         batch = tr("{pictures} per step", pictures=count(batch_size, "picture"))
         self._show(tr("compiling the first step"), 0, epochs * steps, batch)
 
     def on_speed(self, images_per_second: float) -> None:
-        """Remember it for the live line."""
+        """Store the speed for the live line."""
         self._speed = "  " + tr("{speed} images/s", speed=f"{images_per_second:,.0f}")
 
     def on_choice(self, option: str, value: str, reason: str) -> None:
-        """Write one line that stays."""
+        """Write a permanent line."""
         self._say(f"{'auto':<8} {option}: {value} ({tr(reason)})")
 
     def on_download(self, what: str, done: int, total: int) -> None:
@@ -103,7 +103,7 @@ class TrainingDisplay(Callback):
             self._say(f"{set_cell_size(name, 8)} {self._options(value)}")
 
     def on_work(self, what: str, done: int, total: int) -> None:
-        """Show what is done before the first epoch or after the last."""
+        """Show work before the first epoch or after the last."""
         if not total:
             self._show(tr(what), 0, 1, "")
         elif self._is_time() or done == total:
@@ -126,7 +126,7 @@ class TrainingDisplay(Callback):
         self._show(what, done, self._epochs * self._steps, numbers + self._speed)
 
     def on_epoch_end(self, record: EpochRecord, kept: bool) -> None:
-        """Write one line that stays."""
+        """Write a permanent line."""
         self._say(
             tr(
                 "epoch {epoch}/{epochs}  loss {loss}  accuracy {accuracy}  val loss {val_loss}  "

@@ -1,7 +1,7 @@
-"""Which processes train together, as what started them says.
+"""Detection of the processes that train together.
 
-Knows: a JAX that is initialized already (Ray Train does so), variables of JAX's own, and JAX's
-detection of Slurm, Open MPI and Kubernetes. Does not know how the processes meet.
+Knows: a JAX that is already initialized (as by Ray Train), JAX's environment variables, and its
+detection of Slurm, Open MPI and Kubernetes. Does not know: how the processes connect.
 """
 
 from __future__ import annotations
@@ -16,22 +16,23 @@ from kerascnn.training.distribution.rendezvous import ARRIVAL, Cluster
 from kerascnn.training.keras_backend import backend_name
 
 AUTO = "auto"
+"""Value of ``distributed`` for detection."""
 
 _VARIABLES = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
-"""Set by Kubeflow's trainer, or by hand."""
+"""Environment variables, set by Kubeflow's trainer or by hand."""
 
 _Found: TypeAlias = tuple[str, int, int, tuple[int, ...] | None]
 """Address of rank 0, number of processes, rank, and this process's GPUs if not all."""
 
 
 def detected_cluster() -> Cluster | None:
-    """Find the processes that were started together.
+    """Detect the processes that were started together.
 
     Returns:
-        All of them; None: this one is alone.
+        The cluster; None: this process is alone.
 
     Raises:
-        ConfigError: The backend is not JAX, or nothing says which they are.
+        ConfigError: The backend is not JAX, or no launcher is detected.
     """
     if backend_name() != "jax":
         raise ConfigError(
@@ -47,10 +48,10 @@ def detected_cluster() -> Cluster | None:
 
 
 def initialized_cluster() -> Cluster | None:
-    """Return the processes of a JAX that somebody else has initialized.
+    """Return the processes of a JAX that is already initialized.
 
     Returns:
-        All of them; None: it is not initialized, or of one process.
+        The cluster; None: JAX is not initialized, or has one process.
     """
     if backend_name() != "jax" or "jax" not in sys.modules:
         return None
@@ -64,7 +65,7 @@ def initialized_cluster() -> Cluster | None:
     from jax._src.distributed import global_state
     from jax.experimental import multihost_utils
 
-    # JAX's service holds its own port; rank 0, at the same address, has another.
+    # JAX's coordinator occupies its port; rank 0, at the same address, uses another.
     host = str(global_state.coordinator_address).rpartition(":")[0]
     port = int(multihost_utils.broadcast_one_to_all(_free_port()))
     return Cluster(f"{host}:{port}", jax.process_count(), jax.process_index(), initialized=True)

@@ -1,7 +1,6 @@
-"""On what training runs: the device, the arithmetic, and the seeds.
+"""The device of training, its memory and kernels, and the seeds.
 
-Knows: how each backend is asked for its devices, and why a GPU may be missing. Does not know:
-networks.
+Knows: how each backend lists its devices, and why a GPU may be missing. Does not know: networks.
 """
 
 from __future__ import annotations
@@ -16,21 +15,21 @@ import keras
 from kerascnn.errors import ConfigError, one_line
 
 GPU_EXTRA = {"tensorflow": "tensorflow[and-cuda]", "jax": "jax[cuda13]"}
-"""What pip installs for a GPU, by backend."""
+"""Requirement for pip with GPU support, by backend."""
 
 
 def choose_device(wanted: str) -> str:
-    """Settle on the device before anything runs.
+    """Choose the device before anything runs.
 
     Args:
         wanted: ``auto`` (a GPU if there is one), ``cpu`` or ``gpu``.
 
     Returns:
-        What training runs on, e.g. ``cpu`` or ``gpu: NVIDIA H100 80GB HBM3``.
+        Name of the device, e.g. ``cpu`` or ``gpu: NVIDIA H100 80GB HBM3``.
 
     Raises:
-        ConfigError: A GPU is wanted and cannot be used, with the reason; or the CPU is wanted after
-            the backend has begun to use a GPU.
+        ConfigError: A GPU is requested and cannot be used, with the reason; or the CPU is requested
+            after the backend has begun to use a GPU.
     """
     if keras.config.backend() == "jax":
         return _choose_jax(wanted)
@@ -101,11 +100,11 @@ def _short(error: BaseException) -> str:
 
 
 def start_deterministically(seed: int, every_operation: bool) -> None:
-    """Seed Python, numpy and the backend.
+    """Seed Python, NumPy and the backend.
 
     Args:
         seed: From 0 to 2**32 - 1.
-        every_operation: Also forbid operations whose result depends on thread timing.
+        every_operation: Whether to forbid operations whose result depends on thread timing.
     """
     if every_operation and keras.config.backend() == "jax":
         # Read when the first computation is compiled.
@@ -119,7 +118,7 @@ def start_deterministically(seed: int, every_operation: bool) -> None:
 
 
 def kernels() -> str:
-    """Name the kernels that the backend calculates with on a processor.
+    """Return the name of the backend's CPU kernels.
 
     Returns:
         For TensorFlow ``oneDNN``, or ``Eigen (oneDNN is off)``, which is up to three times slower;
@@ -128,17 +127,17 @@ def kernels() -> str:
     backend = str(keras.config.backend())
     if backend != "tensorflow":
         return "XLA" if backend == "jax" else backend
-    # No public function tells; TensorFlow's own tests ask this one.
+    # There is no public function for it; TensorFlow's own tests use this one.
     from tensorflow.python.util import _pywrap_util_port as build
 
     return "oneDNN" if build.IsMklEnabled() else "Eigen (oneDNN is off)"
 
 
 def peak_memory() -> dict[str, int]:
-    """Return the most memory that was in use so far.
+    """Return the peak memory use so far.
 
     Returns:
-        Bytes: ``process`` (not on Windows), and ``gpu`` where the backend counts it.
+        Bytes: ``process`` (not on Windows), and ``gpu`` if the backend counts it.
     """
     gpu = _gpu_statistics().get("peak")
     found = {} if gpu is None else {"gpu": int(gpu)}
@@ -151,10 +150,10 @@ def peak_memory() -> dict[str, int]:
 
 
 def free_memory(device: str) -> int | None:
-    """Estimate how many bytes the device has left.
+    """Estimate the free memory of the device.
 
     Returns:
-        Bytes; None where that cannot be told (TensorFlow on a GPU; a CPU outside Linux).
+        Bytes; None if unknown (TensorFlow on a GPU; a CPU outside Linux).
     """
     if device != "cpu":
         statistics = _gpu_statistics()
@@ -169,7 +168,7 @@ def free_memory(device: str) -> int | None:
 
 
 def _gpu_statistics() -> dict[str, Any]:
-    """Return ``peak``, ``used`` and ``limit`` in bytes, as far as the backend tells."""
+    """Return ``peak``, ``used`` and ``limit`` in bytes, as far as the backend reports them."""
     if keras.config.backend() == "jax":
         import jax
 

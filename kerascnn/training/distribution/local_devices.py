@@ -1,8 +1,8 @@
 """The devices of a machine that share each batch.
 
-Knows: how many there are, what has to fit them, and that TensorFlow's variables must be created on
-all of them. Does not know: other machines (:mod:`kerascnn.training.distribution.processes`), what a
-step does.
+Knows: how many there are, which batches they can share, and that TensorFlow's variables must be
+created on all of them. Does not know: other machines
+(:mod:`kerascnn.training.distribution.processes`), what a step does.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from kerascnn.training.distribution.device import choose_device
 from kerascnn.training.distribution.processes import count_processes
 
 ALL = "all"
+"""Value of ``devices`` for all devices of the machine."""
 
 _SPELLED = {"jax": "JAX", "tensorflow": "TensorFlow"}
 
@@ -29,7 +30,7 @@ def count_devices(wanted: str) -> int:
     """Count the devices of this process that share each batch.
 
     Raises:
-        ConfigError: More than there are.
+        ConfigError: There are fewer.
     """
     backend = keras.config.backend()
     if wanted == "1":
@@ -46,7 +47,7 @@ def count_devices(wanted: str) -> int:
 
 
 def _devices_here() -> tuple[int, str]:
-    """Count the devices of this process, and name their kind."""
+    """Return the number of devices of this process, and their kind."""
     if keras.config.backend() == "jax":
         import jax
 
@@ -67,16 +68,16 @@ def _tensorflow_devices() -> list[str]:
 def sharing(device: str, devices: str) -> Iterator[None]:
     """Create variables on all devices that share each batch, while the block runs.
 
-    On JAX that is the matter of the steps; on TensorFlow variables must be born so.
+    Only TensorFlow needs this; on JAX the steps distribute the variables.
 
     Raises:
-        ConfigError: No such devices.
+        ConfigError: There are no such devices.
     """
     # JAX must not look for devices before --deterministic has set its flags.
     if devices == "1" or keras.config.backend() != "tensorflow":
         yield
         return
-    choose_device(device)  # before TensorFlow is asked which there are
+    choose_device(device)  # before TensorFlow lists its devices
     count = count_devices(devices)
     if count == 1:
         yield
@@ -87,9 +88,10 @@ def sharing(device: str, devices: str) -> Iterator[None]:
 
 @cache
 def _mirrored(devices: tuple[str, ...]) -> Any:
-    """Make the strategy for some devices once; a second would restart its collective keys.
+    """Create the strategy of some devices once; a second one would reuse its collective keys.
 
-    TensorFlow takes sums of one number for parts of one sum, and stops where their shapes differ.
+    TensorFlow takes reductions with the same key for parts of one, and stops if their shapes
+    differ.
     """
     import tensorflow as tf
 
@@ -97,10 +99,10 @@ def _mirrored(devices: tuple[str, ...]) -> Any:
 
 
 def check_devices(config: TrainConfig, pictures: int) -> None:
-    """Refuse a batch that the devices cannot share, before anything is trained or written.
+    """Check that the devices can share a batch, before anything is trained or written.
 
     Raises:
-        ConfigError: So it is; or no such devices.
+        ConfigError: They cannot, or there are no such devices.
     """
     devices = total_devices(config.devices)
     if devices > 1 and config.accumulate > 1 and keras.config.backend() == "tensorflow":
@@ -118,5 +120,5 @@ def check_devices(config: TrainConfig, pictures: int) -> None:
 
 
 def total_devices(wanted: str) -> int:
-    """Count the devices of all processes that share each batch; ``wanted`` as above."""
+    """Count the devices of all processes that share each batch; see :func:`count_devices`."""
     return count_devices(wanted) * count_processes()

@@ -1,8 +1,8 @@
 """Several processes, of one machine or more, that share each batch.
 
-Knows: how many there are, and what all must have alike. Does not know: their devices
-(:mod:`kerascnn.training.distribution.local_devices`), where arrays lie
-(:mod:`kerascnn.training.distribution.sharding`), how processes find each other
+Knows: how many there are, and what must be the same in all. Does not know: their devices
+(:mod:`kerascnn.training.distribution.local_devices`), the placement of arrays
+(:mod:`kerascnn.training.distribution.sharding`), how processes connect
 (:mod:`kerascnn.training.distribution.rendezvous`).
 """
 
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     import keras
 
 OWN = ("data", "out", "cache")
-"""Options that each process may have of its own; what DATA holds is compared, not its name."""
+"""Options that may differ between processes; the contents of DATA are compared, not its name."""
 
 LOSS_NOTICE = 5.0
-"""Seconds in which the end of another process is heard of."""
+"""Seconds within which the end of another process is noticed."""
 
 
 def count_processes() -> int:
@@ -50,7 +50,7 @@ def count_processes() -> int:
 
 
 def is_first() -> bool:
-    """Return whether this process is the one that writes."""
+    """Return whether this process is rank 0, the one that writes."""
     if backend_name() != "jax":
         return True
     import jax
@@ -60,15 +60,15 @@ def is_first() -> bool:
 
 
 def cluster_of(address: str | None, processes: int | None, rank: int | None) -> Cluster | None:
-    """Read the options of a run on several machines.
+    """Interpret the options of a run on several machines.
 
     Args:
-        address: ``HOST:PORT`` of rank 0; ``auto``: as what started the processes says.
+        address: ``HOST:PORT`` of rank 0; ``auto``: detected.
         processes: Number of processes.
-        rank: Rank of this one.
+        rank: Rank of this process.
 
     Returns:
-        The cluster; None: none of the three was given, or this process is alone.
+        The cluster; None: none of the three is given, or this process is alone.
 
     Raises:
         ConfigError: Some are missing or wrong.
@@ -89,7 +89,7 @@ def check_cluster(cluster: Cluster | None, config: TrainConfig) -> None:
     """Refuse options that do not work with several processes.
 
     Raises:
-        ConfigError: The backend is not JAX, or the scope is left to advice.
+        ConfigError: The backend is not JAX, the scope is left to advice, or the time is limited.
     """
     if cluster and config.trainable == "auto":
         raise ConfigError(
@@ -110,19 +110,19 @@ def check_cluster(cluster: Cluster | None, config: TrainConfig) -> None:
 
 @contextmanager
 def process_group(cluster: Cluster | None, config: TrainConfig) -> Iterator[None]:
-    """Join a group of processes that train together, while the block runs.
+    """Join the group of processes that train together while the block runs.
 
     Args:
-        cluster: All processes; None: this one is alone.
-        config: Configuration of the run; it must be the same everywhere, but for where things lie.
+        cluster: The cluster; None: this process is alone.
+        config: Configuration of the run; it must be the same everywhere, except for paths.
 
     Yields:
-        While all are there. If one is lost this process says so and ends, with exit code 1: it
-        may be waiting, deep inside a sum over all, for what will never come.
+        When all are connected. If one is lost, this process says so and ends with exit code 1: it
+        may be blocked forever, deep inside a reduction over all.
 
     Raises:
-        ConfigError: The processes do not fit each other.
-        TrainingError: Not all came in time.
+        ConfigError: The processes do not match.
+        TrainingError: Not all connected in time.
     """
     if cluster is None:
         yield
@@ -144,13 +144,13 @@ def process_group(cluster: Cluster | None, config: TrainConfig) -> Iterator[None
         watch.stop("stopped by hand")
         raise
     except Exception:
-        # A sum that failed is a sign of a lost process: its own message says more.
+        # A failed reduction is a sign of a lost process, whose own message says more.
         time.sleep(LOSS_NOTICE)
         watch.stop("it failed; see what it says")
         raise
     watch.finish()
     if cluster.rank == 0:
-        # JAX' service lives here: who leaves after it is gone is aborted.
+        # JAX's coordinator runs here: processes that leave after it are aborted.
         watch.shutdown()
     if not cluster.initialized:
         jax.distributed.shutdown()
@@ -160,7 +160,7 @@ def process_group(cluster: Cluster | None, config: TrainConfig) -> Iterator[None
 def _initialize(cluster: Cluster) -> None:
     import jax
 
-    # A process that is lost shall not abort the others before they can say so.
+    # A lost process must not abort the others before they can say so.
     jax.config.update("jax_enable_recoverability", True)
     jax.distributed.initialize(
         cluster.address,
@@ -179,10 +179,10 @@ def _exit_after_loss(told: str) -> None:
 
 
 def check_same_data(fingerprint: str) -> None:
-    """Compare the data of all processes.
+    """Check that all processes have the same data.
 
     Raises:
-        DataError: They differ; in all processes alike.
+        DataError: They differ; raised in all processes.
     """
     if count_processes() == 1:
         return
@@ -199,7 +199,7 @@ def check_same_data(fingerprint: str) -> None:
 
 
 def check_same_options(config: TrainConfig) -> None:
-    """Compare what was left to the data in some process, and given by hand in another.
+    """Check that options left to ``auto`` have the same value in all processes.
 
     Raises:
         ConfigError: They differ from those of rank 0.
@@ -248,7 +248,7 @@ def broadcast_state(core: keras.Model, checkpoint: Checkpoint | None) -> Checkpo
 
 
 def _broadcast(data: bytes) -> bytes:
-    """Broadcast bytes from rank 0 to all processes; those of the others are ignored."""
+    """Broadcast bytes from rank 0 to all processes, whose own are ignored."""
     from jax.experimental import multihost_utils
 
     size = int(multihost_utils.broadcast_one_to_all(np.int32(len(data))))

@@ -1,12 +1,12 @@
-"""Processes that find each other before a run, and notice when one is lost.
+"""Connections between processes before a run, and the detection of lost ones.
 
-Knows: sockets, one line of JSON at a time. Does not know: JAX, training.
+Knows: sockets, one line of JSON per message. Does not know: JAX, training.
 
-The first process (rank 0) waits at an address, and the others come to it and say who they are.
-When all are there it tells them to begin. The connections stay open for the whole run: the
-system closes those of a process that dies, so that its loss is noticed at once. Each process also
-sends a heartbeat, since for one that was stopped, or whose machine hangs, the system itself goes on
-answering. A loss is thus noticed within 40 s, and not only when a sum over all waits for ever.
+Rank 0 listens at an address, and the others connect and identify themselves. When all are
+connected, it tells them to begin. The connections stay open for the whole run: the system closes
+those of a process that dies, so its loss is noticed at once. Each process also sends heartbeats,
+since the system keeps answering for one that is suspended, or whose machine hangs. A loss is thus
+noticed within 40 s, instead of blocking a reduction over all forever.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from typing import Any
 from kerascnn.errors import ConfigError, TrainingError
 
 ARRIVAL = 120.0
-"""Seconds within which all processes must be there."""
+"""Seconds within which all processes must connect."""
 
 HEARTBEAT = 5.0
-"""Seconds between two signs of life."""
+"""Seconds between heartbeats."""
 
 PATIENCE = 40.0
-"""Seconds without any after which a process is lost; compiling holds none of them up so long."""
+"""Seconds without a heartbeat after which a process is lost; compiling delays none for so long."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,11 @@ class Cluster:
     """The processes that train together.
 
     Attributes:
-        address: ``HOST:PORT`` of the first.
+        address: ``HOST:PORT`` of rank 0.
         processes: Number of processes.
-        rank: Rank of this one, from 0.
-        local_devices: GPUs of the machine that are this process's; None: all.
-        initialized: Whether somebody else has initialized JAX for all of them.
+        rank: Rank of this process, from 0.
+        local_devices: GPUs of the machine that this process uses; None: all.
+        initialized: Whether JAX has already been initialized for all of them.
     """
 
     address: str
@@ -75,7 +75,7 @@ class PeerConnection:
     """A connection to another process.
 
     Attributes:
-        silent: Whether the other said nothing in time, though its connection is open.
+        silent: Whether the peer sent nothing in time, although its connection is open.
     """
 
     def __init__(self, connection: socket.socket, rank: int) -> None:
@@ -85,19 +85,19 @@ class PeerConnection:
         self._file = connection.makefile("rb")
 
     def send(self, **message: Any) -> None:
-        """Send a message; whoever is gone does not hear it."""
+        """Send a message, unless the peer is gone."""
         with suppress(OSError), self._sending:
             self._connection.sendall(json.dumps(message).encode() + b"\n")
 
     def close(self) -> None:
-        """End the connection."""
-        with suppress(OSError):  # wakes a thread that listens; the other may be gone already
+        """Close the connection."""
+        with suppress(OSError):  # wakes a listening thread; the peer may be gone already
             self._connection.shutdown(socket.SHUT_RDWR)
         self._file.close()
         self._connection.close()
 
     def receive(self, seconds: float | None = None) -> dict[str, Any] | None:
-        """Wait for a message; None: the other is gone, or said nothing in so many seconds."""
+        """Wait for a message; return None if the peer is gone, or silent for so many seconds."""
         self._connection.settimeout(seconds)
         try:
             return json.loads(self._file.readline()) or None
@@ -111,19 +111,19 @@ class PeerConnection:
 def connect_all(
     cluster: Cluster, about: dict[str, Any], arrival: float = ARRIVAL
 ) -> list[PeerConnection]:
-    """Wait until all processes are there.
+    """Wait until all processes are connected.
 
     Args:
-        cluster: All of them.
-        about: What must be the same in all: options and versions, as JSON can hold them.
+        cluster: The cluster.
+        about: What must be the same in all: options and versions, as JSON values.
         arrival: Seconds to wait.
 
     Returns:
-        Of rank 0: a line to each other process; of the others: one to rank 0.
+        For rank 0, a connection to each other process; for the others, one to rank 0.
 
     Raises:
-        ConfigError: Two with one rank, or something that is not the same.
-        TrainingError: Not all came in time.
+        ConfigError: Two processes have the same rank, or something differs.
+        TrainingError: Not all connected in time.
     """
     about = json.loads(json.dumps(about))
     if cluster.rank == 0:
@@ -183,7 +183,7 @@ def _accept_peer(
     hello = line.receive(5)
     if not hello or not {"rank", "processes", "about"} <= set(hello):
         line.close()
-        return  # somebody else, who took the port for something else
+        return  # an unrelated client
     line.rank = hello["rank"]
     reason = _rejection(hello, lines, cluster, about)
     if reason:
@@ -224,11 +224,11 @@ def _join(cluster: Cluster, end: float) -> PeerConnection:
 
 
 class PeerMonitor:
-    """Listens to the other processes in threads, and sends them a heartbeat.
+    """Listens to the other processes in threads, and sends them heartbeats.
 
     Args:
         lines: Connections from :func:`connect_all`.
-        lost: Called, in a thread, with what to tell the user, as soon as one is lost.
+        lost: Called in a thread with a message for the user, as soon as a process is lost.
     """
 
     def __init__(self, lines: list[PeerConnection], lost: Callable[[str], None]) -> None:
@@ -240,7 +240,7 @@ class PeerMonitor:
             threading.Thread(target=self._listen, args=(line,), daemon=True).start()
 
     def finish(self) -> None:
-        """Announce that this process is done, and wait until the others are."""
+        """Announce that this process is done, and wait for the others."""
         self._finished.set()
         for line in self._lines:
             line.send(done=True)
@@ -253,7 +253,7 @@ class PeerMonitor:
             line.receive(10)
 
     def close(self) -> None:
-        """Close the lines."""
+        """Close the connections."""
         self._finished.set()
         for line in self._lines:
             line.close()
@@ -282,7 +282,7 @@ class PeerMonitor:
             reason = f" (no sign of life for {PATIENCE:g} s: it was stopped, or it hangs)"
         cause = f"rank {line.rank} was lost{reason}"
         for other in self._lines:
-            if other is not line:  # who stopped knows why
+            if other is not line:  # the one that stopped knows why
                 other.send(stopped=cause)
         self._exit_after_loss(
             f"{cause}. What was learned up to the last whole epoch is kept; go on with `resume` on "

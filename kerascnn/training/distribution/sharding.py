@@ -1,11 +1,11 @@
-"""Where arrays lie on JAX: on one device, or on several that share each batch.
+"""The placement of arrays on JAX: on one device, or on several that share each batch.
 
-Knows: JAX' meshes and shardings. Does not know: steps, models.
+Knows: JAX's meshes and shardings. Does not know: steps, models.
 
-On several devices the pictures and all variables lie on each of them, and each works on its part
-of every batch. The compiler (GSPMD) sees one program over the whole batch, so whatever is a mean
-over the batch, such as loss, gradients and the statistics of BatchNormalization, is that of the
-whole batch: the arithmetic is that of one device, but for the order of sums.
+With several devices the pictures and all variables are replicated, and each device works on its
+part of every batch. The compiler (GSPMD) sees one program over the whole batch, so every mean over
+the batch, such as loss, gradients and the statistics of BatchNormalization, is that of the whole
+batch: the arithmetic is that of one device, except for the order of sums.
 """
 
 from __future__ import annotations
@@ -23,52 +23,52 @@ AXIS = "batch"
 
 
 class Sharding(Protocol):
-    """Where arrays lie."""
+    """Placement of arrays."""
 
     def put(self, array: Any) -> jax.Array:
-        """Copy a whole array to where the steps need it; may be called in a thread."""
+        """Copy a whole array to the devices; may be called from another thread."""
 
     def shard(self, batch: Any) -> Any:
-        """Shard a batch along its first axis; called while compiling."""
+        """Shard a batch along its first axis; called during compilation."""
 
     def local_copy(self, array: jax.Array) -> jax.Array:
-        """Return an array that is whole everywhere as one that the rest of the program can use."""
+        """Return a replicated array as one that the rest of the program can use."""
 
     def wait_for(self, array: jax.Array) -> None:
-        """Wait for a step, where steps must not overtake each other."""
+        """Wait for a step, if steps must not overlap."""
 
     def broadcast(self, number: int) -> int:
-        """Broadcast the number of the first process."""
+        """Return the first process's number."""
 
 
 class OneDevice:
-    """Everything lies on JAX' first device."""
+    """Places everything on JAX's first device."""
 
     def put(self, array: Any) -> jax.Array:
         """Copy an array to the device."""
         return jnp.asarray(array) if isinstance(array, jax.Array) else jax.device_put(array)
 
     def shard(self, batch: Any) -> Any:
-        """Leave a batch whole."""
+        """Return the batch unchanged."""
         return batch
 
     def local_copy(self, array: jax.Array) -> jax.Array:
-        """Leave an array as it is."""
+        """Return the array unchanged."""
         return array
 
     def wait_for(self, array: jax.Array) -> None:
         """Let the next step begin before this one has ended."""
 
     def broadcast(self, number: int) -> int:
-        """Return the number: there is one process."""
+        """Return ``number``: there is only one process."""
         return number
 
 
 class ManyDevices:
-    """Variables and pictures lie on each device; each works on its part of a batch.
+    """Replicates variables and pictures on every device; each works on its part of a batch.
 
     Args:
-        devices: Devices of each process, counted from its first.
+        devices: Number of devices of each process, from its first.
     """
 
     def __init__(self, devices: int) -> None:
@@ -98,8 +98,8 @@ class ManyDevices:
     def wait_for(self, array: jax.Array) -> None:
         """Wait for a step.
 
-        On CPUs the devices of a process share one pool of threads: two steps at once can take
-        all of it and wait for each other for ever.
+        On CPUs the devices of a process share one thread pool: two steps at once can occupy all of
+        it and wait for each other forever.
         """
         array.block_until_ready()
 
@@ -111,5 +111,5 @@ class ManyDevices:
 
 
 def make_sharding(devices: int) -> Sharding:
-    """Choose where arrays lie."""
+    """Choose the placement of arrays."""
     return OneDevice() if devices * jax.process_count() == 1 else ManyDevices(devices)

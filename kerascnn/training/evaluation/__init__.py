@@ -1,6 +1,6 @@
-"""Evaluating a trained Keras model.
+"""Evaluation of a trained Keras model.
 
-Knows: how a run's own data and splits are found again. Does not know how scores are computed.
+Knows: how a run's own data and splits are restored. Does not know: how scores are computed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ INCLUDES = sentence(
     "to {batch}",
     batch=PREDICT_BATCH,
 )
-"""Of the speed of a run."""
+"""What the measured speed of a run includes."""
 
 
 def evaluate_run(
@@ -45,15 +45,16 @@ def evaluate_run(
 
     Args:
         run: A run, its folder, or the ``model.keras`` inside it.
-        data: What :func:`kerascnn.dataset.load_dataset` takes; None: the run's own data, split
-            as it was in training.
+        data: Data as for :func:`kerascnn.dataset.load_dataset`; None: the run's own data, split as
+            in training.
         split: ``train``, ``val``, ``test``, ``all``; None: test, else val, else all.
         progress: Callback for progress.
-        leaks: Look for duplicates and near-duplicates of the pictures among the training pictures.
+        leaks: Whether to look for duplicates and near-duplicates of the pictures among the training
+            pictures.
 
     Raises:
-        ModelFileError: No such run.
-        DataError: No usable data, or classes that the model does not know.
+        ModelFileError: There is no such run.
+        DataError: There is no usable data, or it has classes that the model does not know.
     """
     run = run if isinstance(run, Run) else open_run(run)
     dataset = load_dataset(data, known=run.card.classes) if data else None
@@ -83,8 +84,8 @@ def predict_run(
     """Predict a data set with the network of a run; arguments as in :func:`evaluate_run`.
 
     Raises:
-        ModelFileError: No such run.
-        DataError: No usable data, or classes that the model does not know.
+        ModelFileError: There is no such run.
+        DataError: There is no usable data, or it has classes that the model does not know.
     """
     run = run if isinstance(run, Run) else open_run(run)
     card, listener = run.card, progress or Callback()
@@ -92,7 +93,7 @@ def predict_run(
         data = load_dataset(data, known=card.classes) if data else run_data(run)
     model = from_pixels(run.load_model(card), card.normalization)
     start = time.perf_counter()
-    # Without a cache: reading and decoding are a part of the speed.
+    # Without a cache: the measured speed includes reading and decoding.
     name, pictures = labelled_pack(data, card, split, progress=listener.on_read)
     between = time.perf_counter()
     logits = bounded(predict_logits(model, pictures.images))
@@ -122,7 +123,7 @@ def run_data(run: Run) -> Dataset:
     """Load the data that a run was trained on, with the same validation split.
 
     Raises:
-        DataError: It is not there any more.
+        DataError: It no longer exists.
     """
     config = run.located(run.config)
     try:

@@ -1,13 +1,13 @@
-"""Calibration: after training, one number makes 0.9 mean nine in ten.
+"""Calibration by temperature scaling: after it, a probability of 0.9 means nine in ten.
 
-Knows: how the temperature of Guo et al. 2017 (https://arxiv.org/abs/1706.04599) is found, and
-when the validation pictures cannot tell it. Does not know how it is applied: that is the card's
+Knows: how the temperature of Guo et al. 2017 (https://arxiv.org/abs/1706.04599) is fitted, and when
+the validation pictures do not determine it. Does not know: how it is applied; that is the card's
 ``temperature``, in the exported graph and in Keras alike.
 
-With b = 1 / temperature, the mean negative log-likelihood of softmax(b z) is a convex function
-of b, so its slope rises, and the one place where it crosses zero is found by Newton's method,
-within an interval that is halved where a step would leave it. Dividing by a temperature above 0
-keeps the order of the logits: no top-1 prediction can change.
+With b = 1 / temperature, the mean negative log-likelihood of softmax(b z) is a convex function of
+b, so the derivative rises, and its only root is found by Newton's method, within an interval that
+is bisected if a step would leave it. Dividing by a positive temperature keeps the order of the
+logits: no top-1 prediction can change.
 """
 
 from __future__ import annotations
@@ -25,20 +25,21 @@ from kerascnn.training.run.folder import Run
 log = logging.getLogger(__name__)
 
 LOWEST, HIGHEST = 0.05, 20.0
-"""Temperatures beyond these say that something else is wrong."""
+"""Bounds of the temperature; beyond them something else is wrong."""
 
 FEWEST = 20
-"""Validation pictures; of fewer, the temperature is mostly chance."""
+"""Minimum number of validation pictures; with fewer, the temperature is mostly chance."""
 
 _STEPS, _PRECISION = 60, 1e-12
-"""Steps at most, as many as halving alone would need, and the relative change that ends them."""
+"""Maximum number of steps, as many as bisection alone would need, and the relative change that ends
+them."""
 
 
 def calibrate(run: Run, val: Pack, logits: npt.NDArray[np.float32], copies: int = 0) -> None:
     """Fit the temperature of a run's kept network, and write it into its card.
 
     The card's metrics get ``val_ece_uncalibrated``, ``val_ece``, ``val_nll_uncalibrated`` and
-    ``val_nll``. Where no temperature can be found it stays 1, with a notice that says why.
+    ``val_nll``. If no temperature can be fitted it stays 1, with a warning that says why.
 
     Args:
         run: A run.
@@ -67,16 +68,16 @@ def calibrate(run: Run, val: Pack, logits: npt.NDArray[np.float32], copies: int 
 
 
 def fit_temperature(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> float | None:
-    """Find the temperature with the lowest negative log-likelihood.
+    """Fit the temperature with the lowest negative log-likelihood.
 
     Args:
         logits: float32 ``[pictures, classes]``.
         labels: int64 ``[pictures]``.
 
     Returns:
-        Between 0.05 and 20; None where the pictures are fewer than 20, or the likelihood has no
-        best temperature between those (above all where no top-1 prediction is wrong: the surer,
-        the better, without end).
+        Between 0.05 and 20; None if there are fewer than 20 pictures, or if the likelihood has no
+        optimum between those (above all if every top-1 prediction is correct: then more confidence
+        is always better).
     """
     if len(labels) < FEWEST:
         return None
@@ -97,9 +98,9 @@ def fit_temperature(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int6
 def _slope(
     logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64], factor: float
 ) -> tuple[float, float]:
-    """Return the first two derivatives of the negative log-likelihood by 1 / temperature."""
+    """Return the first two derivatives of the negative log-likelihood in 1 / temperature."""
     expected, spread = np.empty(len(labels)), np.empty(len(labels))
-    for rows in row_slices(logits):  # of very many classes, all in float64 would fill the memory
+    for rows in row_slices(logits):  # with very many classes, all in float64 would fill the memory
         part = logits[rows].astype(np.float64)
         probabilities = softmax(logits[rows], 1 / factor)
         expected[rows] = (probabilities * part).sum(axis=1)

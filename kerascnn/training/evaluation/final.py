@@ -1,7 +1,7 @@
-"""What a run's card says of the network that is kept, measured after the last epoch.
+"""The metrics of the kept network for a run's card, measured after the last epoch.
 
-Knows: that training accuracy is measured in inference mode, like every other. Does not know what
-the numbers mean (:mod:`kerascnn.report.verdict`).
+Knows: training accuracy is measured in inference mode, like every other. Does not know: what the
+numbers mean (:mod:`kerascnn.report.verdict`).
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from kerascnn.training.phases import phase_ends, phases
 from kerascnn.training.run.folder import Run
 
 SAMPLE = 2000
-"""Training pictures at most: enough to tell 90 % from 92 %, whatever the network costs."""
+"""Maximum number of training pictures: enough to tell 90 % from 92 %, whatever the network
+costs."""
 
 
 @dataclass(frozen=True)
 class KeptPredictions:
-    """A kept network and its answers."""
+    """A kept network and its predictions."""
 
     core: keras.Model
     model: keras.Model
@@ -55,12 +56,12 @@ def predict_kept(run: Run, pictures: Pack, progress: Callback | None = None) -> 
 def evaluate_kept(
     run: Run, feed: Feed, batch_size: int, calibration: bool, progress: Callback
 ) -> KeptPredictions:
-    """Measure the kept network on training and validation pictures, and write it into the card.
+    """Evaluate the kept network on training and validation pictures, and record it in the card.
 
     The card's metrics get ``steps`` of the optimizer in all epochs, ``train_right`` of
     ``train_images`` training pictures, ``train_top1``, ``val_right`` of ``val_images``,
-    ``train_largest`` and ``val_largest``: how many of those belong to the commonest class, and
-    ``val_leaked``: how many validation pictures are also training pictures.
+    ``train_largest`` and ``val_largest``, the number of those in the most common class, and
+    ``val_leaked``, the number of validation pictures that are also training pictures.
 
     Raises:
         ModelFileError: The run folder is not complete.

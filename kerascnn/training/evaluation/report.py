@@ -1,6 +1,6 @@
-"""What a run's report shows, gathered from the run folder, its data and this machine.
+"""The content of a run's report, from the run folder, its data and this machine.
 
-Knows: runs, Keras. Does not know how a report looks (:mod:`kerascnn.report`), nor how a run is
+Knows: runs, Keras. Does not know: how a report looks (:mod:`kerascnn.report`), how a run is
 repeated (:mod:`kerascnn.training.command_line`).
 """
 
@@ -46,20 +46,20 @@ from kerascnn.training.run.folder import Run
 log = logging.getLogger(__name__)
 
 SAMPLES = 12
-"""Training pictures shown at most, one a class."""
+"""Maximum number of training pictures shown, one per class."""
 
 VARIANTS = 3
-"""Of each of them, as augmentation makes them."""
+"""Number of augmented variants of each of them."""
 
 
 def report_or_warn(
     run: Run, dataset: Dataset, train: Pack, val: Pack, kept: KeptPredictions
 ) -> None:
-    """Write the report of a run that has just ended; if that fails, the run is still good."""
+    """Write the report of a run that has just ended; if that fails, only warn."""
     try:
         write_report(run, dataset, train, val, kept=kept)
     except Exception as error:
-        # Hours of training must not look failed because of a page about them.
+        # Hours of training must not look failed because of a report.
         log.warning(
             "%s: could not be written (%s: %s). The run itself is complete.",
             run.report_path,
@@ -82,12 +82,12 @@ def write_report(
 
     Args:
         run: A finished run.
-        dataset: For class names and the balance of the splits.
+        dataset: Data set, for class names and the balance of the splits.
         train: Training pictures.
-        judged: Pictures to judge the model on.
-        split: What those are called.
+        judged: Pictures to evaluate the model on.
+        split: Name of their split.
         path: Path of the page; None: ``report.html`` in the run folder.
-        kept: The run's network and its answers to those pictures; None: they are had here.
+        kept: The run's network and its predictions of those pictures; None: computed here.
 
     Raises:
         ModelFileError: The run folder is not complete.
@@ -105,16 +105,16 @@ def write_report(
 def report_run(
     run: Run, data: str | Path | None = None, split: str | None = None, path: str | None = None
 ) -> Path:
-    """Judge a run anew, on its own data or other, and write the report.
+    """Evaluate a run again, on its own data or other, and write the report.
 
     Args:
         run: A finished run.
-        data: What :func:`kerascnn.dataset.load_dataset` takes; None: the run's own data.
+        data: Data as for :func:`kerascnn.dataset.load_dataset`; None: the run's own data.
         split: ``train``, ``val``, ``test``, ``all``; None: test, else val, else all.
         path: Path of the page; None: ``report.html`` in the run folder.
 
     Raises:
-        DataError: No usable data, or classes that the model does not know.
+        DataError: There is no usable data, or it has classes that the model does not know.
         KerascnnError: The page cannot be written.
     """
     card = run.card
@@ -128,7 +128,7 @@ def report_run(
 
 
 def _own_data(run: Run, other: Dataset) -> Dataset:
-    """Load what the run learned from; if that is gone, show other data in its place."""
+    """Load the training data of a run; if it is gone, show other data in its place."""
     try:
         return run_data(run)
     except DataError as error:
@@ -182,7 +182,7 @@ def _heats(
     try:
         cam = GradCam(core, model)
     except ConfigError:
-        # Without a convolution, or on a backend without gradients, a gallery has no heat.
+        # Without a convolution, or on a backend without gradients, there are no heat maps.
         return lambda pictures, _: [None] * len(pictures), ""
 
     def heats(pictures: list[UInt8Array], answers: list[str]) -> list[Heat | None]:

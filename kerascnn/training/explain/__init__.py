@@ -1,1 +1,1 @@
-"""Where a trained Keras network looks, and what its layers put out."""
+"""What a trained Keras network looks at, and the outputs of its layers."""

@@ -1,6 +1,6 @@
-"""What a trained network sees with: its first kernels, and the feature maps of its blocks.
+"""The first kernels of a trained network, and the feature maps of its blocks.
 
-Knows: layers, blocks, which maps are worth showing. Does not know how they are drawn
+Knows: layers, blocks, which maps are worth showing. Does not know: how they are drawn
 (:mod:`kerascnn.report.sheet`).
 """
 
@@ -26,10 +26,10 @@ class BlockMaps:
     """Feature maps of one block.
 
     Attributes:
-        block: Its name.
-        layer: Whose output they are: the block's last that puts out maps.
+        block: Name of the block.
+        layer: Layer whose output they are: the block's last that outputs maps.
         shape: Shape of the whole output: rows, columns, channels.
-        channels: Numbers of the channels that are kept.
+        channels: Indices of the channels that are kept.
         maps: float32 ``[kept, rows, columns]``.
     """
 
@@ -42,13 +42,13 @@ class BlockMaps:
 
 @dataclass(frozen=True)
 class Features:
-    """What a network makes of one picture.
+    """The kernels and feature maps of a network for one picture.
 
     Attributes:
         picture: uint8 ``[size, size, 3]``, as the network sees it.
         first: Name of the first convolution.
-        kernels: float32 ``[filters, rows, columns, channels]``, its filters.
-        blocks: In the order in which the picture goes through them.
+        kernels: Filters of the first convolution, float32 ``[filters, rows, columns, channels]``.
+        blocks: Maps of the blocks, in order.
     """
 
     picture: images.UInt8Array
@@ -60,16 +60,16 @@ class Features:
 def features_of(
     run: Run, picture: images.UInt8Array, block: str | None = None, count: int = 8
 ) -> Features:
-    """Send one picture through a network, and keep what its blocks put out.
+    """Run a network on one picture, and keep the outputs of its blocks.
 
     Args:
         run: A finished run.
         picture: uint8 ``[height, width, 3]``, RGB, of any size.
-        block: Whose maps to keep; None: of every block that puts out maps.
-        count: Maps a block, at most: those that answer most strongly.
+        block: Block whose maps to keep; None: every block that outputs maps.
+        count: Maximum number of maps per block: those with the strongest activations.
 
     Raises:
-        ConfigError: No such block, one that puts out no maps, or ``count`` below 1.
+        ConfigError: There is no such block, it outputs no maps, or ``count`` is below 1.
         ModelFileError: The run is not complete.
     """
     if count < 1:

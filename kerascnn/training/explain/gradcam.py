@@ -1,7 +1,7 @@
-"""Where a network looks, by gradients: Grad-CAM (Selvaraju et al. 2017, arxiv.org/abs/1610.02391).
+"""Grad-CAM: where a network looks (Selvaraju et al. 2017, https://arxiv.org/abs/1610.02391).
 
-Knows: the last convolution's feature map, and gradients on TensorFlow and JAX. Does not
-know how heat is drawn (:mod:`kerascnn.report.heat`).
+Knows: the last convolution's feature map, and gradients on TensorFlow and JAX. Does not know: how
+heat maps are drawn (:mod:`kerascnn.report.heat`).
 """
 
 from __future__ import annotations
@@ -32,22 +32,23 @@ from kerascnn.training.networks.blocks import flat
 from kerascnn.training.networks.from_pixels import from_pixels, predict_logits
 
 BATCH = 16
-"""Pictures a call; a gradient keeps every layer's output in memory."""
+"""Pictures per call; a gradient keeps every layer's output in memory."""
 
 _CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
-"""Layers whose output is a map of places."""
+"""Layers whose output is a feature map."""
 
 
 class GradCam:
-    """A trained network that shows where it looks.
+    """Computes heat maps of a trained network.
 
     Args:
-        core: From normalized float32 pixels to logits.
-        model: The same from uint8 pictures, as ``preprocessing.from_pixels`` makes it.
+        core: Network from normalized float32 pixels to logits.
+        model: The network from uint8 pictures, as
+            :func:`kerascnn.training.networks.from_pixels.from_pixels` makes it.
 
     Attributes:
-        layer: Whose output is looked at: the last with the size of the last convolution's
-            feature map, so that normalization, activation and shortcuts are taken along.
+        layer: Layer whose output is used: the last with the size of the last convolution's feature
+            map, so that normalization, activation and shortcuts are included.
 
     Raises:
         ConfigError: The network has no convolution.
@@ -60,14 +61,14 @@ class GradCam:
     def heat(
         self, pictures: images.UInt8Array, classes: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.float32]:
-        """Show where one class of each picture is seen.
+        """Compute a heat map of one class of each picture.
 
         Args:
             pictures: uint8 ``[pictures, size, size, 3]``.
-            classes: int64 ``[pictures]``: which class.
+            classes: Class of each picture, int64 ``[pictures]``.
 
         Returns:
-            float32 ``[pictures, rows, columns]`` of the size of the feature map, 0 to 1.
+            float32 ``[pictures, rows, columns]``, of the size of the feature map, 0 to 1.
         """
         found = [
             self._batch(pictures[start : start + BATCH], classes[start : start + BATCH])
@@ -82,7 +83,7 @@ class GradCam:
         wanted = ops.one_hot(classes, self._model.output_shape[-1])
 
         def scores(change: Any) -> Any:
-            """The logits asked for, when the feature map is changed a little."""
+            """Return the sum of the chosen logits, with a change added to the feature map."""
 
             def look(output: Any) -> Any:
                 kept["map"] = output
@@ -100,10 +101,10 @@ class GradCam:
 
 
 class Explainer:
-    """Explains pictures, one after the other, with a network that is loaded once.
+    """Explains predictions one by one, with a network that is loaded once.
 
     Args:
-        core: From normalized float32 pixels to logits.
+        core: Network from normalized float32 pixels to logits.
         card: Card of the network.
 
     Raises:
@@ -118,7 +119,7 @@ class Explainer:
     def explain(
         self, picture: images.UInt8Array, top: int = 3, name: str = "picture"
     ) -> Explanation:
-        """Explain the network's answer to one picture.
+        """Explain the network's prediction of one picture.
 
         Args:
             picture: uint8 ``[height, width, 3]``, RGB, of any size.
@@ -127,7 +128,7 @@ class Explainer:
 
         Raises:
             ConfigError: ``top`` is below 1.
-            PictureError: The network's answer is not finite.
+            PictureError: The network's output is not finite.
         """
         check_top(top)
         card = self._card
@@ -162,7 +163,7 @@ def _last_map(core: keras.Model) -> layers.Layer:
 
 
 def _gradient(function: Callable[[Any], Any], place: npt.NDArray[np.float32]) -> Any:
-    """The gradient of a function to one number, on whatever backend Keras runs."""
+    """Return the gradient of a scalar function, on TensorFlow or JAX."""
     backend = keras.config.backend()
     if backend == "tensorflow":
         import tensorflow as tf

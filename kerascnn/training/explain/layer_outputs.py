@@ -1,7 +1,7 @@
-"""Looking at what a layer puts out while a network runs.
+"""Capturing the outputs of layers while a network runs.
 
-Knows: how a layer's call is hooked for a while, in flat and in nested models alike. Does not
-know what is looked for.
+Knows: how to hook a layer's call, in flat and nested models alike. Does not know: what the outputs
+are for.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ def hooked(layer: layers.Layer, look: Callable[[Any], Any]) -> Iterator[None]:
     """Route a layer's output through a function while the block runs.
 
     Args:
-        layer: Layer of any model; a nested one need not be taken apart.
-        look: Given the layer's output; what it returns goes on through the network instead.
+        layer: Layer of any model, also of a nested one.
+        look: Function of the layer's output; its return value replaces the output.
     """
     call = layer.call
     layer.call = lambda *args, **kwargs: look(call(*args, **kwargs))
     try:
         yield
     finally:
-        del layer.call  # the instance's, so that the class's own is seen again
+        del layer.call  # the instance's attribute, so that the class's method is visible again
 
 
 def outputs(model: keras.Model, pictures: Any, wanted: Sequence[layers.Layer]) -> dict[str, Any]:
-    """Run a network, and keep what some layers put out.
+    """Run a network, and keep the outputs of some layers.
 
     Returns:
-        The output by the layer's name, in the order in which the layers ran; of a layer that
-        ran more than once, the last.
+        Outputs by layer name, in the order in which the layers ran; for a layer that ran more than
+        once, the last.
     """
     seen: dict[str, Any] = {}
 

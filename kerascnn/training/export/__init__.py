@@ -80,8 +80,8 @@ def export_onnx(
 
     Raises:
         ConfigError: The file holds another model, and ``overwrite`` is False.
-        ModelFileError: No such run, or a network that cannot be converted.
-        DataError: No data to compare on.
+        ModelFileError: There is no such run, or its network cannot be converted.
+        DataError: There is no data to compare on.
         ParityError: The file's predictions differ, or lower precision costs more than
             ``max_drop``; no file is written.
     """

@@ -79,7 +79,7 @@ def export_foreign(
             of pictures.
         ConfigError: Information about the model is missing or contradicts it, or the file holds
             another model and ``overwrite`` is False.
-        DataError: No pictures to compare on.
+        DataError: There are no pictures to compare on.
         ParityError: The file's predictions differ, or lower precision costs more than
             ``max_drop``; no file is written.
     """

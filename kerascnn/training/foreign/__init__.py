@@ -1,6 +1,6 @@
-"""Keras models that were made elsewhere: inspected, loaded, and brought to logits.
+"""Keras models made elsewhere: inspected, loaded, and converted to output logits.
 
-The steps, each in a module that knows nothing of the others': ``container`` reads the file
-without Keras, ``architecture`` and ``keras2`` let through what is Keras' own and no code,
-``loading`` gives a model that takes pictures, ``logits`` one that gives logits.
+The steps, each in a module of its own: ``container`` reads the file without Keras, ``architecture``
+and ``keras2`` accept only Keras' own layers and no code, ``loading`` returns a model that takes
+pictures, ``logits`` one that outputs logits.
 """

@@ -1,9 +1,9 @@
-"""What an architecture from elsewhere may hold: Keras' own layers, and no code.
+"""The check of an architecture from elsewhere: Keras' own layers, and no code.
 
-Knows: the JSON of Keras 2 and 3, every place in it that names a class or a function, and which
-of those are harmless. Nothing is made from it here: this is done before Keras sees the file, and
-Keras then gets what this module wrote, not what was in the file. The module that a file names is
-never imported; a class is looked up by its name among Keras' own.
+Knows: the JSON of Keras 2 and 3, every place in it that names a class or a function, and which of
+those are harmless. Nothing is built from it here: this check comes before Keras sees the file, and
+Keras then gets the result of this module, not the contents of the file. The module that a file
+names is never imported; a class is looked up by its name among Keras' own.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _VALUES = frozenset(
     {"__keras_tensor__", "__numpy__", "__tensor__", "__bytes__", "__ellipsis__", "__slice__",
      "__tuple__", "TensorShape"}
 )  # fmt: skip
-"""Stand for values, not for classes."""
+"""Class names that stand for values, not for classes."""
 
 _EVERY = {"class_name": "__slice__", "config": {"start": None, "stop": None, "step": None}}
-"""How Keras writes ``:``."""
+"""Keras' notation of ``:``."""
 
 _REACHING_OUT = frozenset(
     {"TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "StringLookup", "IntegerLookup",
@@ -44,48 +44,49 @@ _SPACES = ("layers", "models", "initializers", "regularizers", "constraints", "d
 """Modules of Keras whose classes a file may name."""
 
 _OPERATIONS = ("numpy", "nn", "math", "core", "image", "linalg")
-"""Modules of ``keras.ops`` that hold them as classes."""
+"""Modules of ``keras.ops`` that define operations as classes."""
 
 _KINDS: tuple[type, ...] = (
     keras.layers.Layer, keras.Operation, keras.initializers.Initializer,
     keras.regularizers.Regularizer, keras.constraints.Constraint,
     keras.dtype_policies.DTypePolicy, keras.dtype_policies.DTypePolicyMap,
 )  # fmt: skip
-"""What a class must be derived from: other classes in those modules run code of their own."""
+"""Allowed base classes: other classes in those modules run code of their own."""
 
 _QUANTIZED = re.compile(
     r"(Quantized\w*|GPTQ|AWQ|Int4)DTypePolicy|\w+QuantizationConfig|\w+Quantizer"
 )
-"""Classes that say how Keras quantized a layer."""
+"""Classes that describe how Keras quantized a layer."""
 
 _OWN = "kerascnn>PerChannelConv2D"
-"""A layer of kerascnn's own, which its ``model.keras`` files hold."""
+"""A layer of kerascnn itself, which its ``model.keras`` files contain."""
 
 _OLD_NAMES = {"SyncBatchNormalization": SyncBatchNormalization.__module__}
-"""Layers of Keras 2 that Keras 3 has under another name."""
+"""Layers of Keras 2 that have another name in Keras 3."""
 
 _APPLICATIONS = {
     "LayerScale": "convnext", "StochasticDepth": "convnext",
     "CustomScaleLayer": "inception_resnet_v2",
 }  # fmt: skip
-"""Layers that Keras has only in the modules of its networks, which name them nowhere else."""
+"""Layers that Keras defines only in the modules of its networks, and those modules."""
 
 
 def safe_architecture(
     architecture: dict[str, Any], where: str, libraries: tuple[str, ...] = ()
 ) -> dict[str, Any]:
-    """Check an architecture, and write it as this Keras reads it.
+    """Check an architecture, and convert it to what this Keras reads.
 
     Args:
         architecture: Architecture of a file, as plain values.
-        where: The file, for messages.
-        libraries: Packages whose registered classes are taken too, where they are installed.
+        where: Name of the file, for messages.
+        libraries: Packages whose registered classes are accepted too, if they are installed.
 
     Returns:
         A copy in which every class is one of Keras' own, or of these, and computes in float32.
 
     Raises:
-        ModelFileError: It holds code, a custom object, or a layer that reaches out of the file.
+        ModelFileError: It contains code, a custom object, or a layer that loads other files or
+            programs.
     """
     try:
         cleaned = _clean(architecture, where, libraries)
@@ -112,14 +113,14 @@ def _clean(value: Any, where: str, libraries: tuple[str, ...]) -> Any:
         raise _code("a lambda function", where)
     if "class_name" in value:
         value = _checked(value, where, libraries)
-    # How it was compiled is of no use here, and names losses and metrics that may be custom.
+    # The compile configuration is not used, and may name custom losses and metrics.
     kept = {key: item for key, item in value.items() if key != "compile_config"}
     return {key: _clean(single(item) if key == "dtype" else item, where, libraries)
             for key, item in kept.items()}  # fmt: skip
 
 
 def _is_dumped_code(value: Any) -> bool:
-    """Return whether it is a function's code, defaults and closure, as Keras dumps them."""
+    """Return whether a value is a function's code, defaults and closure, as Keras dumps them."""
     return isinstance(value, list) and len(value) == 3 and isinstance(value[0], str)
 
 
@@ -178,7 +179,7 @@ def _checked_class(node: dict[str, Any], name: str, where: str) -> dict[str, Any
 
 
 def _is_of(libraries: tuple[str, ...], node: dict[str, Any]) -> bool:
-    """Return whether an installed library has registered the class under the name that is given."""
+    """Return whether an installed library has registered a class under the given name."""
     registered = str(node.get("registered_name"))
     library = registered.partition(">")[0]
     if library not in libraries or find_spec(library) is None:
@@ -188,7 +189,7 @@ def _is_of(libraries: tuple[str, ...], node: dict[str, Any]) -> bool:
 
 
 def _home(name: str, module: str) -> str | None:
-    """Find where this Keras has a class; some operations are called as layers are."""
+    """Return the module of a class in this Keras; some operations are called like layers."""
     if name == "Functional":
         return "keras.src.models.functional"
     if module.startswith("keras.src.ops."):
@@ -206,13 +207,13 @@ def _home(name: str, module: str) -> str | None:
 
 
 def _is_call(node: dict[str, Any]) -> bool:
-    """Return whether it is of a function, which .h5 may call as a layer: layers say more."""
+    """Return whether a node is a function call, which .h5 writes like a layer."""
     config = node.get("config")
     return "inbound_nodes" in node and isinstance(config, dict) and "trainable" not in config
 
 
 def _spelled_out(node: dict[str, Any]) -> dict[str, Any]:
-    """Write ``x[..., 0]`` as ``x[:, :, 0]``: what reads .h5 takes no ellipsis in a call."""
+    """Write ``x[..., 0]`` as ``x[:, :, 0]``: Keras' reader of .h5 accepts no ellipsis."""
     if node["class_name"] != "GetItem":
         return node
     calls = []
@@ -243,7 +244,7 @@ def _home_of_operation(name: str) -> str | None:
 
 
 def _is_keras(module: Any) -> bool:
-    """Return whether a file claims that something is Keras' own; what it is, is looked up."""
+    """Return whether a file claims that a class is Keras' own; the class itself is looked up."""
     return module in (None, "builtins") or (
         isinstance(module, str) and module.partition(".")[0] in ("keras", "tf_keras", "tensorflow")
     )

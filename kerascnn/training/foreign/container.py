@@ -1,8 +1,8 @@
 """The two kinds of Keras files, opened without Keras.
 
-Knows: where the zip and the HDF5 keep architecture and weights, and how to write a copy with
-another architecture. Does not know what an architecture may hold: see
-:mod:`kerascnn.training.foreign.architecture`.
+Knows: where the zip and the HDF5 store architecture and weights, and how to write a copy with
+another architecture. Does not know: what an architecture may contain
+(:mod:`kerascnn.training.foreign.architecture`).
 """
 
 from __future__ import annotations
@@ -22,30 +22,31 @@ from kerascnn.typed_json import parse_json
 from kerascnn.zip_files import check_for_zip_bomb
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
+"""Suffixes of Keras models."""
 
 _CONFIG, _METADATA, _WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 
 _LONGEST = 2**24
-"""Bytes of an architecture; a thousand layers take one million."""
+"""Maximum size of an architecture, in bytes; a thousand layers take one million."""
 
 _METADATA_LONGEST = 2**16
-"""Bytes of a version and a date."""
+"""Maximum size of the metadata, a version and a date, in bytes."""
 
 _VERSION_LONGEST = 40
-"""Characters that are shown of it."""
+"""Maximum length of the version that is shown, in characters."""
 
 
 def read_architecture(path: Path) -> tuple[dict[str, Any], str]:
-    """Read a model's architecture as plain values; nothing of it is made or run.
+    """Read a model's architecture as plain values; nothing of it is built or run.
 
     Args:
-        path: Path of a file as Keras saves them, zip or HDF5, whatever it is called.
+        path: Path of a file saved by Keras, zip or HDF5, under any name.
 
     Returns:
-        The architecture, and the version of Keras that wrote it (``unknown`` if it is not said).
+        The architecture, and the version of Keras that wrote it (``unknown`` if not stored).
 
     Raises:
-        ModelFileError: Not such a file, one of weights alone, or one that reaches for others.
+        ModelFileError: It is no such file, has weights alone, or refers to other files.
     """
     if not path.exists():
         raise ModelFileError(f"{path}: no such file.{did_you_mean(path)}")
@@ -65,18 +66,18 @@ def read_architecture(path: Path) -> tuple[dict[str, Any], str]:
 
 
 def is_zip(path: Path) -> bool:
-    """Return whether a file is of the kind that is called ``.keras``, whatever its name is."""
+    """Return whether a file is in the ``.keras`` format, whatever its name."""
     return path.is_file() and zipfile.is_zipfile(path)
 
 
 def write_copy(path: Path, architecture: dict[str, Any], target: Path) -> int:
-    """Copy a model with another architecture, so that what is loaded is what was inspected.
+    """Copy a model with another architecture, so that the inspected one is loaded.
 
     Returns:
-        The bytes of the values in it.
+        Size of its values, in bytes.
 
     Raises:
-        ModelFileError: Its values are not plain numbers that lie inside it.
+        ModelFileError: Its values are not plain numbers stored in it.
     """
     text = json.dumps(architecture)
     if not is_zip(path):
@@ -84,7 +85,7 @@ def write_copy(path: Path, architecture: dict[str, Any], target: Path) -> int:
         with opened(target, "r+") as file:
             file.attrs["model_config"] = text
             return check_values(path, file)
-    # Beside the copy: reading HDF5 inside a zip, which seeks, takes ten times as long.
+    # Unpacked, because reading HDF5 inside a zip seeks, which takes ten times as long.
     loose = target.with_suffix(".weights")
     with zipfile.ZipFile(path) as old, old.open(_WEIGHTS) as weights, loose.open("wb") as out:
         shutil.copyfileobj(weights, out)
@@ -102,7 +103,7 @@ def _read_zip(path: Path) -> tuple[str, str]:
     check_for_zip_bomb(path)
     with zipfile.ZipFile(path) as file:
         config = _read_text(file, _CONFIG, _LONGEST)
-        file.getinfo(_WEIGHTS)  # raises, where there are none
+        file.getinfo(_WEIGHTS)  # raises if there are none
         there = _METADATA in file.namelist()
         metadata = parse_json(_read_text(file, _METADATA, _METADATA_LONGEST)) if there else {}
         version = metadata.get("keras_version") if isinstance(metadata, dict) else None

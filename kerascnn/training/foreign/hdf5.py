@@ -1,7 +1,7 @@
-"""What an HDF5 file of weights may hold: plain numbers, all of them inside it.
+"""The check of an HDF5 file of weights: plain numbers, all stored inside it.
 
-Knows: HDF5's ways of reaching into other files (links, external storage, virtual data sets), of
-promising more than is stored, and of running filters. Does not know what the numbers are for.
+Knows: HDF5's ways to refer to other files (links, external storage, virtual data sets), to declare
+more than is stored, and to run filters. Does not know: what the numbers are for.
 """
 
 from __future__ import annotations
@@ -18,23 +18,25 @@ import h5py
 from kerascnn.errors import ModelFileError
 
 _OBJECTS = 100_000
-"""Groups and data sets; the largest network of the table has 5,000."""
+"""Maximum number of groups and data sets; the largest network of the table has 5,000."""
 
 _KINDS = "biufVS"
-"""Of numpy's types: numbers, bfloat16 (``V``) and bytes; the rest are references and pointers."""
+"""Allowed kinds of NumPy types: numbers, bfloat16 (``V``) and bytes; the rest are references and
+pointers."""
 
 
 _HEAP, _HEAP_HEADER = re.compile(rb"GCOL\x01"), 16
-"""Where texts of any length lie, and the bytes before its objects, and before each of them."""
+"""Start of a heap, in which strings of variable length are stored, and the length of its header and
+of each object's, in bytes."""
 
 
 @contextmanager
 def opened(path: Path, mode: str = "r") -> Iterator[h5py.File]:
-    """Open a file of HDF5 in which nothing keeps the library busy for ever.
+    """Open an HDF5 file in which nothing makes the library loop forever.
 
     Raises:
-        ValueError: Its heaps lie about the sizes of what is in them.
-        OSError: It is no such file.
+        ValueError: Its heaps declare impossible sizes of their objects.
+        OSError: It is no HDF5 file.
     """
     with h5py.File(path, mode) as file:
         if file.id.get_create_plist().get_sizes() != (8, 8):
@@ -44,13 +46,13 @@ def opened(path: Path, mode: str = "r") -> Iterator[h5py.File]:
 
 
 def _check_heaps(path: Path) -> None:
-    """Walk through all heaps as the library does, which stays at an object of no size for ever."""
+    """Walk through all heaps as the library does, which loops forever at an object of size 0."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         for found in _HEAP.finditer(data):
             place, size = found.start() + _HEAP_HEADER, _length(data, found.start() + 8)
             end = found.start() + size
             if size < _HEAP_HEADER or end > len(data):
-                continue  # by chance among the values, or the library refuses it
+                continue  # a chance match among values, or the library refuses it
             while place + _HEAP_HEADER <= end:
                 (number,), length = struct.unpack_from("<H", data, place), _length(data, place + 8)
                 needed = _HEAP_HEADER + (length + 7) // 8 * 8 if number else length
@@ -65,15 +67,15 @@ def _length(data: mmap.mmap, place: int) -> int:
 
 
 def check_values(path: Path, file: h5py.Group) -> int:
-    """Refuse a file whose values are not all plain, stored, and inside it.
+    """Check that all values of a file are plain, stored, and inside it.
 
-    So what is read takes no more memory than the file takes on disk.
+    Reading them then takes no more memory than the file takes on disk.
 
     Returns:
-        The bytes of all values.
+        Size of all values, in bytes.
 
     Raises:
-        ModelFileError: Naming the first thing that is none of Keras' making.
+        ModelFileError: They are not; the message names the first exception.
     """
     total, waiting, seen = 0, [file], {_place(file)}
     while waiting:
@@ -107,7 +109,7 @@ def _inside(group: h5py.Group, name: str, where: str) -> h5py.Group | h5py.Datas
 
 
 def _stored(values: h5py.Dataset, where: str) -> int:
-    """Return the bytes of a data set that is plain."""
+    """Return the size of a plain data set, in bytes."""
     if values.external or values.is_virtual:
         raise ModelFileError(
             f"{where}: its values are in another file. Expected all weights in one file."

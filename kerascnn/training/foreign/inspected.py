@@ -1,7 +1,8 @@
-"""A Keras file that is loaded only after it was looked through: the one way to open any.
+"""Loading of a Keras file after its inspection: the only way to open one.
 
-Knows: the order of the steps, and that Keras raises anything on files it does not understand.
-Does not know what is inside an architecture (architecture), nor in HDF5 (hdf5).
+Knows: the order of the steps, and that Keras raises errors of any class on files it does not
+understand. Does not know: the contents of an architecture (:mod:`.architecture`) or of HDF5
+(:mod:`.hdf5`).
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ from kerascnn.training.foreign.container import is_zip, read_architecture, write
 from kerascnn.training.foreign.keras2_layers import restore_activations
 
 _SLACK = 2**20
-"""Bytes of variables that a file need not hold: states of generators, counters."""
+"""Bytes of variables that a file may lack: states of generators, counters."""
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-"""What the operating system says when the copy has no room: nothing is wrong with the file."""
+"""Errors of the operating system if there is no space for the copy: the file itself is fine."""
 
 _PENDING = "uninitialized_variables"
-"""Keras' own name of the list of variables that it has still to initialize."""
+"""Keras' name of its list of variables that are still to be initialized."""
 
 
 def load_inspected(path: Path, libraries: tuple[str, ...] = ()) -> tuple[keras.Model, str]:
@@ -44,7 +45,7 @@ def load_inspected(path: Path, libraries: tuple[str, ...] = ()) -> tuple[keras.M
         The model, computing in float32, and the version of Keras that wrote it.
 
     Raises:
-        ModelFileError: It holds code or custom objects, its layers are larger than its weights,
+        ModelFileError: It contains code or custom objects, its layers are larger than its weights,
             or Keras cannot load it.
     """
     architecture, version = read_architecture(path)
@@ -63,7 +64,7 @@ def load_inspected(path: Path, libraries: tuple[str, ...] = ()) -> tuple[keras.M
 def _explained(path: Path, copy: Path) -> Iterator[None]:
     try:
         with warnings.catch_warnings():
-            # Of optimizers and input names that do not matter here.
+            # About optimizers and input names, which do not matter here.
             warnings.simplefilter("ignore")
             yield
     except ModelFileError:
@@ -71,10 +72,10 @@ def _explained(path: Path, copy: Path) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _FULL:
             raise cannot_write(copy.parent, error) from error
-        # Keras and h5py raise whatever their parsers meet in a file of another version, or a
-        # damaged one: ValueError, TypeError, KeyError, AttributeError, OSError, MemoryError...
+        # On a damaged file, or one of another version, Keras and h5py raise errors of any class:
+        # ValueError, TypeError, KeyError, AttributeError, OSError, MemoryError...
         reason = " ".join(str(error).split()).replace(str(copy), str(path))
-        # Keras puts the whole configuration before what went wrong in it.
+        # Keras prints the whole configuration before the error.
         reason = reason.rpartition("Exception encountered: ")[2][:300]
         raise ModelFileError(
             f"{path}: Keras {keras.__version__} cannot load it ({type(error).__name__}: {reason})."
@@ -82,11 +83,11 @@ def _explained(path: Path, copy: Path) -> Iterator[None]:
 
 
 def _check_layer_sizes(path: Path, architecture: dict[str, Any], stored: int) -> None:
-    """Compare the layers' variables with the file's values before they take any memory."""
+    """Compare the size of the layers' variables with the file's values before allocating them."""
     before = global_state.get_global_attribute(_PENDING)
     global_state.set_global_attribute(_PENDING, [])
     try:
-        # In this scope a variable has a shape and no value.
+        # In this scope variables have shapes but no values.
         with keras.StatelessScope(initialize_variables=False):
             model = _build(architecture, legacy=not is_zip(path))
             variables = getattr(model, "variables", ())

@@ -1,7 +1,7 @@
-"""What Keras 2 wrote and Keras 3 does not read, written as Keras 3 would.
+"""Conversion of Keras 2's architectures, which Keras 3 does not read, to Keras 3's.
 
-Knows: arguments that have gone, how calls were counted, and how Keras 2 wrote a call of one of
-TensorFlow's functions. Does not know what those compute, nor files.
+Knows: removed arguments, the numbering of calls, and Keras 2's notation of a call of a TensorFlow
+function. Does not know: what those compute, files.
 """
 
 from __future__ import annotations
@@ -17,14 +17,16 @@ from kerascnn.training.foreign.tensorflow_functions import FUNCTIONS, TensorFlow
 from kerascnn.training.foreign.tensorflow_op_layers import OP_LAYER, as_call
 
 OPERATION_CLASSES = ("TFOpLambda", "SlicingOpLambda", OP_LAYER)
-"""Despite the name they hold no code: the name of a function of TensorFlow, and its arguments."""
+"""Layers that hold no code, despite the name: the name of a TensorFlow function, and its
+arguments."""
 
-_GONE = {"groups": 1, "rng_type": None, "ragged": False, "optional": False,
+_IDLE = {"groups": 1, "rng_type": None, "ragged": False, "optional": False,
          "batch_input_shape": None, "time_major": False, "kernel_initializer": None,
          "kernel_regularizer": None, "kernel_constraint": None, "query_shape": None,
          "key_shape": None, "value_shape": None, "softmax_robust_masking": False,
          "trainable": None, "noise_shape": None}  # fmt: skip
-"""Arguments that this Keras may not take, each with the value that makes it idle; None: any."""
+"""Arguments that this Keras may not accept, each with the value at which it has no effect; None:
+any."""
 
 
 RENAMED = {
@@ -33,19 +35,19 @@ RENAMED = {
     "GroupedQueryAttention": "GroupQueryAttention", "ThresholdedReLU": "ReLU",
     "RandomHeight": "Identity", "RandomWidth": "Identity",
 }  # fmt: skip
-"""What Keras 2, or .h5 files, call classes that are still there, or do the same in inference."""
+"""New names of classes of Keras 2, or .h5 files, that still exist, or do the same in inference."""
 
 REMOVED = ("LocallyConnected1D", "LocallyConnected2D", "DenseFeatures", "RandomFourierFeatures")
-"""Layers of Keras 2 that Keras 3 has no more."""
+"""Layers of Keras 2 that Keras 3 does not have."""
 
 _MODELS = ("Functional", "Model", "Sequential")
 
 
 def modern_config(node: dict[str, Any], where: str) -> dict[str, Any]:
-    """Write one layer as Keras 3 would.
+    """Convert one layer to Keras 3's form.
 
     Raises:
-        ModelFileError: A function of TensorFlow that is not known here.
+        ModelFileError: It is an unknown function of TensorFlow.
     """
     config = node.get("config")
     if not isinstance(config, dict):
@@ -60,7 +62,7 @@ def modern_config(node: dict[str, Any], where: str) -> dict[str, Any]:
         return {**node, "config": _renumbered(config)}
     if node["class_name"] == "InputLayer":
         return node
-    if "query_shape" in config:  # its first call says the shapes that attention is built from now
+    if "query_shape" in config:  # attention is built from the shapes of its first call now
         node = {key: value for key, value in node.items() if key != "build_config"}
     node = {**node, "config": _modern_options(node["class_name"], config)}
     if isinstance(node.get("inbound_nodes"), list):
@@ -69,7 +71,7 @@ def modern_config(node: dict[str, Any], where: str) -> dict[str, Any]:
 
 
 def _modern_options(name: str, config: dict[str, Any]) -> dict[str, Any]:
-    """Write a layer's options as Keras 3 would; dropped ones that have no effect are left out."""
+    """Convert a layer's options to Keras 3's form, without removed ones that have no effect."""
     if name == "Identity":
         config = {key: config[key] for key in ("name", "dtype", "trainable") if key in config}
     if "theta" in config:  # of ThresholdedReLU
@@ -78,17 +80,17 @@ def _modern_options(name: str, config: dict[str, Any]) -> dict[str, Any]:
     kept = {
         key: value
         for key, value in config.items()
-        if key not in _GONE or key in accepted or (_GONE[key] is not None and value != _GONE[key])
+        if key not in _IDLE or key in accepted or (_IDLE[key] is not None and value != _IDLE[key])
     }
     if "BatchNormalization" in name and isinstance(kept.get("axis"), list):
         kept["axis"] = kept["axis"][0]
     if name == "Discretization":
-        kept.pop("dtype", None)  # Keras 2's is that of the numbers it gives, Keras 3's of its input
+        kept.pop("dtype", None)  # in Keras 2 that of its output, in Keras 3 of its input
     return kept
 
 
 def _with_named_tensors(call: Any) -> Any:
-    """Write a call with tensors among its named arguments, as attention has, as Keras 3 would."""
+    """Convert a call with tensors among its named arguments, as attention's, to Keras 3's form."""
     if not isinstance(call, list) or not call:
         return call
     inputs = [call] if isinstance(call[0], str) else call
@@ -105,7 +107,7 @@ def _is_source(value: Any) -> bool:
 
 
 def _tensor(source: list[Any]) -> dict[str, Any]:
-    # Shape and type are not looked at: where it comes from is.
+    # Shape and type are ignored, the origin is not.
     config = {"shape": [1], "dtype": "float32", "keras_history": source[:3]}
     return {"class_name": "__keras_tensor__", "config": config}
 
@@ -123,17 +125,17 @@ def _with_input(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def single(dtype: Any) -> Any:
-    """Return float32 for a mixed precision, whose weights are float32; else what came."""
+    """Return float32 for a mixed precision, whose weights are float32; else the given type."""
     mixed = isinstance(dtype, str) and dtype.startswith("mixed_")
     return "float32" if mixed else dtype
 
 
 def _renumbered(config: dict[str, Any]) -> dict[str, Any]:
-    """Count the calls of a model inside a model as this Keras does, and open lists of one tensor.
+    """Renumber the calls of nested models as in this Keras, and unwrap lists of one tensor.
 
-    Keras 2 counts from 1 for a model that was made with an input, its own making being call 0, and
-    from 0 for one that was not. This Keras counts from 0 where a layer takes what a model gave;
-    where a model gives it, from 1 for a functional model and from 0 for a Sequential one.
+    Keras 2 counts from 1 for a model that was created with an input, its creation being call 0, and
+    from 0 for others. This Keras counts from 0 in the inputs of layers; in the inputs and outputs
+    of the outer model, from 1 for a functional model and from 0 for a Sequential one.
     """
     inner = config["layers"]
     if _is_keras3(inner):
@@ -142,10 +144,12 @@ def _renumbered(config: dict[str, Any]) -> dict[str, Any]:
     ends: dict[str, Any] = {
         key: config[key] for key in ("input_layers", "output_layers") if key in config
     }
-    least = _least_calls([layer.get("inbound_nodes") for layer in inner] + list(ends.values()))
+    first_calls = _first_calls(
+        [layer.get("inbound_nodes") for layer in inner] + list(ends.values())
+    )
 
     def taken(source: list[Any]) -> list[Any]:
-        fewer = least[source[0]] if source[0] in models else 0
+        fewer = first_calls[source[0]] if source[0] in models else 0
         return [source[0], source[1] - fewer, *source[2:]]
 
     def given(source: list[Any]) -> list[Any]:
@@ -169,7 +173,7 @@ def _is_keras3(inner: list[dict[str, Any]]) -> bool:
 
 
 def _each_call(value: Any, change: Callable[[list[Any]], list[Any]]) -> Any:
-    """Change every ``[layer, call, tensor, ...]`` in a value, also those among named arguments."""
+    """Apply a function to every ``[layer, call, tensor, ...]``, also in named arguments."""
     if isinstance(value, dict):
         return {key: _each_call(item, change) for key, item in value.items()}
     if not isinstance(value, list):
@@ -180,20 +184,20 @@ def _each_call(value: Any, change: Callable[[list[Any]], list[Any]]) -> Any:
     return [_each_call(item, change) for item in value]
 
 
-def _least_calls(values: list[Any]) -> dict[str, int]:
-    """Find the number of the first call of each layer that anything takes."""
-    least: dict[str, int] = {}
+def _first_calls(values: list[Any]) -> dict[str, int]:
+    """Return the number of the first call of each layer that is an input."""
+    first_calls: dict[str, int] = {}
 
     def note(source: list[Any]) -> list[Any]:
-        least[source[0]] = min(source[1], least.get(source[0], source[1]))
+        first_calls[source[0]] = min(source[1], first_calls.get(source[0], source[1]))
         return source
 
     _each_call(values, note)
-    return least
+    return first_calls
 
 
 def _only(ends: Any) -> Any:
-    """Return the one tensor of a list of one: Keras 2 took and gave it as itself."""
+    """Unwrap a list of one tensor, which Keras 2 took and returned as the tensor itself."""
     single_list = isinstance(ends, list) and len(ends) == 1 and isinstance(ends[0], list)
     return ends[0] if single_list else ends
 
@@ -221,20 +225,20 @@ def _as_function(node: dict[str, Any], config: dict[str, Any], where: str) -> di
     }
 
 
-def _call(call: Any, told: dict[str, Any]) -> Any:
-    """Write ``[layer, 0, 0, {"y": [other, 0, 0]}]`` as a list of two inputs.
+def _call(call: Any, extra: dict[str, Any]) -> Any:
+    """Convert ``[layer, 0, 0, {"y": [other, 0, 0]}]`` to a list of two inputs.
 
     Args:
         call: One call of the layer.
-        told: Arguments that are not in it.
+        extra: Arguments that are not in the call.
 
-    A constant that came first (``1 - x``) is a named argument of the second, ``before``.
+    A constant as the first operand (``1 - x``) becomes the named argument ``before``.
 
     Raises:
-        IndexError, TypeError, KeyError: Not how Keras 2 writes a call.
+        IndexError, TypeError, KeyError: It is not Keras 2's form of a call.
     """
     inputs = [call] if isinstance(call[0], str) else list(call)
-    named = {**(inputs[0][3] if len(inputs[0]) > 3 else {}), **told}
+    named = {**(inputs[0][3] if len(inputs[0]) > 3 else {}), **extra}
     if inputs[0][0] == "_CONSTANT_VALUE":
         other = named.pop("y")
         return [[*other[:3], {**named, "before": inputs[0][2]}]]

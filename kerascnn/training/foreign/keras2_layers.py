@@ -1,6 +1,6 @@
-"""What Keras 3 has under another name than Keras 2, or computes otherwise.
+"""Layers and functions of Keras 2 that Keras 3 has renamed or computes differently.
 
-Knows: Keras 2's values. Does not know files: see :mod:`kerascnn.training.foreign.keras2`.
+Knows: Keras 2's formulas. Does not know: files (:mod:`kerascnn.training.foreign.keras2`).
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("kerascnn")
 class SyncBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc] # no types
-    """Batch normalization under its old name, by which a ``.keras`` file keeps its weights."""
+    """Batch normalization under its old name, under which a ``.keras`` file stores its weights."""
 
 
 def hard_sigmoid_of_keras_2(x: Any) -> Any:
-    """Return 0.2 x + 0.5 within 0 and 1; Keras 3 divides by 6.
+    """Return 0.2 x + 0.5, clipped to 0..1; Keras 3 divides by 6.
 
     Examples:
         >>> round(float(hard_sigmoid_of_keras_2(1.0)), 3)
@@ -30,7 +30,7 @@ keras.saving.register_keras_serializable("kerascnn")(hard_sigmoid_of_keras_2)
 
 
 def restore_activations(value: Any) -> Any:
-    """Name Keras 2's function in an architecture where Keras 3 has another of that name.
+    """Put Keras 2's functions into an architecture where Keras 3 computes them differently.
 
     Args:
         value: Architecture of a file of Keras 2, as plain values.
@@ -53,7 +53,7 @@ _HARD_SIGMOID = {
     "module": "builtins", "class_name": "function", "config": "hard_sigmoid_of_keras_2",
     "registered_name": "kerascnn>hard_sigmoid_of_keras_2",
 }  # fmt: skip
-"""How a file of Keras 3 names a registered function."""
+"""Keras 3's notation of a registered function."""
 
 
 def _function(value: Any) -> Any:

@@ -1,6 +1,6 @@
-"""A Keras file from elsewhere, loaded as a classifier of pictures.
+"""Loading of a Keras file from elsewhere as a classifier of pictures.
 
-Knows: the shapes such a classifier may have. Does not know what is inside an architecture.
+Knows: the shapes that such a classifier may have. Does not know: the contents of an architecture.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from kerascnn.training.foreign.container import SUFFIXES
 from kerascnn.training.foreign.inspected import load_inspected
 
 _NOT_LOADED = ("saved_model", "json", "tflite", "lfs")
-"""What people have of Keras models made elsewhere besides; what to do with it is said."""
+"""Other kinds of Keras models that users have; the error says what to do with them."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,10 @@ class LoadedModel:
 
     Attributes:
         model: A model with one input and one output.
-        shape: Height and width of the pictures it takes, in pixels.
-        channels: 3, or 1 for grey.
-        has_channels: Whether its input has an axis for them.
-        written_by: The Keras that wrote the file, e.g. ``keras 2.15.0``.
+        shape: Height and width of the input, in pixels.
+        channels: 3, or 1 for grayscale.
+        has_channels: Whether its input has a channel axis.
+        written_by: Version of Keras that wrote the file, e.g. ``keras 2.15.0``.
     """
 
     model: keras.Model
@@ -61,9 +61,9 @@ def load_foreign(path: str | Path, foreign: ForeignModel) -> LoadedModel:
         The model, computing in float32.
 
     Raises:
-        ModelFileError: It holds code or custom objects, Keras cannot load it, or it is no
+        ModelFileError: It contains code or custom objects, Keras cannot load it, or it is no
             classifier of single pictures.
-        ConfigError: The image size is missing, or is not the model's.
+        ConfigError: The image size is missing, or differs from the model's.
     """
     path = Path(path)
     model, version = load_inspected(path)
@@ -73,14 +73,14 @@ def load_foreign(path: str | Path, foreign: ForeignModel) -> LoadedModel:
 
 
 def _single(model: keras.Model, path: Path, foreign: ForeignModel) -> keras.Model:
-    """Return the model with one tensor in and one out, whatever lists it had them in."""
+    """Return the model with a single input and output tensor, even if they were in lists."""
     if not model.built or not getattr(model, "inputs", None):
         if foreign.shape is None:
             raise ConfigError(
                 f"{path}: does not state the size of its input. Give `image_size` PIXELS."
             )
         model.build((None, *foreign.shape, 3))
-    names = getattr(model, "output_names", ("output",))  # a Sequential has no names for its one
+    names = getattr(model, "output_names", ("output",))  # a Sequential has no output names
     outputs = dict(zip(names, model.outputs, strict=True))
     if foreign.output is not None and foreign.output not in outputs:
         raise ConfigError(

@@ -1,7 +1,7 @@
-"""From whatever a classifier ends in to logits.
+"""Conversion of a classifier's outputs to logits.
 
-Knows: softmax, sigmoid, and what one number for two classes means. Does not know files, ONNX, nor
-how layers are followed back (:mod:`kerascnn.training.foreign.output_origin`).
+Knows: softmax, sigmoid, and the meaning of a single output for two classes. Does not know: files,
+ONNX, how layers are traced back (:mod:`kerascnn.training.foreign.output_origin`).
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from kerascnn.training.foreign.output_origin import activation_meaning, find_ori
 
 
 class ToLogits(layers.Layer):  # type: ignore[misc] # Keras has no types
-    """Turns what a model gives into one logit a class.
+    """Converts a model's outputs to one logit per class.
 
     Args:
-        meaning: Meaning of what comes.
+        meaning: Meaning of the outputs.
         classes: Number of classes.
-        cut: Whether the final activation was taken off before.
+        cut: Whether the final activation has been removed.
     """
 
     def __init__(self, meaning: Meaning, classes: int, cut: bool) -> None:
@@ -35,7 +35,7 @@ class ToLogits(layers.Layer):  # type: ignore[misc] # Keras has no types
         self._meaning, self._classes, self._cut = meaning, classes, cut
 
     def call(self, values: Any) -> Any:
-        """Work on ``[batch, numbers]``, perhaps with more axes of length 1."""
+        """Convert ``[batch, numbers]``, possibly with more axes of length 1."""
         width = math.prod(values.shape[1:])
         values = ops.reshape(ops.cast(values, "float32"), (-1, width))
         if self._meaning == "negative_logs":
@@ -45,7 +45,7 @@ class ToLogits(layers.Layer):  # type: ignore[misc] # Keras has no types
                 values = _log(values) - _log(1 - values)
             return ops.concatenate([ops.zeros_like(values), values], axis=1)
         if self._cut:
-            # The softmax of logarithms is each sigmoid divided by their sum.
+            # The softmax of these logarithms is each sigmoid divided by the sum of all.
             return ops.log_sigmoid(values) if self._meaning == "sigmoids" else values
         return values if self._meaning == "logits" else _log(values)
 
@@ -61,18 +61,18 @@ def meaning_of(
     path: str,
     said: Outputs | None = None,
 ) -> Meaning:
-    """Find out what a model's outputs mean, from its last layers and their values.
+    """Determine the meaning of a model's outputs, from its last layers and their values.
 
     Args:
         loaded: The model.
-        values: float32 ``[pictures, numbers]``, its answers to some pictures.
-        classes: How many names there are.
+        values: Its outputs for some pictures, float32 ``[pictures, numbers]``.
+        classes: Number of class names.
         path: Path, for error messages.
-        said: What the user says.
+        said: Meaning that the user gives.
 
     Raises:
-        ModelFileError: The numbers do not fit the names.
-        ConfigError: Layers and values contradict each other, and nothing was said.
+        ModelFileError: The number of outputs does not match the names.
+        ConfigError: Layers and values contradict each other, and the user gives no meaning.
     """
     width = values.shape[1]
     if width != classes and (width, classes) != (1, 2):
@@ -84,19 +84,19 @@ def meaning_of(
         raise ModelFileError(f"{path}: outputs numbers that are not finite. Is it trained?")
     meaning = decide(find_origin(loaded.model), values, path, said)
     if meaning == "probabilities" and activation_meaning(last_layer(loaded.model)) != meaning:
-        # They stay in the graph, whose softmax of their logarithms makes them sum to 1 exactly.
+        # They stay in the graph; the softmax of their logarithms makes them sum to 1 exactly.
         return "sigmoids"
     return meaning
 
 
 def core_of(loaded: LoadedModel, meaning: Meaning, classes: int) -> keras.Model:
-    """Make the network that is exported: from normalized pixels to logits.
+    """Make the network to export: from normalized pixels to logits.
 
-    A final softmax or sigmoid is cut off where it is the activation of the last layer: this
-    changes ``loaded``. Any other softmax stays, and its logarithm is taken.
+    A final softmax or sigmoid is removed if it is the activation of the last layer: this changes
+    ``loaded``. Any other softmax stays, and its logarithm is taken.
 
     Returns:
-        From float32 ``[batch, size, size, channels]`` to float32 ``[batch, classes]``.
+        Model from float32 ``[batch, size, size, channels]`` to float32 ``[batch, classes]``.
     """
     last = last_layer(loaded.model)
     cut = activation_meaning(last) == meaning

@@ -1,7 +1,7 @@
-"""A Keras model made elsewhere, as this package sees its own: a core to logits, and a card.
+"""Opening of a Keras model made elsewhere like one of ours: a core to logits, and a card.
 
-Knows: the order of things. Does not know how files are read (loading), nor what the end of a
-network means (logits).
+Knows: the order of the steps. Does not know: how files are read (:mod:`.loading`), what outputs
+mean (:mod:`.logits`).
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from kerascnn.training.foreign.logits import core_of, meaning_of
 from kerascnn.training.networks.from_pixels import from_pixels, predict_logits
 
 _CONTROL = re.compile(r"\x1b\[[0-9;]*m")
-"""Keras prints parts of its messages in bold."""
+"""Escape sequences, with which Keras prints parts of its messages in bold."""
 
 _PICTURES = 32
-"""Answers to so many tell probabilities from logits, where the last layer does not."""
+"""Number of pictures whose outputs distinguish probabilities from logits if the last layer does
+not."""
 
 
 def open_foreign(path: str | Path, foreign: ForeignModel) -> tuple[keras.Model, ModelCard]:
     """Load a ``.keras`` or ``.h5`` classifier that was made elsewhere.
 
     Returns:
-        A model from normalized float32 pixels to logits, and the card it lacks.
+        A model from normalized float32 pixels to logits, and a card for it.
 
     Raises:
-        ModelFileError: A model that holds code, cannot be loaded, or is no classifier of
-            pictures.
-        ConfigError: Something about the model is missing or contradicts it.
+        ModelFileError: It contains code, cannot be loaded, or is no classifier of pictures.
+        ConfigError: Information about the model is missing or contradicts it.
     """
     path = Path(path)
     loaded = load_foreign(path, foreign)
@@ -58,20 +58,20 @@ def open_foreign(path: str | Path, foreign: ForeignModel) -> tuple[keras.Model, 
 def answers(
     loaded: LoadedModel, pictures: images.UInt8Array, normalization: Normalization, path: Path
 ) -> npt.NDArray[np.float32]:
-    """Return what a model from elsewhere answers by itself.
+    """Return the original outputs of a model from elsewhere.
 
     Returns:
-        ``[pictures, numbers]``, whatever they mean.
+        float32 ``[pictures, numbers]``, whatever they mean.
 
     Raises:
-        ModelFileError: It cannot calculate.
+        ModelFileError: It cannot be run.
     """
     pixels = keras.Input((*loaded.shape, loaded.channels))
     try:
         whole = keras.Model(pixels, loaded.on_pictures(pixels))
         values = predict_logits(from_pixels(whole, normalization), pictures)
     except Exception as error:
-        # Layers raise anything where a model was saved that never ran.
+        # Layers raise errors of any class if a model was saved that never ran.
         reason = _CONTROL.sub("", " ".join(str(error).split()))[:300]
         raise ModelFileError(
             f"{path}: Keras {keras.__version__} loads it, but cannot run it on a picture of "

@@ -1,8 +1,8 @@
-"""What makes the numbers that a Keras model gives.
+"""The operations that compute a Keras model's outputs.
 
-Knows: which layers and operations hand values on, mix them or squash them, and how a tensor is
-followed back to them, into models inside models. Does not decide what numbers mean: see
-:mod:`kerascnn.inference.model_file.output_meaning`.
+Knows: which layers and operations pass values on, mix them or squash them, and how a tensor is
+traced back to them, into nested models. Does not know: what outputs mean
+(:mod:`kerascnn.inference.model_file.output_meaning`).
 """
 
 from __future__ import annotations
@@ -22,19 +22,20 @@ _SQUASHING: dict[str, Source] = {
     "hard_sigmoid_of_keras_2": "sigmoid",
     "log_softmax": "log_softmax", "LogSoftmax": "log_softmax", "nn.log_softmax": "log_softmax",
 }  # fmt: skip
-"""By activation, by Keras 2's name of TensorFlow's function, and by class."""
+"""Squashing functions by activation, by Keras 2's name of TensorFlow's function, and by class."""
 
 _MEANINGS: dict[str, Meaning] = {"softmax": "probabilities", "sigmoid": "sigmoids"}
-"""Of activations that can be taken off: behind a hard sigmoid are no logits of a sigmoid."""
+"""Meaning of activations that can be removed: the input of a hard sigmoid is not a sigmoid's
+logits."""
 
 _SAME_NUMBERS = frozenset(
     {"Flatten", "Reshape", "Dropout", "Identity", "Permute", "Squeeze", "ExpandDims", "Cast",
      "Transpose", "reshape", "squeeze", "expand_dims", "cast", "identity"}
 )  # fmt: skip
-"""They hand values on, in another shape or type."""
+"""Operations that pass values on, in another shape or type."""
 
 _CUTTING = frozenset({"Clip", "clip_by_value"})
-"""They hand on what lies within bounds: no activation may be taken off before them."""
+"""Operations that clip values: no activation may be removed before them."""
 
 _LOGARITHMS = ("Log", "math.log")
 
@@ -48,15 +49,17 @@ _MIXING = frozenset(
      "math.maximum", "math.minimum", "math.reduce_mean", "math.reduce_sum", "math.add_n", "concat",
      "stack", "__operators__.getitem"}
 )  # fmt: skip
+"""Operations that combine, scale or select values."""
 
 _MATRICES = (
     keras.layers.Dense, keras.layers.EinsumDense, keras.layers.Conv1D, keras.layers.Conv2D,
     keras.layers.SeparableConv2D, keras.layers.BatchNormalization,
 )  # fmt: skip
+"""Layers that apply a matrix."""
 
 
 def find_origin(model: keras.Model) -> OutputOrigin:
-    """Find out where a model's numbers come from."""
+    """Determine where a model's outputs come from."""
     last, inputs = _behind(model.outputs[0], _SAME_NUMBERS | _CUTTING)
     if (found := _squashing(last, inputs)) is not None:
         return OutputOrigin(frozenset({found}), last=_name(last))
@@ -82,17 +85,17 @@ def find_origin(model: keras.Model) -> OutputOrigin:
 
 
 def last_layer(model: keras.Model) -> Any:
-    """Find the operation whose numbers a model gives as they are, in whatever shape."""
+    """Return the operation that computes a model's outputs, up to their shape."""
     return _behind(model.outputs[0], _SAME_NUMBERS)[0]
 
 
 def activation_meaning(operation: Any) -> Meaning | None:
-    """Return what a layer's activation makes of its outputs; None without a squashing one."""
+    """Return the meaning of a layer's outputs by its activation; None without a squashing one."""
     return _MEANINGS.get(getattr(getattr(operation, "activation", None), "__name__", ""))
 
 
 def _behind(tensor: Any, handing_on: frozenset[str]) -> tuple[Any, list[Any]]:
-    """Follow a tensor back past all that hands values on; give what made it, and of what."""
+    """Trace a tensor back past operations that pass it on; return its operation and its inputs."""
     while True:
         operation, index, position = tensor._keras_history
         if isinstance(operation, keras.Model):
@@ -131,7 +134,7 @@ def _is_linear(operation: Any) -> bool:
 
 
 def _grouped(operation: Any, inputs: list[Any]) -> Source | None:
-    """Return whether a matrix is applied to a softmax: it groups probabilities then."""
+    """Return ``softmax`` if a matrix is applied to one, which then groups probabilities."""
     if not _is_linear(operation) or len(inputs) != 1:
         return None
     squashing = _squashing(*_behind(inputs[0], _SAME_NUMBERS | _CUTTING))

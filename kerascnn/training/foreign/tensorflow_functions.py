@@ -1,7 +1,7 @@
-"""The functions of TensorFlow that Keras 2 kept as layers, written with Keras' operations.
+"""TensorFlow functions that Keras 2 stored as layers, in Keras' operations.
 
-Knows: what they compute, as `preprocess_input` and arithmetic on tensors left them in files. Does
-not know how a file names its calls: see :mod:`kerascnn.training.foreign.keras2`.
+Knows: what they compute; `preprocess_input` and arithmetic on tensors leave them in files. Does not
+know: how a file writes its calls (:mod:`kerascnn.training.foreign.keras2`).
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _pooled(pool: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _sides(size: int | list[int]) -> tuple[int, int]:
-    """Return height and width of what TensorFlow takes as one number, as two or as four."""
+    """Return height and width of a size that TensorFlow takes as one number, two or four."""
     sides = [size, size] if isinstance(size, int) else size[1:3] if len(size) == 4 else size
     return sides[0], sides[-1]
 
@@ -70,8 +70,8 @@ def _gather(x: Any, indices: Any, axis: int = 0, **_: Any) -> Any:
 
 def _standardize(x: Any) -> Any:
     axes = (-3, -2, -1)
-    least = 1 / math.sqrt(math.prod(x.shape[1:]))
-    deviation = ops.maximum(ops.std(x, axis=axes, keepdims=True), least)
+    smallest = 1 / math.sqrt(math.prod(x.shape[1:]))
+    deviation = ops.maximum(ops.std(x, axis=axes, keepdims=True), smallest)
     return (x - ops.mean(x, axis=axes, keepdims=True)) / deviation
 
 
@@ -116,7 +116,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "squeeze": ops.squeeze, "expand_dims": ops.expand_dims,
     "__operators__.getitem": lambda x, slice_spec: x[_slices(slice_spec)],
 }  # fmt: skip
-"""By TensorFlow's name without ``tf.`` and ``tf.compat.v1.``."""
+"""Functions by TensorFlow's name without ``tf.`` and ``tf.compat.v1.``."""
 
 
 @keras.saving.register_keras_serializable("kerascnn")
@@ -124,7 +124,7 @@ class TensorFlowFunction(layers.Layer):  # type: ignore[misc] # Keras has no typ
     """One of a few functions of TensorFlow, as a layer.
 
     Args:
-        function: A key of ``FUNCTIONS``.
+        function: Key of ``FUNCTIONS``.
         **options: Options of every layer.
     """
 
@@ -140,7 +140,7 @@ class TensorFlowFunction(layers.Layer):  # type: ignore[misc] # Keras has no typ
         name: str | None = None,  # noqa: ARG002
         **named: Any,
     ) -> Any:
-        """Apply the function to one tensor, or to a list; TensorFlow's ``name`` is idle."""
+        """Apply the function to one tensor, or to a list; TensorFlow's ``name`` is ignored."""
         values = list(x) if isinstance(x, list | tuple) else [x]
         if before is not None:
             values.insert(0, before)
@@ -150,7 +150,7 @@ class TensorFlowFunction(layers.Layer):  # type: ignore[misc] # Keras has no typ
 
 
 def _slices(spec: Any) -> Any:
-    """Turn what Keras 2 wrote for ``x[..., ::-1]`` into what Python takes."""
+    """Convert Keras 2's notation of ``x[..., ::-1]`` to Python's."""
     if isinstance(spec, dict) and spec.get("class_name") == "__tuple__":
         spec = spec["items"]
     if isinstance(spec, list | tuple):

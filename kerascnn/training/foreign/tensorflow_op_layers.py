@@ -1,7 +1,7 @@
-"""TensorFlow's operators as the first versions of Keras 2 (TensorFlow 2.0 to 2.3) kept them.
+"""TensorFlow operators as the first versions of Keras 2 (TensorFlow 2.0 to 2.3) stored them.
 
-Knows: how a ``TensorFlowOpLayer`` writes its operator, and which function that is. Does not know
-what functions compute: see :mod:`kerascnn.training.foreign.tensorflow_functions`.
+Knows: how a ``TensorFlowOpLayer`` writes its operator, and which function that is. Does not know:
+what functions compute (:mod:`kerascnn.training.foreign.tensorflow_functions`).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 OP_LAYER = "TensorFlowOpLayer"
+"""Class of the layers that store an operator."""
 
 _FUNCTIONS = {
     **dict.fromkeys(("Add", "AddV2"), "math.add"), "Sub": "math.subtract", "Mul": "math.multiply",
@@ -23,26 +24,26 @@ _FUNCTIONS = {
     "Transpose": "transpose", "ExpandDims": "expand_dims", "Pad": "pad", "Tile": "tile",
     "ReverseV2": "reverse", "ConcatV2": "concat", "StridedSlice": "__operators__.getitem",
 }  # fmt: skip
-"""By the operator's name: TensorFlow's function."""
+"""TensorFlow's function of each operator."""
 
 _SECOND = {
     **dict.fromkeys(("Mean", "Sum", "Max", "Min", "Prod", "ExpandDims", "ReverseV2"), "axis"),
     "Reshape": "shape", "Transpose": "perm", "Pad": "paddings", "Tile": "multiples",
 }  # fmt: skip
-"""What a function calls the constant that comes second; of others it is ``y``."""
+"""Name of the constant that is the second argument of a function; else ``y``."""
 
 
 def as_call(config: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Read an operator as a function and its named arguments.
+    """Convert an operator to a function and its named arguments.
 
     Args:
-        config: Of a ``TensorFlowOpLayer``.
+        config: Configuration of a ``TensorFlowOpLayer``.
 
     Returns:
         TensorFlow's function, or the operator's own name if it is not known here.
 
     Raises:
-        KeyError, TypeError, AttributeError: Not how Keras 2 writes one.
+        KeyError, TypeError, AttributeError: It is not Keras 2's form.
     """
     node = config["node_def"]
     operator, attributes = node["op"], node.get("attr", {})
@@ -63,7 +64,7 @@ def as_call(config: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 def _slices(constants: dict[int, Any], attributes: dict[str, Any]) -> list[Any]:
-    """Write ``begin``, ``end``, ``strides`` and their masks as Keras 2 later wrote ``x[...]``."""
+    """Convert ``begin``, ``end``, ``strides`` and masks to Keras 2's later form of ``x[...]``."""
 
     def in_mask(name: str, place: int) -> bool:
         return bool(int(attributes.get(f"{name}_mask", {}).get("i", 0)) >> place & 1)

@@ -1,4 +1,4 @@
-"""The libraries' ImageNet weights: where they come from, where they lie, and how they get there.
+"""The libraries' ImageNet weights: their sources, caches and downloads.
 
 Nothing here imports Keras; only presets of keras-hub are fetched with its help.
 """

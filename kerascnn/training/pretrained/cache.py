@@ -1,7 +1,7 @@
-"""Where weights of the libraries lie on this machine, and whether they are there.
+"""The libraries' weights in the caches of this machine.
 
-Knows: the caches of Keras and Kaggle, which other programs fill and read too. Does not know the
-network: what is said here is said at once.
+Knows: the caches of Keras and Kaggle, which other programs share. Does not know: the internet, so
+nothing here waits for it.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _PRESET_FILES = ("config.json", "model.weights.h5")
 
 
 def cached(name: str) -> Path | None:
-    """Find the ImageNet weights of a network on this machine, without asking the network.
+    """Find the ImageNet weights of a network on this machine, without internet access.
 
     Returns:
-        The file, or the folder of keras-hub's preset; None: it is not there, or is not what the
-        library's checksum says.
+        The file, or the folder of keras-hub's preset; None: it is missing, or does not match the
+        library's checksum.
 
     Raises:
-        ConfigError: No such network, or no ImageNet weights for it.
+        ConfigError: There is no such network, or it has no ImageNet weights.
     """
     source = source_of(name)
     if isinstance(source, HubPreset):
@@ -34,7 +34,7 @@ def cached(name: str) -> Path | None:
 
 
 def place_of(source: LibraryFile) -> Path:
-    """Return where Keras keeps a file: ``KERAS_HOME``, ``~/.keras``, or a temporary folder."""
+    """Return where Keras stores a file: ``KERAS_HOME``, ``~/.keras``, or a temporary folder."""
     base = Path(os.environ.get("KERAS_HOME") or Path("~", ".keras")).expanduser()
     nearest = next(folder for folder in (base, *base.parents) if folder.exists())
     if not os.access(nearest, os.W_OK) and not (base / "models" / source.name).is_file():
@@ -47,10 +47,10 @@ def misfit(path: Path, digest: str | None) -> str | None:
 
     Args:
         path: Path of the file.
-        digest: MD5 or SHA-256 in hexadecimal; None: nothing is known.
+        digest: MD5 or SHA-256 in hexadecimal; None: unknown.
 
     Returns:
-        What is wrong, in words; None: nothing.
+        Description of the mismatch; None: it matches, or the checksum is unknown.
     """
     if digest is None:
         return None

@@ -1,8 +1,8 @@
-"""Where the ImageNet weights of each network come from.
+"""The sources of each network's ImageNet weights.
 
 Knows: the files of keras.applications with their addresses and checksums (``files.json``, written
-by ``scripts/make_weight_files``), and the presets of keras-hub. Does not know: the network, nor
-where anything lies on this machine.
+by ``scripts/make_weight_files``), and the presets of keras-hub. Does not know: the internet, the
+caches of this machine.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from kerascnn.training.networks import NETWORKS, find_network
 
 @dataclass(frozen=True)
 class LibraryFile:
-    """A file of keras.applications, with its head.
+    """A weights file of keras.applications, with the head.
 
     Attributes:
-        name: Name of the file, in the cache.
+        name: Name of the file in the cache.
         url: Address of the file.
-        digest: MD5 or SHA-256 in hexadecimal, as the library has it; None: it names none.
+        digest: MD5 or SHA-256 in hexadecimal, from the library; None: it has none.
     """
 
     name: str
@@ -52,20 +52,20 @@ def _sources() -> dict[str, Source]:
 
 
 PRETRAINED: dict[str, Source] = _sources()
-"""By network, in the order of the table of networks."""
+"""Sources by network, in the order of the table of networks."""
 
 
 def source_of(name: str) -> Source:
-    """Look up where a network's ImageNet weights come from.
+    """Return the source of a network's ImageNet weights.
 
     Returns:
         The file or the preset.
 
     Raises:
-        ConfigError: No such network, or no ImageNet weights for it.
+        ConfigError: There is no such network, or it has no ImageNet weights.
     """
     if name not in PRETRAINED:
-        find_network(name)  # says so where there is none of that name
+        find_network(name)  # raises if there is no such network
         raise ConfigError(
             f"there are no ImageNet weights for {name}. Train it from random weights, give a file, "
             f"or choose one of: {', '.join(PRETRAINED)}."

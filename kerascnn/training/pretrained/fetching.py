@@ -1,7 +1,7 @@
-"""Bringing the libraries' ImageNet weights onto this machine.
+"""The download of the libraries' ImageNet weights.
 
-Knows: how a file is downloaded, checked and put where Keras looks for it; what is said when there
-is no network. Does not know what is done with the weights.
+Knows: how a file is downloaded, verified and stored where Keras looks for it; the errors without
+internet access. Does not know: how the weights are used.
 """
 
 from __future__ import annotations
@@ -26,23 +26,24 @@ from kerascnn.training.pretrained.catalogue import HubPreset, LibraryFile, sourc
 log = logging.getLogger(__name__)
 
 MIRROR = "KERASCNN_WEIGHTS_MIRROR"
-"""Environment variable: an address that stands for :data:`STORE`, for machines behind a wall."""
+"""Environment variable for an address that replaces :data:`STORE`, for machines behind a
+firewall."""
 
 STORE = "https://storage.googleapis.com"
-"""Where Keras publishes its weights."""
+"""Address at which Keras publishes its weights."""
 
 PATIENCE = 3.0
-"""Seconds until the first answer. Names are looked up in them too, which has no limit of its
-own."""
+"""Timeout of the first response, in seconds. It includes the name lookup, which has no timeout of
+its own."""
 
 STALLED = 30.0
-"""Seconds without a byte after which a download has failed."""
+"""Timeout of a download without new data, in seconds."""
 
 CHUNK = 1 << 18
-"""Bytes read at a time, between two reports of progress."""
+"""Bytes per read, between two reports of progress."""
 
 ByteProgress = Callable[[int, int], object]
-"""Hears bytes done, and in all (0: unknown)."""
+"""Called with the bytes done and the total (0: unknown)."""
 
 
 def _silent(_done: int, _total: int) -> None:
@@ -50,33 +51,33 @@ def _silent(_done: int, _total: int) -> None:
 
 
 def ensure(name: str, progress: ByteProgress = _silent) -> Path:
-    """Return the ImageNet weights of a network: from this machine, else from the network.
+    """Return the ImageNet weights of a network, and download them if they are not cached.
 
     Args:
-        name: As in ``kerascnn models``.
-        progress: Called with bytes done and in all, if something is downloaded.
+        name: Name as in ``kerascnn models``.
+        progress: Called with the bytes done and the total, if something is downloaded.
 
     Returns:
         The file, or the folder of keras-hub's preset.
 
     Raises:
-        ConfigError: No such network, or no ImageNet weights for it.
-        ModelFileError: They cannot be had.
+        ConfigError: There is no such network, or it has no ImageNet weights.
+        ModelFileError: They cannot be fetched.
     """
     return cached(name) or fetch(name, progress)
 
 
 def fetch(name: str, progress: ByteProgress = _silent) -> Path:
-    """Download the ImageNet weights of a network, whether they are there or not.
+    """Download the ImageNet weights of a network, even if they are cached.
 
     Args:
-        name: As in ``kerascnn models``.
-        progress: Called with bytes done and in all.
+        name: Name as in ``kerascnn models``.
+        progress: Called with the bytes done and the total.
 
     Raises:
-        ConfigError: No such network, or no ImageNet weights for it.
-        ModelFileError: They cannot be had, or are not what the library's checksum says; then
-            what was there before stays.
+        ConfigError: There is no such network, or it has no ImageNet weights.
+        ModelFileError: They cannot be fetched, or do not match the library's checksum; then an
+            earlier file is kept.
     """
     source = source_of(name)
     if is_offline():
@@ -115,7 +116,7 @@ def _download(source: LibraryFile, path: Path, progress: ByteProgress) -> None:
 
 
 def _opened(url: str) -> Any:
-    """Open an address, or give up after :data:`PATIENCE` whatever it is that takes so long."""
+    """Open an address, or give up after :data:`PATIENCE`, whatever the delay is due to."""
     answer: queue.Queue[Any] = queue.Queue()
 
     def ask() -> None:
@@ -132,7 +133,7 @@ def _opened(url: str) -> Any:
     if isinstance(found, ValueError):
         raise OSError(str(found)) from found
     if isinstance(found, urllib.error.HTTPError):
-        found.close()  # an answer too, with a page that nobody reads
+        found.close()  # a response too, whose body is not read
     if isinstance(found, BaseException):
         raise found
     return found

@@ -174,7 +174,7 @@ def check_data_unchanged(run: Run, before: Mapping[str, Any], now: Mapping[str, 
         now: Result of :func:`data_identity` now.
 
     Raises:
-        DataError: The data differ; the message names how.
+        DataError: The data differs; the message names how.
     """
     if before["fingerprint"] == now["fingerprint"]:
         return

@@ -1,8 +1,8 @@
-"""Trackers of experiments: MLflow, Weights & Biases and TensorBoard, each imported when asked for.
+"""Experiment trackers: MLflow, Weights & Biases and TensorBoard, imported when used.
 
-Knows: which there are, that a tracker that fails must not end a run, and that a run that goes on,
-or is exported, is the same run there: ``tracking.json`` in the run folder says which. Does not know
-what any of them is sent.
+Knows: which there are; a tracker that fails must not end a run; a run that is resumed or exported
+is the same run there, as recorded in ``tracking.json`` in the run folder. Does not know: what is
+sent to them.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from kerascnn.training.trackers.tracker import Identity, Tracker
 log = logging.getLogger(__name__)
 
 TRACKERS = {"mlflow": "MLflow", "wandb": "Weights & Biases", "tensorboard": "TensorBoard"}
-"""Names by what the option calls them; so are their packages and the extras that bring them."""
+"""Names by option value, which is also their package and extra."""
 
 FILE = "tracking.json"
-"""In the run folder: what each tracker calls the run."""
+"""File in the run folder with each tracker's identity of the run."""
 
 
 class Tracking(Callback):
-    """Tells several trackers what happens; one that fails is named once, and then left out."""
+    """Reports to several trackers; one that fails is named once and then left out."""
 
     def __init__(self, trackers: dict[str, Tracker]) -> None:
         self._trackers = dict(trackers)
 
     def on_run_begin(self, folder: Path, epochs_done: int) -> None:  # noqa: ARG002 - as in Callback
-        """Begin a run in each tracker, or go on with the one that the folder names."""
+        """Begin a run in each tracker, or continue the one recorded in the folder."""
         if not self._trackers:
             return
         known = _read(folder)
@@ -54,11 +54,11 @@ class Tracking(Callback):
         write_text(folder / FILE, json.dumps(known, indent=2) + "\n")
 
     def on_epoch_end(self, record: EpochRecord, kept: bool) -> None:  # noqa: ARG002 - as in Callback
-        """Send the numbers of an epoch."""
+        """Send the metrics of an epoch."""
         self._each(lambda tracker: tracker.log(scalars(record), record.epoch))
 
     def on_run_end(self, folder: Path) -> None:
-        """Send what was measured at the end, and the report."""
+        """Send the final metrics and the report."""
         if not self._trackers:
             return
         card = ModelCard.from_json(read_text(folder / "card.json"), str(folder / "card.json"))
@@ -76,7 +76,7 @@ class Tracking(Callback):
 
 @contextmanager
 def tracking(names: Iterable[str]) -> Iterator[Tracking]:
-    """Make the trackers of a run, and close its runs there at the end, whatever it is.
+    """Make the trackers of a run, and close its runs there at the end in any case.
 
     Raises:
         MissingExtraError: A tracker is not installed.
@@ -133,7 +133,7 @@ def _read(folder: Path) -> dict[str, Any]:
 
 
 def scalars(record: EpochRecord) -> dict[str, float]:
-    """Return the numbers of an epoch as every tracker has them."""
+    """Return the metrics of an epoch under the names that all trackers use."""
     return {
         "loss/training": record.loss,
         "loss/validation": record.val_loss,

@@ -1,7 +1,7 @@
-"""MLflow: options, the numbers of every epoch, the report, and the exported file in the registry.
+"""MLflow: options, metrics of every epoch, report, and the exported file in the registry.
 
-Knows: MLflow's tracking, and its ONNX flavour, whose models take the graph's own input: uint8
-``[batch, height, width, 3]``. Its own variables (``MLFLOW_TRACKING_URI``,
+Knows: MLflow's tracking, and its ONNX flavor, whose models take the graph's own input: uint8
+``[batch, height, width, 3]``. Its environment variables (``MLFLOW_TRACKING_URI``,
 ``MLFLOW_EXPERIMENT_NAME``) decide where runs go.
 """
 
@@ -19,9 +19,9 @@ from kerascnn.card import ModelCard
 from kerascnn.training.trackers.tracker import PROJECT, Identity, Tracker, run_files
 
 _LONGEST = 500
-"""Characters of an option's value, above which older servers refuse it."""
+"""Maximum length of an option's value, in characters; older servers refuse more."""
 
-# A server that is gone is given up after seconds: MLflow itself would try for many minutes.
+# Give up on an unreachable server within seconds; MLflow's default is many minutes.
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
 
 
@@ -33,7 +33,7 @@ class MLflow:
         self._run_id = ""
 
     def begin(self, folder: Path, options: Mapping[str, Any], known: Identity | None) -> Identity:
-        """Begin a run, or go on with one."""
+        """Begin a run, or continue one."""
         for name, value in _PATIENCE.items():
             os.environ.setdefault(name, value)
         uri = known["uri"] if known else mlflow.get_tracking_uri()
@@ -51,19 +51,19 @@ class MLflow:
         return {"uri": uri, "run_id": self._run_id}
 
     def log(self, values: Mapping[str, float], epoch: int) -> None:
-        """Send the numbers of an epoch."""
+        """Send the metrics of an epoch."""
         for name, value in values.items():
             self._client.log_metric(self._run_id, name, value, step=epoch)
 
     def finish(self, folder: Path, card: ModelCard) -> None:
-        """Send the card's metrics, and the report as an artefact."""
+        """Send the card's metrics, and the report as an artifact."""
         for name, value in card.metrics.items():
             self._client.log_metric(self._run_id, name, value)
         for file in run_files(folder):
             self._client.log_artifact(self._run_id, str(file))
 
     def export(self, file: Path, card: ModelCard) -> None:
-        """Register an exported file as a model of MLflow's ONNX flavour, under the card's name."""
+        """Register an exported file as a model of MLflow's ONNX flavor, under the card's name."""
         import mlflow.onnx
         import onnx
 
@@ -76,7 +76,7 @@ class MLflow:
                     name=file.stem,
                     registered_model_name=card.name,
                     signature=_signature(card),
-                    # The graph sizes pictures exactly on this provider alone.
+                    # The graph resizes pictures exactly only with this provider.
                     onnx_execution_providers=["CPUExecutionProvider"],
                     pip_requirements=mlflow.onnx.get_default_pip_requirements(),
                     save_as_external_data=False,

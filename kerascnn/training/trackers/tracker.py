@@ -1,6 +1,6 @@
-"""What every tracker can do.
+"""The interface of the trackers.
 
-Knows: the moments at which one is told something. Does not know any of them.
+Knows: the events that are reported. Does not know: any tracker.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import Any, Protocol, TypeAlias
 from kerascnn.card import ModelCard
 
 Identity: TypeAlias = dict[str, str]
-"""What a tracker calls a run, as JSON keeps it."""
+"""A tracker's identity of a run, JSON-serializable."""
 
 PROJECT = "kerascnn"
-"""Where runs go if the tracker's own environment variable names no other place."""
+"""Default project of runs, unless the tracker's environment variable names another."""
 
 
 def run_files(folder: Path) -> list[Path]:
-    """Return the files of a run folder that people look at, as far as they are there."""
+    """Return the existing files of a run folder that users look at."""
     files = [folder / name for name in ("card.json", "history.csv", "report.html")]
     return [file for file in files if file.is_file()]
 
@@ -32,12 +32,12 @@ class Tracker(Protocol):
 
         Args:
             folder: The run folder.
-            options: The run's options; empty where a run goes on only to be given a file.
-            known: What an earlier call returned, if the run goes on; else None.
+            options: The run's options; empty if an earlier run is reopened only to send a file.
+            known: Return value of an earlier call, if the run continues; else None.
         """
 
     def log(self, values: Mapping[str, float], epoch: int) -> None:
-        """Send the numbers of an epoch."""
+        """Send the metrics of an epoch."""
 
     def finish(self, folder: Path, card: ModelCard) -> None:
         """Send the card's metrics and the report."""
@@ -46,4 +46,4 @@ class Tracker(Protocol):
         """Send an exported file."""
 
     def end(self, succeeded: bool) -> None:
-        """Close the run; nothing to do if none was begun."""
+        """Close the run, if one was begun."""

@@ -1,7 +1,7 @@
-"""Weights & Biases: options, the numbers of every epoch, the report, and the exported file.
+"""Weights & Biases: options, metrics of every epoch, report, and the exported file.
 
-Knows: wandb. Its own variables (``WANDB_MODE``, ``WANDB_PROJECT``, ``WANDB_DIR``, …) decide where
-runs go.
+Knows: wandb. Its environment variables (``WANDB_MODE``, ``WANDB_PROJECT``, ``WANDB_DIR``, …) decide
+where runs go.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class WeightsAndBiases:
         self._run: Any = None
 
     def begin(self, folder: Path, options: Mapping[str, Any], known: Identity | None) -> Identity:
-        """Begin a run, or go on with one."""
+        """Begin a run, or continue one."""
         self._run = wandb.init(
             project=known["project"] if known else os.environ.get("WANDB_PROJECT") or PROJECT,
             entity=(known or {}).get("entity") or None,
@@ -32,7 +32,7 @@ class WeightsAndBiases:
             resume="allow",
             name=None if known else folder.resolve().name,
             config=dict(options) or None,
-            # Beside the run, unless the user names another place: not in the current folder.
+            # In the run folder, not the current one, unless the user names another.
             dir=os.environ.get("WANDB_DIR") or str(folder),
             settings=wandb.Settings(console="off", silent=True),
         )
@@ -42,11 +42,11 @@ class WeightsAndBiases:
         return known or {"id": self._run.id, "project": self._run.project, "entity": entity}
 
     def log(self, values: Mapping[str, float], epoch: int) -> None:
-        """Send the numbers of an epoch."""
+        """Send the metrics of an epoch."""
         self._run.log({**values, "epoch": epoch})
 
     def finish(self, folder: Path, card: ModelCard) -> None:
-        """Send the card's metrics as the run's summary, and the report as an artefact."""
+        """Send the card's metrics as the run's summary, and the report as an artifact."""
         self._run.summary.update(dict(card.metrics))
         artifact = wandb.Artifact(_name(card, "run"), type="run")
         for file in run_files(folder):
@@ -54,7 +54,7 @@ class WeightsAndBiases:
         self._run.log_artifact(artifact)
 
     def export(self, file: Path, card: ModelCard) -> None:
-        """Send an exported file as an artefact of the type ``model``."""
+        """Send an exported file as an artifact of type ``model``."""
         about = {"network": card.network, "precision": card.precision, "classes": [*card.classes]}
         artifact = wandb.Artifact(_name(card, "onnx"), type="model", metadata=about)
         artifact.add_file(str(file), name=file.name)
@@ -67,7 +67,7 @@ class WeightsAndBiases:
 
 
 def _name(card: ModelCard, what: str) -> str:
-    """Return a name of an artefact: wandb takes letters, digits, and ``-_.``."""
+    """Return the name of an artifact: wandb allows letters, digits, and ``-_.``."""
     plain = "".join(one if one.isascii() and (one.isalnum() or one in "-_.") else "-"
                     for one in card.name)  # fmt: skip
     return f"{plain[:100]}-{what}"

@@ -1,7 +1,7 @@
-"""What is searched: network, learning rate, depth and augmentation.
+"""The search space: network, learning rate, depth and augmentation.
 
-Knows: which values go together. Does not know Optuna, but for what a trial's suggestions are
-called, nor Keras.
+Knows: which values can be combined. Does not know: Optuna, except for the names of a trial's
+methods; Keras.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from kerascnn.training.networks import find_network
 from kerascnn.training.networks.facts import load_facts
 
 SMALL = ("cnn", "cnn4", "resnet20")
-"""Networks that are tried by default, from random weights."""
+"""Networks tried by default with random weights."""
 
 PRETRAINED = ("mobilenet_v3_large", "efficientnet_b0", "resnet50")
-"""Networks that are tried by default, with ImageNet weights."""
+"""Networks tried by default with ImageNet weights."""
 
 DEPTHS = ("all", "half", "head")
-"""Of a network with weights: how much of it is trained, from the head down."""
+"""Parts of a network with weights that are trained, from the head down."""
 
 CROP = "crop"
-"""``light``, and random crops as ``auto`` takes them of photographs."""
+"""``light``, and the random crops that ``auto`` chooses for photographs."""
 
 AUGMENTATIONS = ("none", "shift", "light", "strong", CROP)
-"""Augmentations that are tried; ``strong-shift`` is left out: it is ``strong`` without flips."""
+"""Augmentations that are tried; not ``strong-shift``, which is ``strong`` without flips."""
 
 RATES = (0.1, 3.0)
-"""Limits of the learning rate, as factors on the network's own."""
+"""Bounds of the learning rate, as factors on the network's default."""
 
 
 class Trial(Protocol):
     """A trial, as far as it suggests values."""
 
     def suggest_categorical(self, name: str, choices: Any) -> Any:
-        """Suggest one of several."""
+        """Suggest one of several choices."""
 
     def suggest_float(self, name: str, low: float, high: float, *, log: bool) -> float:
         """Suggest a number."""
@@ -48,20 +48,20 @@ class Trial(Protocol):
 def search_start(
     config: TrainConfig, named: tuple[str, ...], progress: Callback
 ) -> tuple[TrainConfig, tuple[str, ...]]:
-    """Return what all trials start from, and the networks to try.
+    """Return the common configuration of all trials, and the networks to try.
 
     Args:
-        config: The configuration that was asked for.
-        named: Networks that were asked for; none: those that suit the initial weights.
+        config: Configuration of the search.
+        named: Networks that the user names; none: those that suit the initial weights.
         progress: Callback for the download of weights.
 
     Returns:
-        The configuration with initial weights in place of ``auto``: those that ``train`` would
-        choose for the data. And the names of networks, which all exist.
+        The configuration with initial weights in place of ``auto``, as ``train`` would choose them
+        for the data; and the names of networks, all of which exist.
 
     Raises:
-        ConfigError: A network that does not exist.
-        DataError: No usable data.
+        ConfigError: A network does not exist.
+        DataError: There is no usable data.
     """
     networks = tuple(find_network(name).name for name in named)
     if config.weights in ("none", "imagenet") or (networks and config.weights != AUTO):
@@ -76,7 +76,7 @@ def search_start(
 
 
 def first_trial(config: TrainConfig, named: tuple[str, ...]) -> TrainConfig:
-    """Return the first trial: what ``train`` chooses by itself, with the first network named."""
+    """Return the first trial: what ``train`` chooses itself, with the first named network."""
     return replace(config, model=find_network(named[0]).name) if named else config
 
 

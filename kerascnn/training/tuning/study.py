@@ -1,7 +1,7 @@
-"""The search itself: trials until the time is up, in a study that several processes may share.
+"""The search: trials until the time is up, in a study that processes may share.
 
-Knows: Optuna. Does not know what is searched (:mod:`kerascnn.training.tuning.search_space`), nor
-how a run is trained. Trials are compared on validation pictures only.
+Knows: Optuna. Does not know: the search space (:mod:`kerascnn.training.tuning.search_space`), how a
+run is trained. Only validation pictures count.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STUDY = "kerascnn"
-"""The study's name in its storage."""
+"""Name of the study in its storage."""
 
 _FREE_TRIALS = 4
-"""Trials that are not pruned, since later ones are compared with them."""
+"""Number of first trials that are not pruned, since later ones are compared with them."""
 
 _FREE_SHARE = 1 / 3
 """Share of a trial's epochs before it may be pruned: with a lower learning rate or more
@@ -65,12 +65,11 @@ class Search:
     """What to search, and for how long.
 
     Attributes:
-        config: What all trials have alike; its ``out`` is not used.
+        config: Configuration that all trials share; its ``out`` is not used.
         out: Folder of the study and the runs.
-        seconds: For which new trials are begun; epochs that run into its end are pruned.
-        trials: At most so many; None: as many as there is time for.
-        networks: To choose from; none: the network of ``config``, else those of
-            :mod:`.search_space`.
+        seconds: Time in which new trials begin, in seconds; epochs after its end are pruned.
+        trials: Maximum number of trials; None: as many as fit into the time.
+        networks: Networks to choose from; none: those of :mod:`.search_space`.
         storage: Optuna's storage; None: ``study.db`` in ``out``.
     """
 
@@ -84,22 +83,22 @@ class Search:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What came of a search, with all earlier and other starts of the same study.
+    """The result of a search, with all earlier and other starts of the same study.
 
     Attributes:
         run: Folder of the best run, on the machine that trained it: the first trial unless another
             is better by more than one standard error.
         machine: Name of the machine on which the best run was trained.
         val_top1: Validation accuracy of the best run, 0 to 1.
-        command: Repeats the best run.
-        params: What was suggested for it; empty: it is the first trial, which has the settings that
-            ``kerascnn train`` chooses by itself.
+        command: Command line that repeats the best run.
+        params: Suggested values of the best run.
         pictures: Number of validation pictures.
-        within_chance: Other finished trials whose accuracy lies within the 95 % interval of the
+        within_chance: Number of other finished trials whose accuracy is in the 95 % interval of the
             best one's.
-        trials: How many, by state.
-        failed: What was wrong, by number of the trial.
-        importances: Share of each parameter in the differences; empty: too few trials.
+        trials: Number of trials by state.
+        failed: Reason of each failed trial, by its number.
+        importances: Share of each parameter in the differences between trials; empty: too few
+            trials.
     """
 
     run: Path
@@ -150,7 +149,7 @@ def _open(asked: Search, networks: tuple[str, ...]) -> optuna.Study:
             study_name=STUDY,
             direction="maximize",
             load_if_exists=True,
-            # Of no fixed seed: processes that share a study would suggest the same.
+            # Without a seed: processes that share a study would suggest the same.
             sampler=optuna.samplers.TPESampler(),
             pruner=optuna.pruners.MedianPruner(_FREE_TRIALS, n_warmup_steps=1),
         )
@@ -197,7 +196,7 @@ def _try(
     end: float,
     progress: Callback,
 ) -> None:
-    """Train one run; one that fails is named and passed over."""
+    """Train one run; if it fails, warn and continue."""
     from optuna.trial import TrialState
 
     folder = out / f"trial-{trial.number:04}"
@@ -234,11 +233,11 @@ def _try(
 
 
 class _Pruned(Exception):
-    """Ends a run that is not worth its time."""
+    """Ends a run that is pruned."""
 
 
 class _Pruning(Callback):
-    """Reports each epoch to the study, and ends a run that is worse than the others were.
+    """Reports each epoch to the study, and ends a run that is worse than others.
 
     Attributes:
         pictures: Number of validation pictures.
@@ -251,7 +250,7 @@ class _Pruning(Callback):
         self._study, self._trial, self._end = study, trial, end
 
     def on_plan(self, plan: Plan) -> None:
-        """Note how many pictures decide, and how long the run is."""
+        """Store the number of validation pictures and of epochs."""
         self.pictures = plan.pictures["val"]
         epochs = sum(phase_epochs for phase_epochs, _ in plan.phases)
         self._free_epochs = max(1, math.ceil(epochs * _FREE_SHARE))
@@ -320,7 +319,7 @@ def _top1(trial: optuna.trial.FrozenTrial) -> float:
 
 
 def _rank(trial: optuna.trial.FrozenTrial) -> tuple[float, float]:
-    """Return what trials are sorted by: accuracy, then loss, which few pictures tell apart too."""
+    """Return the sort key of trials: accuracy, then loss, since few pictures give many ties."""
     return _top1(trial), -float(trial.user_attrs["val_loss"])
 
 
@@ -337,7 +336,7 @@ def _importances(study: optuna.Study) -> dict[str, float]:
     if len({one.value for one in suggested_ones}) < 2:
         return {}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that the method is experimental
+        warnings.simplefilter("ignore")  # about the method being experimental
         found = get_param_importances(
             study, evaluator=PedAnovaImportanceEvaluator(), params=list(suggested_ones[0].params)
         )

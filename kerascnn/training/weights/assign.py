@@ -122,7 +122,7 @@ def from_torch(model: keras.Model, layout: str, tensors: Tensors, source: str) -
 
 
 def _statistics(model: keras.Model) -> Tensors:
-    """Return the ImageNet statistics of EfficientNet's first layer, which PyTorch lacks."""
+    """Return ImageNet's statistics for EfficientNet's first layer; PyTorch applies them first."""
     values = {"mean": IMAGENET_MEAN, "variance": IMAGENET_DEVIATION, "count": 0}
     return {
         key(layer.name, weight.name): np.asarray(values[weight.name], np.float32)

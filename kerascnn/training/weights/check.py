@@ -24,7 +24,7 @@ from kerascnn.training.weights_location import KINDS, TORCH_KINDS, on_this_machi
 
 
 def check_weights(network: str | Network, weights: str) -> Network:
-    """Check weights before any data are read, and find the network that can use them.
+    """Check weights before any data is read, and find the network that can use them.
 
     Args:
         network: Row of the network, or its name.

@@ -115,8 +115,7 @@ def _class_count(file: Path, features: int) -> int:
     """Return the class count of a checkpoint: the width of its last dense layer.
 
     Returns:
-        0: 0 if none takes the network's features: a head as wide as another layer might be huge.
-        huge.
+        0 if none takes the network's features: a head as wide as another layer might be huge.
     """
     with opened(file) as model:
         groups = model["layers"]

@@ -1,4 +1,4 @@
-"""The layer names in the own files of the libraries that networks come from.
+"""The layer names in the files of the libraries that networks come from.
 
 Knows: every layer remembers its library's name; Keras numbers automatic names by a process-wide
 counter; the names of heads. Does not know: files, networks.
