@@ -92,6 +92,10 @@ def _progress(total: int) -> Iterator[Callable[[int], object]]:
         ) as bar:
             yield bar.update
         return
+    yield _lines(total)
+
+
+def _lines(total: int) -> Callable[[int], object]:
     begun = told = time.monotonic()
     done = 0
 
@@ -108,7 +112,7 @@ def _progress(total: int) -> Iterator[Callable[[int], object]]:
             )
             click.echo(line, err=True)
 
-    yield advance
+    return advance
 
 
 def _report(failed: dict[int, str], summary: dict[str, Any] | None, as_json: bool) -> None:

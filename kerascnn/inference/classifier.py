@@ -283,10 +283,11 @@ class Classifier:
         logits, probabilities = self.run(pictures)
         seconds = time.perf_counter() - start
         finite = finite_rows(logits, probabilities)
-        for place, sound in zip(good, finite, strict=True):
-            if not sound:
-                errors[place] = no_answer(batch[place][0])
-        return BatchOutputs(logits[finite], probabilities[finite], errors, seconds)
+        if not finite.all():
+            bad = [place for place, sound in zip(good, finite, strict=True) if not sound]
+            errors |= {place: no_answer(batch[place][0]) for place in bad}
+            logits, probabilities = logits[finite], probabilities[finite]
+        return BatchOutputs(logits, probabilities, errors, seconds)
 
     def run(
         self, batch: npt.NDArray[np.uint8]
