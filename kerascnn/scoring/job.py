@@ -76,9 +76,8 @@ def prepare(
         request.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(request.out, error) from error
-    with (
-        locked(request.out / _LOCK, wait=True) if read_plan(request.out) is None else nullcontext()
-    ):
+    there = read_plan(request.out) is not None
+    with nullcontext() if there else locked(request.out / _LOCK, wait=True):
         before = read_plan(request.out)
         question = _question(request, before, on_foreign)
         plan = before or _new_plan(request, question, stdin)
@@ -159,14 +158,9 @@ def score_missing_parts(work: Work, on_part: Callable[[int], object]) -> dict[in
     workers, threads = _processes(work)
     request = work.request
     setting = WorkerOptions(
-        _absolute(request.model),
-        work.plan.question,
-        work.plan.base,
-        request.foreign,
-        request.provider,
-        threads,
-        request.batch_size,
-    )
+        _absolute(request.model), work.plan.question, work.plan.base, request.foreign,
+        request.provider, threads, request.batch_size,
+    )  # fmt: skip
 
     def score_with(engine: Engine) -> dict[int, str]:
         return score_parts(work.plan, work.missing, setting, engine, on_part)
