@@ -224,6 +224,12 @@ def option(default: Any, kind: Kind, help: str, group: str, *, without: str = ""
     return field(default=default, metadata={KEY: Option(kind, help, group, without)})
 
 
+def same_option(configuration: Any, name: str, **changed: Any) -> Any:
+    """Declare a field as it is declared in another dataclass, perhaps with another default."""
+    its_field = configuration.__dataclass_fields__[name]
+    return field(**{"default": its_field.default, "metadata": its_field.metadata} | changed)
+
+
 def options_of(configuration: Any) -> dict[str, tuple[Option, Field[Any]]]:
     """List the fields of a dataclass that are declared as options, by name."""
     return {one.name: (one.metadata[KEY], one) for one in fields(configuration) if one.metadata}

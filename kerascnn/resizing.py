@@ -7,10 +7,11 @@ Knows: the fields, their valid combinations, and the presets. Does not know pixe
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 from kerascnn.errors import ConfigError
 from kerascnn.language import Sentence, sentence
+from kerascnn.options import Choice, Flag, Number, option, read_all
 
 Resize = Literal["squash", "crop", "pad"]
 RESIZE_RULES: tuple[Resize, ...] = get_args(Resize)
@@ -25,9 +26,29 @@ Shape: TypeAlias = tuple[int, int]
 """Height and width of a model's input, in pixels."""
 
 
-def _known(name: str, value: str, values: tuple[str, ...]) -> None:
-    if value not in values:
-        raise ConfigError(f"`{name}` {value!r} is not known. Choose one of: {', '.join(values)}.")
+HEADING = "For a model that kerascnn did not export"
+"""Heading of the options that say what the file of such a model does not."""
+
+
+@dataclass(frozen=True)
+class Color:
+    """A color: a name, ``#rrggbb``, a gray level, or red, green and blue."""
+
+    expected: str = "white, 114, 255,0,0 or #ff0000"
+    metavar: str = "COLOR"
+    choices: tuple[str, ...] = ()
+
+    def read(self, value: Any) -> tuple[int, int, int]:
+        """Read text, one level from 0 to 255, or three."""
+        parts = list(value) if isinstance(value, list | tuple) else str(value).split(",")
+        if all(str(part).strip().isdecimal() for part in parts):
+            levels = [int(part) for part in parts] * (3 if len(parts) == 1 else 1)
+            if len(levels) == 3 and max(levels) <= 255:
+                return levels[0], levels[1], levels[2]
+        from PIL import ImageColor
+
+        red, green, blue = ImageColor.getrgb(str(value))[:3]
+        return red, green, blue
 
 
 @dataclass(frozen=True)
@@ -35,39 +56,39 @@ class Resizing:
     """How pictures are resized for a foreign model.
 
     Attributes:
-        resize: ``squash`` to the size, ``crop`` the center, or ``pad`` the rest.
-        filter: Interpolation.
         antialias: True: as in Pillow, whose filter widens for downscaling; False: as in
             TensorFlow's ``tf.image.resize``, whose filter does not.
         library: Library whose rounding ``crop`` follows: ``torchvision`` resizes, then crops
             (``Resize``, ``CenterCrop``); ``pillow`` crops by fractions (``ImageOps.fit``);
             ``fastai`` and ``keras`` (``crop_to_aspect_ratio``) crop whole pixels, then resize;
             ``ultralytics``: see :meth:`for_shape`.
-        crop_share: For ``crop``: share of the shorter side that is used, above 0, up to 1.
-        pad_color: For ``pad``: RGB, 0 to 255.
         enlarge: For ``pad``: whether small pictures are enlarged, as in ``ImageOps.pad``.
 
     Raises:
         ConfigError: An unknown value, or values that conflict.
     """
 
-    resize: Resize = "squash"
-    filter: Filter = "bilinear"
-    antialias: bool = True
+    # fmt: off
+    resize: Resize = option("squash", Choice(RESIZE_RULES),
+        "How pictures are resized. crop: the central 0.875 of the shorter side (`crop_share` 1: "
+        "all of it).", HEADING, without="squash")
+    filter: Filter = option("bilinear", Choice(FILTERS), "Interpolation.", HEADING)
+    antialias: bool = option(True, Flag(),
+        "Antialiasing, as in Pillow, or none, as in tf.image.resize.", HEADING,
+        without="`antialias`")
     library: Library = "pillow"
-    crop_share: float = 1.0
-    pad_color: tuple[int, int, int] = (0, 0, 0)
-    enlarge: bool = False
+    crop_share: float = option(1.0,
+        Number(float, lambda share: 0 < share <= 1, "above 0 and at most 1", "SHARE"),
+        "Share of the shorter side that `resize` crop keeps (crop_pct).", HEADING, without="0.875")
+    pad_color: tuple[int, int, int] = option((0, 0, 0), Color(),
+        "Color for `resize` pad: white, 114, R,G,B or #rrggbb.", HEADING, without="black")
+    enlarge: bool = option(False, Flag(both=True),
+        "For `resize` pad: enlarge small pictures.", HEADING)
+    # fmt: on
 
     def __post_init__(self) -> None:
-        _known("resize", self.resize, RESIZE_RULES)
-        _known("filter", self.filter, FILTERS)
-        _known("library", self.library, LIBRARIES)
-        if not 0 < self.crop_share <= 1:
-            raise ConfigError(f"`crop_share` {self.crop_share}; expected above 0 and up to 1.")
-        colors = [value for value in self.pad_color if type(value) is int and 0 <= value <= 255]
-        if len(colors) != 3 or len(self.pad_color) != 3:
-            raise ConfigError(f"`pad_color` {self.pad_color}; expected three of 0 to 255.")
+        read_all(self)
+        _check_choice("library", self.library, LIBRARIES)
         for word, given, rule in (
             ("crop_share", self.crop_share != 1, "crop"),
             ("pad_color", any(self.pad_color), "pad"),
@@ -119,6 +140,11 @@ class Resizing:
         kept = "padded to {size} with {color}, none enlarged"
         how = enlarged if self.enlarge else kept
         return sentence(how, size=size, color=self.pad_color)
+
+
+def _check_choice(name: str, value: str, values: tuple[str, ...]) -> None:
+    if value not in values:
+        raise ConfigError(f"`{name}` {value!r} is not known. Choose one of: {', '.join(values)}.")
 
 
 ResizeRule: TypeAlias = Resize | Resizing
@@ -184,7 +210,7 @@ def choose(
         >>> choose(crop_share=1.0).resize
         'crop'
     """
-    _known("like", like or "keras", tuple(PRESETS))
+    _check_choice("like", like or "keras", tuple(PRESETS))
     preset = PRESETS[like].sizing if like else None
     padded = pad_color is not None or enlarge is not None
     implied: Resize = "crop" if crop_share is not None else "pad" if padded else "squash"

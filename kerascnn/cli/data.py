@@ -108,14 +108,8 @@ def _show_size(check: DataCheck) -> None:
             splits=splits,
         )
     )
-    _print(
-        tr(
-            "longer side: {low} to {high} pixels, median {usual}",
-            low=low,
-            high=high,
-            usual=usual,
-        )
-    )
+    sides = "longer side: {low} to {high} pixels, median {usual}"
+    _print(tr(sides, low=low, high=high, usual=usual))
     if check.kinds:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in check.kinds.items())
         _print(tr("files: {kinds}", kinds=kinds))

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from kerascnn.options import KEY, Flag, Option, Several, help_text, options_of
+from kerascnn.options import KEY, Flag, Kind, Option, Several, help_text, options_of
 
 
 def grouped(configuration: Any, more: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
@@ -44,6 +44,13 @@ def declared_option(configuration: Any, name: str, **settings: Any) -> Any:
     )
 
 
+def converted_option(configuration: Any, name: str, **settings: Any) -> Any:
+    """Return the option of a field for a command that makes no such configuration, or later."""
+    kind = options_of(configuration)[name][0].kind
+    typed = {} if kind.choices or isinstance(kind, Flag) else {"type": OfKind(kind)}
+    return declared_option(configuration, name, **typed | settings)
+
+
 def _settings(declared: Option, default: Any) -> dict[str, Any]:
     kind = declared.kind
     settings: dict[str, Any] = {"help": help_text(declared, default), "default": default}
@@ -54,3 +61,17 @@ def _settings(declared: Option, default: Any) -> dict[str, Any]:
         return {**settings, "multiple": True}
     # Numbers stay text, because the configuration checks them, with a single error message.
     return {**settings, "type": click.Choice(kind.choices) if kind.choices else click.STRING}
+
+
+class OfKind(click.ParamType):  # type: ignore[type-arg] # older versions take none
+    """A value that its declared kind reads."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind, self.name = kind, kind.metavar or "value"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Read it."""
+        try:
+            return self.kind.read(value)
+        except ValueError:
+            self.fail(f"{value!r}; expected {self.kind.expected}.", param, ctx)

@@ -85,17 +85,10 @@ def command(
     kerascnn evaluate other.onnx flowers/ --labels names.txt --image-size 224 --try-resizing
     kerascnn evaluate other.onnx flowers/ --labels names.txt --image-size 224 --normalize torch
     """
-    if curves and (compare or not as_json):
-        raise click.UsageError("--curves needs --json, and only one model.")
-    if leaks and compare:
-        raise click.UsageError("--leaks works for one model, not with --compare.")
+    _check_together(model, compare, leaks, curves, try_resizing, as_json)
     check_data_is_there(data)
     chosen = (data, split, pop_foreign(foreign))
     if try_resizing:
-        if compare or curves or leaks or not model.endswith(".onnx"):
-            raise click.UsageError(
-                "--try-resizing works for one .onnx file, without --compare, --curves and --leaks."
-            )
         _try_resizing(model, *chosen, as_json)
         return
     if compare:
@@ -112,6 +105,20 @@ def command(
         skipped = evaluation.skipped
     if skipped:
         ctx.exit(SOME_INPUTS_BAD)
+
+
+def _check_together(
+    model: str, compare: str | None, leaks: bool | None, curves: bool, try_resizing: bool,
+    as_json: bool,
+) -> None:  # fmt: skip
+    if curves and (compare or not as_json):
+        raise click.UsageError("--curves needs --json, and only one model.")
+    if leaks and compare:
+        raise click.UsageError("--leaks works for one model, not with --compare.")
+    if try_resizing and (compare or curves or leaks or not model.endswith(".onnx")):
+        raise click.UsageError(
+            "--try-resizing works for one .onnx file, without --compare, --curves and --leaks."
+        )
 
 
 def _try_resizing(

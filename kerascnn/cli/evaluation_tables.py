@@ -14,6 +14,7 @@ from kerascnn.printable import printable
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from kerascnn.dataset.check.leakage import Leaks
     from kerascnn.metrics.classification import Evaluation
     from kerascnn.metrics.comparison import Comparison
     from kerascnn.metrics.significance import Interval
@@ -133,13 +134,10 @@ def _mistakes(evaluation: Evaluation) -> Table:
 
 
 def _show_leaks(evaluation: Evaluation) -> None:
-    from rich.table import Table
-
     leaks = evaluation.leaks
     if leaks is None:
         return
-    out = console()
-    out.print(
+    console().print(
         tr(
             "also in {splits}: {count} of these pictures ({equal} with identical pixels, the "
             "others nearly the same), so the model may have memorized them",
@@ -149,14 +147,21 @@ def _show_leaks(evaluation: Evaluation) -> None:
         )
     )
     if evaluation.top1_without_leaks is not None:
-        out.print(tr("top-1 without them {top1}", top1=f"{evaluation.top1_without_leaks:.2%}"))
+        top1 = f"{evaluation.top1_without_leaks:.2%}"
+        console().print(tr("top-1 without them {top1}", top1=top1))
+    _show_twins(leaks)
+
+
+def _show_twins(leaks: Leaks) -> None:
+    from rich.table import Table
+
     headings = map(tr, ("picture", "class", "duplicate of", "class", "similarity"))
     table = Table(*headings, box=None, pad_edge=False)
     for leak in leaks.pictures[:_LISTED]:
         names = (leak.path, leak.label, leak.twin, leak.twin_label)
         alike = tr("equal") if leak.exact else f"{leak.similarity:.3f}"
         table.add_row(*map(plain, names), alike)
-    out.print(table)
+    console().print(table)
 
 
 def show_comparison(comparison: Comparison) -> None:

@@ -24,7 +24,7 @@ from kerascnn.files import did_you_mean
 from kerascnn.language import count, tr
 
 if TYPE_CHECKING:
-    from kerascnn.card import ModelCard
+    from kerascnn.card import ModelCard, Parity, Reduction
     from kerascnn.inference import ForeignModel
     from kerascnn.training.export import Export
 
@@ -128,17 +128,14 @@ def command(
 
         repository = write_triton(result.path, triton)
     if as_json:
-        print_json(
-            {
-                "path": str(result.path),
-                "bytes": result.bytes,
-                "parity": asdict(result.parity),
-                "card": result.card.to_dict(),
-                **({"triton": str(repository)} if repository else {}),
-            }
-        )
+        print_json(_values(result) | ({"triton": str(repository)} if repository else {}))
         return
     _tell(result, repository, foreign is not None)
+
+
+def _values(result: Export) -> dict[str, Any]:
+    parity, card = asdict(result.parity), result.card.to_dict()
+    return {"path": str(result.path), "bytes": result.bytes, "parity": parity, "card": card}
 
 
 def _tell(result: Export, repository: Path | None, is_foreign: bool) -> None:
@@ -175,12 +172,16 @@ def _proof(card: ModelCard) -> str:
             where=where,
             difference=f"{parity.max_abs_diff:.1g}",
         )
+    return _cost(card.precision, cost, parity, where)
+
+
+def _cost(precision: str, cost: Reduction, parity: Parity, where: str) -> str:
     kept = tr(", {layers} in float32", layers=count(len(cost.kept), "layer")) if cost.kept else ""
-    how = "" if cost.method == card.precision else tr(" by {method}", method=cost.method)
+    how = "" if cost.method == precision else tr(" by {method}", method=cost.method)
     return tr(
         "{precision}{how}{kept}; {where} top-1 {after} (float32: {before}), {changed} changed; "
         "{size} of the size; speed relative to float32: {speed}",
-        precision=card.precision,
+        precision=precision,
         how=how,
         kept=kept,
         where=where,

@@ -15,6 +15,7 @@ from kerascnn.language import tr
 
 if TYPE_CHECKING:
     from kerascnn.training.config import TrainConfig
+    from kerascnn.training.lr_finder import Suggestion
 
 
 def find_rate(config: TrainConfig, plot: Path, as_json: bool) -> None:
@@ -34,6 +35,11 @@ def find_rate(config: TrainConfig, plot: Path, as_json: bool) -> None:
     if as_json:
         print_json({**asdict(found), "plot": str(plot)})
         return
+    _tell(found)
+    click.echo(tr("picture: {path}", path=plot))
+
+
+def _tell(found: Suggestion) -> None:
     click.echo(
         tr(
             "suggested: --learning-rate {rate}, a tenth of {lowest}, where the smoothed loss was "
@@ -45,4 +51,3 @@ def find_rate(config: TrainConfig, plot: Path, as_json: bool) -> None:
     )
     if not found.diverged:
         click.echo(tr("the loss did not diverge: a higher rate may work too. See the plot."))
-    click.echo(tr("picture: {path}", path=plot))

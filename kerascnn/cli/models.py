@@ -71,17 +71,17 @@ def _show(facts: dict[str, Any]) -> None:
         members = list(group)
         click.echo(title)
         for network in members:
-            found = facts[network.name]
-            click.echo(
-                tr(
-                    "  {name} {parameters} parameters  {size} pixels (at least {least})  weights: "
-                    "{weights}",
-                    name=f"{network.name:<{_NAME}}",
-                    parameters=f"{found['params']:>11,}",
-                    size=network.image_size,
-                    least=network.minimum_size,
-                    weights=", ".join(map(translated, network.weights)) or tr("none"),
-                )
-            )
+            click.echo(_row(network, facts[network.name]["params"]))
         blocks = padded(tr("blocks"), _NAME)
         click.echo(f"  {blocks} {stages(facts[members[0].name]['blocks'])}\n")
+
+
+def _row(network: Network, parameters: int) -> str:
+    return tr(
+        "  {name} {parameters} parameters  {size} pixels (at least {least})  weights: {weights}",
+        name=f"{network.name:<{_NAME}}",
+        parameters=f"{parameters:>11,}",
+        size=network.image_size,
+        least=network.minimum_size,
+        weights=", ".join(map(translated, network.weights)) or tr("none"),
+    )

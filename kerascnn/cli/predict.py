@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 from click.core import ParameterSource
 
-from kerascnn.cli.base import SOME_INPUTS_BAD, Command
+from kerascnn.cli.base import SOME_INPUTS_BAD, Command, add_options
+from kerascnn.cli.declared_options import converted_option
 from kerascnn.cli.foreign import HEADING, announce_sizing, foreign_options, pop_foreign
 from kerascnn.cli.provider import RUNTIME, announce, provider_options
-from kerascnn.cli.shared import batch_size_option, on_this_machine, prediction_options
+from kerascnn.cli.shared import on_this_machine
 from kerascnn.cli.streams import stdin_of_paths
 from kerascnn.errors import ConfigError
 from kerascnn.language import tr
+from kerascnn.scoring.request import Request
 
 if TYPE_CHECKING:
     from kerascnn.inference import Classifier
@@ -33,8 +35,19 @@ if TYPE_CHECKING:
 )
 @click.argument("model", callback=on_this_machine)
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@prediction_options(
-    "; CSV lists one unless this is given", ": null in JSON, empty in CSV, unsure in the table"
+@add_options(
+    converted_option(
+        Request,
+        "top_k",
+        help="Classes to list for each picture; CSV lists one unless this is given.  [default: 5]",
+    ),
+    converted_option(
+        Request,
+        "min_probability",
+        help="Give no label below this probability: null in JSON, empty in CSV, unsure in the "
+        "table.",
+    ),
+    converted_option(Request, "batch_size"),
 )
 @click.option(
     "--format",
@@ -51,7 +64,6 @@ if TYPE_CHECKING:
     help="Output of an earlier run with --json, complete or not: its pictures are skipped, except "
     "those that could not be read. Append to it with >>.",
 )
-@batch_size_option
 @provider_options
 @foreign_options
 @click.pass_context

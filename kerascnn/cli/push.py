@@ -79,16 +79,9 @@ def command(
     request = hub.Request(repo, license_id or _asked_license(), **options)
     done = hub.push(found, request, lambda what: None if yes else _confirm(what))
     if as_json:
-        print_json(
-            {
-                "address": done.address,
-                "url": done.url,
-                "repo": repo,
-                "commit": done.commit,
-                "private": done.private,
-                "files": [{"name": name, "sha256": one} for name, one in done.files.items()],
-            }
-        )
+        files = [{"name": name, "sha256": sha256} for name, sha256 in done.files.items()]
+        print_json({"address": done.address, "url": done.url, "repo": repo, "commit": done.commit,
+                    "private": done.private, "files": files})  # fmt: skip
         return
     click.echo(f"{done.url}: {', '.join(done.files)}")
     if done.kept_page:

@@ -11,16 +11,16 @@ from typing import Any
 
 import click
 
-from kerascnn.cli.base import SOME_INPUTS_BAD, Command, print_json
+from kerascnn.cli.base import SOME_INPUTS_BAD, Command, add_options, print_json
+from kerascnn.cli.declared_options import declared_option, grouped
 from kerascnn.cli.foreign import HEADING, announce_sizing, foreign_options, pop_foreign
 from kerascnn.cli.provider import numeric_options
-from kerascnn.cli.shared import batch_size_option, prediction_options
 from kerascnn.cli.shown_errors import INTERRUPTED, warning
 from kerascnn.cli.streams import stdin_of_paths, unescaped
 from kerascnn.language import count, tr
 from kerascnn.language.messages import translated
-from kerascnn.scoring.formats import FORMATS
-from kerascnn.scoring.plan import MOST_PARTS
+from kerascnn.options import options_of
+from kerascnn.scoring.request import PARTS, PREDICTIONS, RUNTIME, Request
 
 _LOG_INTERVAL = 30.0
 """Interval of progress lines in a log, in seconds."""
@@ -29,59 +29,22 @@ _LOG_INTERVAL = 30.0
 @click.command(
     "score",
     cls=Command,
-    groups={
-        "Parts": ("out", "on", "part", "parts", "form", "as_json"),
-        "Predictions": ("top_k", "min_probability", "batch_size"),
-        "Runtime": ("provider", "arithmetic", "workers", "threads"),
-        **HEADING,
-    },
+    groups=grouped(
+        Request,
+        {
+            PARTS: ("out", "as_json"),
+            PREDICTIONS: (),
+            RUNTIME: ("provider", "arithmetic"),
+            **HEADING,
+        },
+    ),
 )
 @click.argument("model")
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @click.option("--out", required=True, metavar="DIR", help="Folder of the plan and the parts.")
-@click.option(
-    "--on",
-    default="local",
-    show_default=True,
-    metavar="local|ray|ray://HOST:PORT",
-    help="local: processes on this machine. ray: the Ray cluster of RAY_ADDRESS, or else the one "
-    "that this machine is part of.",
-)
-@click.option(
-    "--part",
-    metavar="N|auto",
-    help="Score one part only, counted from 0, in this process. auto: the number in "
-    "SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX.",
-)
-@click.option(
-    "--parts",
-    type=click.IntRange(1, MOST_PARTS),
-    metavar="N",
-    help="Number of parts.  [default: one per 1,000 pictures]",
-)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(FORMATS),
-    help="File format of the parts.  [default: parquet if pyarrow is installed, else jsonl]",
-)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-@prediction_options()
-@batch_size_option
 @numeric_options
-@click.option(
-    "--workers",
-    type=click.IntRange(1),
-    metavar="N",
-    help="With --on local: processes.  [default: one for each available processor]",
-)
-@click.option(
-    "--threads",
-    type=click.IntRange(1),
-    metavar="N",
-    help="Threads of each process, which read pictures and run the network.  [default: 1; with "
-    "--part the available processors]",
-)
+@add_options(*(declared_option(Request, name) for name in options_of(Request)))
 @foreign_options
 @click.pass_context
 def command(ctx: click.Context, /, model: str, out: str, as_json: bool, **options: Any) -> None:
@@ -101,7 +64,7 @@ def command(ctx: click.Context, /, model: str, out: str, as_json: bool, **option
     from kerascnn.scoring import job
 
     foreign = pop_foreign(options)
-    request = job.Request(model, Path(out), foreign=foreign, form=options.pop("form"), **options)
+    request = Request(model, Path(out), foreign=foreign, **options)
     try:
         work = job.prepare(request, stdin_of_paths(), announce_sizing)
         for notice in work.changes.notices():
@@ -129,6 +92,10 @@ def _progress(total: int) -> Iterator[Callable[[int], object]]:
         ) as bar:
             yield bar.update
         return
+    yield _lines(total)
+
+
+def _lines(total: int) -> Callable[[int], object]:
     begun = told = time.monotonic()
     done = 0
 
@@ -145,7 +112,7 @@ def _progress(total: int) -> Iterator[Callable[[int], object]]:
             )
             click.echo(line, err=True)
 
-    yield advance
+    return advance
 
 
 def _report(failed: dict[int, str], summary: dict[str, Any] | None, as_json: bool) -> None:

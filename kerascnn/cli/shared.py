@@ -6,24 +6,26 @@ Knows: Click. Does not know how the options are used.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from kerascnn.cli.base import add_options
-from kerascnn.cli.foreign import ImageSize
+from kerascnn.cli.declared_options import OfKind
 from kerascnn.errors import ConfigError
 from kerascnn.hub import fetch, is_on_hub
+from kerascnn.inference.model_file.foreign import PictureSize
 from kerascnn.language import tr
 
 if TYPE_CHECKING:
     from kerascnn.card import Reduction
 
 
-class SquareSize(ImageSize):
+class SquareSize(OfKind):
     """``224``, or ``224x224``, because training supports square inputs only."""
+
+    def __init__(self) -> None:
+        super().__init__(PictureSize())
 
     def convert(self, value: Any, param: Any, ctx: Any) -> int:
         """Parse one number, or two equal ones."""
@@ -76,35 +78,6 @@ def fetched(model: str) -> str:
     found = fetch(address)
     click.echo(f"{address}: {found}", err=True)
     return f"{name}{found.path}"
-
-
-def prediction_options(csv: str = "", unsure: str = "") -> Callable[[Any], Any]:
-    """Return the options of predictions.
-
-    Args:
-        csv: Addition to the help of --top-k about CSV.
-        unsure: Addition to the help of --min-probability about missing labels.
-    """
-    return add_options(
-        click.option(
-            "--top-k",
-            default=5,
-            show_default=True,
-            help=f"Classes to list for each picture{csv}.",
-        ),
-        click.option(
-            "--min-probability",
-            type=float,
-            default=0.0,
-            metavar="P",
-            help=f"Give no label below this probability{unsure}.",
-        ),
-    )
-
-
-batch_size_option = click.option(
-    "--batch-size", default=32, show_default=True, help="Pictures per batch."
-)
 
 
 def speedups(cost: Reduction) -> list[str]:

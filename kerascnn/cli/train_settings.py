@@ -64,14 +64,7 @@ def _defaults(ctx: click.Context, path: Path) -> dict[str, Any]:
     """Read a file for Click's ``default_map``."""
     if path.is_dir():  # a run folder
         path /= "config.json"
-    content = read_settings(path)
-    if not content:  # content may be lost; defaults would start another run
-        raise ConfigError(
-            f"{path}: holds no options; kerascnn train --dump-config writes them all."
-        )
-    section = next((name for name, value in content.items() if isinstance(value, dict)), None)
-    if section is not None:
-        raise ConfigError(f"{path}: {section} is a section; write its lines without it.")
+    content = _content(path)
     if path.suffix.lower() == ".json":
         content = _of_this_version(content, path)
         ctx.meta[_OF_A_RUN] = True
@@ -88,6 +81,18 @@ def _defaults(ctx: click.Context, path: Path) -> dict[str, Any]:
         for key, value in values.items()
         if value is not None
     }
+
+
+def _content(path: Path) -> dict[str, Any]:
+    content = read_settings(path)
+    if not content:  # perhaps lost; defaults would be another run
+        raise ConfigError(
+            f"{path}: holds no options; kerascnn train --dump-config writes them all."
+        )
+    section = next((name for name, value in content.items() if isinstance(value, dict)), None)
+    if section is not None:
+        raise ConfigError(f"{path}: {section} is a section; write its lines without it.")
+    return content
 
 
 def _of_this_version(content: dict[str, Any], path: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import warnings
 import zipfile
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -90,11 +90,25 @@ def load_npz(file: Path, faults: FaultHandler = STRICT, known: Collection[str] =
             faults.error(str(error))
             continue
         numbers = _numbers(f"{file}, {names}", labels, classes, faults)
-        known = np.flatnonzero(numbers >= 0)
         whole = Split(ArrayPictures(arrays[pictures], f"{file.name}/{pictures}"), numbers)
-        if len(known) or split == "train":  # a FaultCollector continues with an empty split
-            splits[split] = whole if len(known) == len(whole) else whole.take(known)
+        labelled = np.flatnonzero(numbers >= 0)
+        if len(labelled) or split == "train":  # a FaultCollector continues with an empty split
+            splits[split] = whole if len(labelled) == len(whole) else whole.take(labelled)
     return Dataset(str(file), classes, splits)
+
+
+def _loaded(file: Path, opened: BinaryIO) -> dict[str, Any]:
+    if zipfile.is_zipfile(opened):
+        _check_for_zip_bomb(file)
+    opened.seek(0)
+    if opened.read(2) not in (b"PK", _NPY[:2]):
+        raise ValueError("not an archive of NumPy")  # numpy would take it for a pickle
+    opened.seek(0)
+    archive = np.load(opened, allow_pickle=False)
+    if not isinstance(archive, np.lib.npyio.NpzFile):
+        raise DataError(f"{file}: one array, not an .npz archive. Write it with np.savez.")
+    with archive:
+        return {name: archive[name] for name in archive.files}
 
 
 def _read(file: Path) -> dict[str, Array]:
@@ -102,17 +116,7 @@ def _read(file: Path) -> dict[str, Array]:
         # Opened here, because np.load leaves a file open that is not an archive.
         with warnings.catch_warnings(), file.open("rb") as opened:
             warnings.simplefilter("ignore")  # of headers by Python 2, read anyway
-            if zipfile.is_zipfile(opened):
-                _check_for_zip_bomb(file)
-            opened.seek(0)
-            if opened.read(2) not in (b"PK", _NPY[:2]):
-                raise ValueError("not an archive of NumPy")  # numpy would take it for a pickle
-            opened.seek(0)
-            archive = np.load(opened, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise DataError(f"{file}: one array, not an .npz archive. Write it with np.savez.")
-            with archive:
-                arrays = {name: archive[name] for name in archive.files}
+            arrays = _loaded(file, opened)
         for array in arrays.values():
             if isinstance(array, np.ndarray) and array.dtype.kind == "U":
                 array.tolist()  # fails here for invalid Unicode, not in later code

@@ -7,7 +7,7 @@ others. Does not know labels, classes or splits.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -67,12 +67,15 @@ def sized_pictures(
     Yields:
         For each picture, in order, uint8 ``[size, size, 3]``, or the error if it cannot be read.
     """
+    return in_order(sized_reader(pictures, size, resize), range(len(pictures)))
+
+
+def sized_reader(
+    pictures: Pictures, size: int | images.Shape, resize: images.ResizeRule
+) -> Callable[[int], images.UInt8Array | PictureError]:
+    """Return what reads one picture, as :func:`sized_pictures` does."""
     sized = partial(images.size_picture, size=size, resize=resize)
-
-    def work(index: int) -> images.UInt8Array | PictureError:
-        return images.attempt(lambda: apply(pictures, index, sized))
-
-    return in_order(work, range(len(pictures)))
+    return lambda index: images.attempt(lambda: apply(pictures, index, sized))
 
 
 class LazyPaths(Sequence[Path]):

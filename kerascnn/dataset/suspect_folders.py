@@ -55,6 +55,7 @@ def check_classes(root: Path, known: Collection[str], faults: FaultHandler) -> N
     inside = _inside(root)
     reasons = (
         _annotated(inside),
+        _annotated_classes(inside),
         _repeated(names_in(root), inside),
         _alike(inside),
         _divided(inside),
@@ -74,7 +75,8 @@ def check_classes(root: Path, known: Collection[str], faults: FaultHandler) -> N
 
 def check_annotations(root: Path, faults: FaultHandler) -> None:
     """Report annotations among the folders of a split."""
-    if reason := _annotated(_inside(root)):
+    inside = _inside(root)
+    if reason := _annotated(inside) or _annotated_classes(inside):
         faults.error(f"{root}: {reason}")
 
 
@@ -83,7 +85,7 @@ def _inside(root: Path) -> dict[Path, frozenset[str]]:
 
 
 def _annotated(inside: Mapping[Path, frozenset[str]]) -> str | None:
-    """Find pictures with annotations, in sibling folders or inside class folders."""
+    """Find pictures with annotations in sibling folders."""
     names = {folder.name.lower(): folder for folder in inside}
     pictures = [folder for name, folder in names.items() if name in _PICTURES]
     if pictures and len(names) > len(pictures) and names.keys() <= _PICTURES | ANNOTATIONS:
@@ -98,6 +100,11 @@ def _annotated(inside: Mapping[Path, frozenset[str]]) -> str | None:
             else "Expected one folder per class: sort the pictures into such folders, or list them "
             "in a .csv file with the columns path and label."
         )
+    return None
+
+
+def _annotated_classes(inside: Mapping[Path, frozenset[str]]) -> str | None:
+    """Find pictures with annotations inside class folders."""
     for folder, below in inside.items():
         if {name.lower() for name in below} & _PICTURES:
             drawn = [name for name in below if name.lower() in ANNOTATIONS]

@@ -313,12 +313,16 @@ def rgb_array(array: npt.NDArray[np.generic], name: str = "picture") -> UInt8Arr
             f"{name}: an array of shape {list(array.shape)}, expected [height, width, 3] (RGB) or "
             "[height, width] (gray)."
         )
-    longer, shorter = max(array.shape[:2]), min(array.shape[:2])
+    _check_sides(array.shape[0], array.shape[1], name)
+    picture = array.astype(np.uint8, copy=False)
+    return np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture
+
+
+def _check_sides(height: int, width: int, name: str) -> None:
+    longer, shorter = max(height, width), min(height, width)
     if longer > MAX_SIDE or longer > MAX_ASPECT * shorter:
         raise PictureError(
-            f"{name}: {array.shape[1]} x {array.shape[0]} is too long or too narrow. "
+            f"{name}: {width} x {height} is too long or too narrow. "
             f"Expected at most {MAX_SIDE:,} pixels per side, and one side at most {MAX_ASPECT:,} "
             "times the other."
         )
-    picture = array.astype(np.uint8, copy=False)
-    return np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture

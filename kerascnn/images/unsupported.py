@@ -73,6 +73,13 @@ def what_to_do(kind: str) -> str:
     return _INSTEAD.get(kind, WHAT_TO_DO)
 
 
+def _head(source: str | Path | bytes) -> bytes:
+    if isinstance(source, bytes):
+        return source[:_HEAD]
+    with open(source, "rb") as file:  # noqa: PTH123 - Path may refuse the name
+        return file.read(_HEAD)
+
+
 def kind_of(source: str | Path | bytes) -> str | None:
     """Recognize the format of a file that cannot be read as a picture.
 
@@ -80,11 +87,7 @@ def kind_of(source: str | Path | bytes) -> str | None:
         >>> kind_of(b"....ftypavif....mif1"), kind_of(b"some text")
         ('AVIF', None)
     """
-    if isinstance(source, bytes):
-        head = source[:_HEAD]
-    else:
-        with open(source, "rb") as file:  # noqa: PTH123 - Path may refuse the name
-            head = file.read(_HEAD)
+    head = _head(source)
     if not head:
         return "an empty file"
     if head.startswith(b"\xff\xd8\xff"):

@@ -51,7 +51,7 @@ def main() -> None:
             return
 
 
-def _answer(job: dict[str, Any], source: BinaryIO, target: BinaryIO) -> tuple[dict[str, Any], Any]:
+def _done(job: dict[str, Any], source: BinaryIO, target: BinaryIO) -> tuple[dict[str, Any], Any]:
     def accept(height: int, width: int) -> None:
         if job["accept"]:
             _send(target, {"height": height, "width": width})
@@ -60,13 +60,17 @@ def _answer(job: dict[str, Any], source: BinaryIO, target: BinaryIO) -> tuple[di
         _seconds(SECONDS + height * width / PIXELS_A_SECOND)
 
     _seconds(SECONDS)
+    if job["function"] is None:
+        return {"header": header_of(job["source"])}, None
+    rgb = decode_here(job["source"], job["name"], job["max_pixels"], accept)
+    function: Callable[[Any], Any] = job["function"]
+    pixels = function(rgb)
+    return {"shape": pixels.shape}, pixels
+
+
+def _answer(job: dict[str, Any], source: BinaryIO, target: BinaryIO) -> tuple[dict[str, Any], Any]:
     try:
-        if job["function"] is None:
-            return {"header": header_of(job["source"])}, None
-        rgb = decode_here(job["source"], job["name"], job["max_pixels"], accept)
-        function: Callable[[Any], Any] = job["function"]
-        pixels = function(rgb)
-        return {"shape": pixels.shape}, pixels
+        return _done(job, source, target)
     except PictureError as error:
         cause = error.__cause__
         memory = isinstance(cause, MemoryError) or "memory" in str(cause)

@@ -131,12 +131,7 @@ class WorkerPool:
     @contextmanager
     def _worker(self) -> Iterator[WorkerProcess]:
         """Lend a process; it is not reused if it has exited or was interrupted."""
-        with self._free:
-            self._free.wait_for(lambda: self._stopped or self._busy < self._count)
-            if self._stopped:
-                raise PictureError("picture: not decoded, since the process is about to end.")
-            self._busy += 1
-            worker = self._idle.pop() if self._idle else None
+        worker = self._take()
         try:
             if worker is None or not worker.alive:
                 worker = WorkerProcess()
@@ -148,14 +143,25 @@ class WorkerPool:
                 worker.kill()
             raise
         finally:
-            with self._free:
-                self._busy -= 1
-                if worker is not None and worker.alive and not self._stopped:
-                    self._idle.append(worker)
-                elif worker is not None:
-                    worker.kill()
-                    self._all.discard(worker)
-                self._free.notify_all()
+            self._give_back(worker)
+
+    def _take(self) -> WorkerProcess | None:
+        with self._free:
+            self._free.wait_for(lambda: self._stopped or self._busy < self._count)
+            if self._stopped:
+                raise PictureError("picture: not decoded, since the process is about to end.")
+            self._busy += 1
+            return self._idle.pop() if self._idle else None
+
+    def _give_back(self, worker: WorkerProcess | None) -> None:
+        with self._free:
+            self._busy -= 1
+            if worker is not None and worker.alive and not self._stopped:
+                self._idle.append(worker)
+            elif worker is not None:
+                worker.kill()
+                self._all.discard(worker)
+            self._free.notify_all()
 
 
 _lock = threading.Lock()

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kerascnn.card import ModelCard
+from kerascnn.card import ModelCard, Probe
 from kerascnn.errors import ModelFileError, ProviderError
 from kerascnn.inference.model_file.signature import Signature
 from kerascnn.inference.prediction import bounded
@@ -79,12 +79,7 @@ def _open(
 ) -> tuple[GuardedSession, ProviderName]:
     card, pictures = signature.card, probe_pictures(signature.card.shape)
     if not card.probes and choice.provider != "cpu":
-        # A foreign file has no recorded outputs: those of the CPU provider are the reference.
-        with closing(
-            open_session(path, pinned=signature.pinned, weights=signature.weights)
-        ) as session:
-            answers = run_network(session, signature, pictures)[1]
-            card = card.with_(probes=make_probes(pictures, answers))
+        card = card.with_(probes=_probes_by_cpu(path, signature, pictures))
     may_be_quick = choice.threads is None and choice.provider == "cpu" and _is_small(path)
     session = open_session(
         path, choice.provider, 1 if may_be_quick else choice.threads, signature.pinned, arithmetic,
@@ -104,6 +99,14 @@ def _open(
         choice = replace(choice, threads=usable_cpus())
         return _open(path, signature, choice, arithmetic, full_batch)
     return session, ProviderName(choice.provider, choice.why)
+
+
+def _probes_by_cpu(
+    path: str | Path, signature: Signature, pictures: npt.NDArray[np.uint8]
+) -> tuple[Probe, ...]:
+    """Make the probes that a foreign file lacks: outputs of the CPU provider are the reference."""
+    with closing(open_session(path, pinned=signature.pinned, weights=signature.weights)) as session:
+        return make_probes(pictures, run_network(session, signature, pictures)[1])
 
 
 def _is_small(path: str | Path) -> bool:

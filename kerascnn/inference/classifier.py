@@ -6,14 +6,15 @@ Knows: card, session, batches. Does not know Keras, how pictures are read, or pr
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn, TypedDict
+from typing import NamedTuple, NoReturn, TypedDict, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from kerascnn import notebook
+from kerascnn import images, notebook
 from kerascnn.card import ModelCard
 from kerascnn.errors import ConfigError, PictureError
 from kerascnn.inference.arguments import check_count, check_share
@@ -25,16 +26,34 @@ from kerascnn.inference.reading import Picture, PictureReader, SizedPicture, as_
 from kerascnn.inference.runtime.providers import Arithmetic
 from kerascnn.inference.runtime.selection import Asked, Choice, choose
 from kerascnn.inference.signature_of_foreign import open_signature
-from kerascnn.inference.streaming import in_batches
+from kerascnn.inference.streaming import BATCH_TIMEOUT, in_batches
 from kerascnn.language import tr
 from kerascnn.parallel import usable_cpus
 from kerascnn.uris import local_file
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 BATCH_SIZE = 32
 """Default pictures per run. Not larger, because onnxruntime keeps the memory of the largest batch
 that it has run."""
+
+
+class BatchOutputs(NamedTuple):
+    """Outputs of the network for a batch of pictures.
+
+    Attributes:
+        logits: float32 ``[pictures, classes]``, of those with finite outputs, in order.
+        probabilities: Likewise.
+        errors: Why others have none, by their place in the batch.
+        seconds: In which the network ran.
+    """
+
+    logits: npt.NDArray[np.float32]
+    probabilities: npt.NDArray[np.float32]
+    errors: dict[int, PictureError]
+    seconds: float
 
 
 class AnswerOptions(TypedDict, total=False):
@@ -232,27 +251,43 @@ class Classifier:
         check_count("batch_size", batch_size)
         check_share("min_probability", min_probability)
         reader = self._reader
-        for batch in in_batches(
-            reader.read, pictures, batch_size, reader.weigh, reader.pool, reader.threads
-        ):
-            yield self._answer(batch, top_k, min_probability)
+        for outputs in self.run_batches(reader.read, pictures, batch_size, reader.weigh):
+            ranked = rank_all(outputs.probabilities, self.classes, top_k, min_probability)
+            rows, count = iter(ranked), len(ranked) + len(outputs.errors)
+            yield [outputs.errors.get(place) or next(rows) for place in range(count)]
 
-    def _answer(
-        self, batch: list[SizedPicture], top_k: int, min_probability: float
-    ) -> list[Prediction | PictureError]:
-        good = [sized for _, sized in batch if not isinstance(sized, PictureError)]
-        none = np.empty((0, *self.card.shape, 3), np.uint8)
-        logits, probabilities = self.run(np.stack(good) if good else none)
-        ranked = rank_all(probabilities, self.classes, top_k, min_probability)
-        rows = iter(zip(ranked, finite_rows(logits, probabilities), strict=True))
-        answers: list[Prediction | PictureError] = []
-        for name, sized in batch:
+    def run_batches(
+        self,
+        read: Callable[[T], SizedPicture],
+        items: Iterable[T],
+        size: int,
+        weigh: Callable[[T], int],
+        timeout: float | None = BATCH_TIMEOUT,
+    ) -> Iterator[BatchOutputs]:
+        """Run the network on what is read in threads; arguments as of :func:`in_batches`."""
+        pool, threads = self._reader.pool, self._reader.threads
+        for batch in in_batches(read, items, size, weigh, pool, threads, timeout):
+            yield self._run_batch(batch)
+
+    def _run_batch(self, batch: list[SizedPicture]) -> BatchOutputs:
+        good: dict[int, images.UInt8Array] = {}
+        errors: dict[int, PictureError] = {}
+        for place, (_, sized) in enumerate(batch):
             if isinstance(sized, PictureError):
-                answers.append(sized)
-                continue
-            answer, finite = next(rows)
-            answers.append(answer if finite else no_answer(name))
-        return answers
+                errors[place] = sized
+            else:
+                good[place] = sized
+        none = np.empty((0, *self.card.shape, 3), np.uint8)
+        pictures = np.stack(list(good.values())) if good else none
+        start = time.perf_counter()
+        logits, probabilities = self.run(pictures)
+        seconds = time.perf_counter() - start
+        finite = finite_rows(logits, probabilities)
+        if not finite.all():
+            bad = [place for place, sound in zip(good, finite, strict=True) if not sound]
+            errors |= {place: no_answer(batch[place][0]) for place in bad}
+            logits, probabilities = logits[finite], probabilities[finite]
+        return BatchOutputs(logits, probabilities, errors, seconds)
 
     def run(
         self, batch: npt.NDArray[np.uint8]

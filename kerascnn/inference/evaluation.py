@@ -10,17 +10,16 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from kerascnn.dataset import BUILTIN, Dataset, Split, load_dataset, sized_pictures
+from kerascnn.dataset import BUILTIN, Dataset, Split, load_dataset
 from kerascnn.dataset.check.leakage import find_leaks
-from kerascnn.errors import ConfigError, DataError, PictureError
+from kerascnn.dataset.pictures import sized_reader
+from kerascnn.errors import ConfigError, DataError
 from kerascnn.inference.classifier import BATCH_SIZE, Classifier
-from kerascnn.inference.prediction import finite_rows, no_answer
 from kerascnn.language import sentence
 from kerascnn.metrics.classification import Evaluation, evaluate_predictions
 from kerascnn.metrics.outputs import Predictions, measured
@@ -131,24 +130,24 @@ class _Run:
 def _run(
     classifier: Classifier, split: Split, progress: Callable[[int, int], object] | None
 ) -> _Run:
-    card, done = classifier.card, _Run()
-    sized = enumerate(sized_pictures(split.pictures, card.shape, card.resize_rule))
-    while batch := list(islice(sized, BATCH_SIZE)):
-        good = [(i, picture) for i, picture in batch if not isinstance(picture, PictureError)]
-        bad = [str(picture) for _, picture in batch if isinstance(picture, PictureError)]
-        if good:
-            pictures = np.stack([picture for _, picture in good])
-            start = time.perf_counter()
-            logits, probabilities = classifier.run(pictures)
-            done.seconds += time.perf_counter() - start
-            finite = finite_rows(logits, probabilities)
-            done.logits.append(logits[finite])
-            done.kept += [i for (i, _), sound in zip(good, finite, strict=True) if sound]
-            lost = [i for (i, _), sound in zip(good, finite, strict=True) if not sound]
-            bad += [str(no_answer(split.pictures.name(i))) for i in lost]
-        for reason in bad:
-            log.warning("left out: %s", reason)
-        done.skipped += bad
+    card, pictures, done, seen = classifier.card, split.pictures, _Run(), 0
+    read = sized_reader(pictures, card.shape, card.resize_rule)
+    # Full batches: a network's last digits may depend on how many pictures it gets at once.
+    for outputs in classifier.run_batches(
+        lambda index: (pictures.name(index), read(index)),
+        range(len(split)),
+        BATCH_SIZE,
+        lambda _: 3 * card.shape[0] * card.shape[1],
+        timeout=None,
+    ):
+        places = range(len(outputs.logits) + len(outputs.errors))
+        done.logits.append(outputs.logits)
+        done.seconds += outputs.seconds
+        done.kept += [seen + place for place in places if place not in outputs.errors]
+        for _, error in sorted(outputs.errors.items()):
+            log.warning("left out: %s", error)
+            done.skipped.append(str(error))
+        seen += len(places)
         if progress:
-            progress(batch[-1][0] + 1, len(split))
+            progress(seen, len(split))
     return done

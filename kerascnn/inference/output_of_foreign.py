@@ -61,12 +61,6 @@ def candidates(
     quantized = [value for value in fitting if value.type in QUANTIZED]
     if not found and quantized:
         found = _scaled(path, quantized)
-    if not found and any(str(one.type).startswith(("tensor(string", "seq(map")) for one in values):
-        raise ModelFileError(
-            f"{path}: gives {shown(values)}: names and maps of names, as converters of Custom "
-            "Vision and scikit-learn write them. Expected an output of numbers: convert it again "
-            "without ZipMap (zipmap=False), or end the graph in the operator before."
-        )
     if not found:
         raise _nothing_fits(path, values, len(foreign.classes))
     return found
@@ -84,6 +78,12 @@ def _scaled(path: str | Path, quantized: Sequence[Any]) -> dict[str, Scale | Non
 
 def _nothing_fits(path: str | Path, values: Sequence[Any], classes: int) -> ModelFileError:
     """Explain why no output fits: predictions reduced to labels, its type, or its shape."""
+    if any(str(one.type).startswith(("tensor(string", "seq(map")) for one in values):
+        return ModelFileError(
+            f"{path}: gives {shown(values)}: names and maps of names, as converters of Custom "
+            "Vision and scikit-learn write them. Expected an output of numbers: convert it again "
+            "without ZipMap (zipmap=False), or end the graph in the operator before."
+        )
     lost = next(filter(None, (without_classes(find_origin(path, one.name)) for one in values)), "")
     if lost:
         return ModelFileError(f"{path}: {lost}")

@@ -74,6 +74,16 @@ def _foreign_signature(path: str | Path, foreign: ForeignModel) -> Signature:
     if any(value.type == "tensor(uint8)" for value in session.get_inputs()):
         prepared = replace(prepared, normalization=None)  # it normalizes itself
     foreign = foreign.completed_from(prepared)
+    signature = choose_output(path, *_running(path, session, foreign), foreign)
+    _check_steady(path, session, signature)
+    itself = TYPES[signature.dtype] == np.uint8 or normalizes_pixels(path, signature.input)
+    if not itself:
+        foreign.warn_if_unnormalized(Path(path).name)
+    return replace(signature, normalizes=itself, weights=weights)
+
+
+def _running(path: str | Path, session: Any, foreign: ForeignModel) -> tuple[Signature, Rows]:
+    """Find the only reading of the inputs with which the graph runs, and what it gives then."""
     failures: list[ModelFileError] = []
     tried: list[tuple[Signature, Rows]] = []
     for signature in _readings(path, session, foreign):
@@ -88,12 +98,7 @@ def _foreign_signature(path: str | Path, foreign: ForeignModel) -> Signature:
             f"{path}: takes {shown(session.get_inputs())} and runs whether channels come first "
             "or last, so the layout is ambiguous. Export it again with fixed channels."
         )
-    signature = choose_output(path, *tried[0], foreign)
-    _check_steady(path, session, signature)
-    itself = TYPES[signature.dtype] == np.uint8 or normalizes_pixels(path, signature.input)
-    if not itself:
-        foreign.warn_if_unnormalized(Path(path).name)
-    return replace(signature, normalizes=itself, weights=weights)
+    return tried[0]
 
 
 def _check_steady(path: str | Path, session: Any, signature: Signature) -> None:
@@ -127,22 +132,12 @@ def _readings(path: str | Path, session: Any, foreign: ForeignModel) -> Iterator
         if size is None:
             continue
         found = True
-        pinned = {
-            side: pixels for side, pixels in zip(sides, size, strict=True) if isinstance(side, str)
-        }
+        pinned = {side: one for side, one in zip(sides, size, strict=True) if isinstance(side, str)}
         card = foreign.card(Path(path).stem, MADE_ELSEWHERE, size, channels)
         yield Signature(
-            card,
-            inputs[0].name,
-            tuple(outputs),
-            layout,
-            dtype,
-            channels,
-            "logits",
-            batch,
-            pinned,
+            card, inputs[0].name, tuple(outputs), layout, dtype, channels, "logits", batch, pinned,
             scales={name: scale for name, scale in outputs.items() if scale},
-        )
+        )  # fmt: skip
     if not found:
         raise _unfit(path, inputs, foreign)
 

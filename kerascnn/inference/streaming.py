@@ -30,7 +30,7 @@ the interpreter lock to another thread costs half as much as a small picture."""
 _AHEAD = 32
 """Maximum items in flight per thread; a single thread has room for two tasks of quick work."""
 
-_BATCH_TIMEOUT = 0.05
+BATCH_TIMEOUT = 0.05
 """Seconds without a new item after which a partial batch is yielded: a live source, such as a pipe
 that somebody types into, must not wait for a full batch."""
 
@@ -42,6 +42,7 @@ def in_batches(
     weigh: Callable[[T], int],
     pool: Callable[[], Executor] | None = None,
     threads: int | None = None,
+    timeout: float | None = BATCH_TIMEOUT,
 ) -> Iterator[list[R]]:
     """Apply ``work`` to every item in threads, and yield the results in order, in batches.
 
@@ -54,6 +55,8 @@ def in_batches(
         pool: Returns the thread pool to use; None: one is created for this call. Not called for a
             list of a few items, which are processed in the caller's thread.
         threads: Number of its threads; None: :func:`kerascnn.parallel.usable_cpus`.
+        timeout: Seconds to wait for another item before a partial batch is yielded; None: only the
+            last batch may be partial.
 
     Yields:
         From 1 to ``size`` results.
@@ -73,7 +76,7 @@ def in_batches(
         stack.callback(tasks.stop)
         batch: list[R] = []
         while True:
-            tasks.begin(_BATCH_TIMEOUT if batch else None)
+            tasks.begin(timeout if batch else None)
             if tasks.waiting:
                 batch += tasks.next()
             elif batch:

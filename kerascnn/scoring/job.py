@@ -19,9 +19,7 @@ from kerascnn.card import ModelCard
 from kerascnn.errors import BusyError, ConfigError
 from kerascnn.file_lock import locked
 from kerascnn.files import cannot_write, sha256_of
-from kerascnn.inference import ForeignModel
 from kerascnn.inference.model_file.foreign import MADE_ELSEWHERE
-from kerascnn.inference.runtime.selection import Asked
 from kerascnn.inference.signature_of_foreign import open_signature
 from kerascnn.leftovers import remove_leftovers
 from kerascnn.parallel import usable_cpus
@@ -33,6 +31,7 @@ from kerascnn.scoring.local import LocalProcesses
 from kerascnn.scoring.on_ray import ray_cluster
 from kerascnn.scoring.parts import WorkerOptions, attempt
 from kerascnn.scoring.plan import Plan, ScoringOptions, check_same_question, read_plan, write_plan
+from kerascnn.scoring.request import Request
 from kerascnn.scoring.summary import write_summary
 
 log = logging.getLogger(__name__)
@@ -40,45 +39,6 @@ log = logging.getLogger(__name__)
 _LOCK, _WORKING = "_plan.lock", "_score.lock"
 _ON_GPU = ("cuda", "tensorrt")
 """Providers for which one process saturates the device."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """The options of the command line.
-
-    Attributes:
-        model: Path or URI of the model's file.
-        out: Folder of the plan and the parts.
-        paths: Pictures as the user gave them; empty: those of the plan.
-        on: ``local``, ``ray`` or ``ray://HOST:PORT``.
-        part: Number of the only part to score, or ``auto``.
-        parts: Number of parts of the plan.
-        form: Format of the parts; None: parquet if pyarrow is installed, else jsonl.
-        top_k: Classes to list.
-        min_probability: Below this, a picture gets no label.
-        batch_size: Pictures per run of the network.
-        provider: Execution provider.
-        arithmetic: ``exact`` or ``fast``.
-        workers: Number of processes on this machine.
-        threads: Threads per process.
-        foreign: Class names and preprocessing of a file that kerascnn did not export.
-    """
-
-    model: str
-    out: Path
-    paths: tuple[str, ...] = ()
-    on: str = "local"
-    part: str | None = None
-    parts: int | None = None
-    form: str | None = None
-    top_k: int = 5
-    min_probability: float = 0.0
-    batch_size: int = 32
-    provider: Asked = "auto"
-    arithmetic: str = "exact"
-    workers: int | None = None
-    threads: int | None = None
-    foreign: ForeignModel | None = None
 
 
 @dataclass(frozen=True)
@@ -112,14 +72,12 @@ def prepare(
         KerascnnError: The model cannot be read, or the folder cannot be written.
     """
     number = part_number(request.part, os.environ)
-    _check(request)
     try:
         request.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(request.out, error) from error
-    with (
-        locked(request.out / _LOCK, wait=True) if read_plan(request.out) is None else nullcontext()
-    ):
+    there = read_plan(request.out) is not None
+    with nullcontext() if there else locked(request.out / _LOCK, wait=True):
         before = read_plan(request.out)
         question = _question(request, before, on_foreign)
         plan = before or _new_plan(request, question, stdin)
@@ -152,7 +110,7 @@ def _new_plan(request: Request, question: ScoringOptions, stdin: TextIO) -> Plan
 def _question(
     request: Request, plan: Plan | None, on_foreign: Callable[[ModelCard], object]
 ) -> ScoringOptions:
-    form = request.form or (plan.question.format if plan else default_format())
+    form = request.format or (plan.question.format if plan else default_format())
     check_format(form)
     with uris.local_file(request.model) as path:
         model = sha256_of(path)
@@ -167,17 +125,6 @@ def _question(
         request.arithmetic,
         form,
     )
-
-
-def _check(request: Request) -> None:
-    if request.on not in ("local", "ray") and not request.on.startswith("ray://"):
-        raise ConfigError(f"`on` is {request.on}; expected local, ray or ray://HOST:PORT.")
-    if request.part is not None and request.on != "local":
-        raise ConfigError("`part` scores one part in this process. Leave out `on`.")
-    if request.top_k < 1 or request.batch_size < 1:
-        raise ConfigError("`top_k` and `batch_size` are expected to be at least 1.")
-    if not 0 <= request.min_probability <= 1:
-        raise ConfigError(f"`min_probability` is {request.min_probability}; expected 0 to 1.")
 
 
 @contextmanager
@@ -211,14 +158,9 @@ def score_missing_parts(work: Work, on_part: Callable[[int], object]) -> dict[in
     workers, threads = _processes(work)
     request = work.request
     setting = WorkerOptions(
-        _absolute(request.model),
-        work.plan.question,
-        work.plan.base,
-        request.foreign,
-        request.provider,
-        threads,
-        request.batch_size,
-    )
+        _absolute(request.model), work.plan.question, work.plan.base, request.foreign,
+        request.provider, threads, request.batch_size,
+    )  # fmt: skip
 
     def score_with(engine: Engine) -> dict[int, str]:
         return score_parts(work.plan, work.missing, setting, engine, on_part)

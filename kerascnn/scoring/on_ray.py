@@ -130,24 +130,28 @@ def _check_versions(ray: Any) -> None:
         for node in nodes
     ]
     for node, reference in zip(nodes, asked, strict=True):
-        try:
-            host, there = ray.get(reference, timeout=_WAIT_FOR_NODE)
-        except (ray.exceptions.TaskUnschedulableError, ray.exceptions.GetTimeoutError) as error:
-            # A node that just died may still be listed; the others score the parts.
-            log.warning(
-                "%s: does not respond (%s)", node["NodeManagerHostname"], _first_line(error)
-            )
-            continue
-        except ray.exceptions.RayError as error:
-            raise ConfigError(
-                f"{node['NodeManagerHostname']}: cannot run kerascnn ({_first_line(error)}). "
-                f"Expected kerascnn {here['kerascnn']} on every machine of the cluster."
-            ) from error
-        if there != here:
+        host, there = _answer_of(ray, node["NodeManagerHostname"], reference)
+        if there not in (here, None):
             raise ConfigError(
                 f"{host} has {_listed(there)}, and this process has {_listed(here)}. Expected the "
                 "same on every machine of the cluster."
             )
+
+
+def _answer_of(ray: Any, node: str, reference: Any) -> tuple[str, dict[str, str] | None]:
+    """Return a machine's name and versions; None: it does not respond."""
+    try:
+        answer: tuple[str, dict[str, str]] = ray.get(reference, timeout=_WAIT_FOR_NODE)
+    except (ray.exceptions.TaskUnschedulableError, ray.exceptions.GetTimeoutError) as error:
+        # A node that died a moment ago is listed still; parts go to the others.
+        log.warning("%s: does not respond (%s)", node, _first_line(error))
+        return node, None
+    except ray.exceptions.RayError as error:
+        raise ConfigError(
+            f"{node}: cannot run kerascnn ({_first_line(error)}). "
+            f"Expected kerascnn {__version__} on every machine of the cluster."
+        ) from error
+    return answer
 
 
 def _warn_of_waiting(ray: Any, needs: dict[str, float]) -> None:

@@ -209,6 +209,14 @@ class Batcher:
             # separate runs would cost more than the deferral.
             self._soon = asyncio.get_running_loop().call_soon(self._begin)
 
+    def _next_rows(self, size: int) -> list[tuple[_Job, int, UInt8Array]]:
+        batch: list[tuple[_Job, int, UInt8Array]] = []
+        while self._rows and len(batch) < size:
+            row = self._rows.popleft()
+            if not row[0].future.done():
+                batch.append(row)
+        return batch
+
     def _begin(self) -> None:
         for handle in (self._timer, self._soon):
             if handle is not None:
@@ -221,12 +229,7 @@ class Batcher:
         if not self._rows:
             return
         # The largest size that can be filled: padding would cost as much as pictures.
-        size = max(size for size in self.sizes if size <= len(self._rows))
-        batch: list[tuple[_Job, int, UInt8Array]] = []
-        while self._rows and len(batch) < size:
-            row = self._rows.popleft()
-            if not row[0].future.done():
-                batch.append(row)
+        batch = self._next_rows(max(size for size in self.sizes if size <= len(self._rows)))
         network = self._idle.pop()
         loop = asyncio.get_running_loop()
         pictures = [picture for _, _, picture in batch]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from kerascnn.errors import ConfigError
 from kerascnn.files import reading
-from kerascnn.options import Flag, Number, Several, Text, option, read_each
+from kerascnn.options import Flag, Number, Several, Text, option, read_each, same_option
 from kerascnn.serving.http.origins import as_sent
 from kerascnn.serving.sources import BATCHING, RUNTIME, ModelConfig, find_models
 
@@ -49,12 +49,6 @@ def _limit(default: float, metavar: str, help: str, group: str = LIMITS) -> Any:
 def _seconds(default: float, help: str, group: str) -> Any:
     """Declare an option that is a time in seconds, at least 0."""
     return option(default, Number(float, lambda x: x >= 0, "at least 0", "S"), help, group)
-
-
-def _of_a_model(name: str) -> Any:
-    """Declare the default of a model option, for models that do not set it."""
-    its_field = ModelConfig.__dataclass_fields__[name]
-    return field(default=its_field.default, metadata=its_field.metadata)
 
 
 @dataclass(frozen=True)
@@ -94,12 +88,12 @@ class ServeConfig:
     provider: Asked = ModelConfig.provider
     arithmetic: Arithmetic = ModelConfig.arithmetic
     threads: int | None = ModelConfig.threads
-    copies: int = _of_a_model("copies")
+    copies: int = same_option(ModelConfig, "copies")
     reload_seconds: float = _seconds(1.0,
         "Interval between checks for newer model files; 0: reload only on SIGHUP.", RUNTIME)
-    max_batch: int = _of_a_model("max_batch")
-    max_wait_ms: float = _of_a_model("max_wait_ms")
-    max_queue: int = _of_a_model("max_queue")
+    max_batch: int = same_option(ModelConfig, "max_batch")
+    max_wait_ms: float = same_option(ModelConfig, "max_wait_ms")
+    max_queue: int = same_option(ModelConfig, "max_queue")
     max_body_mb: float = _limit(16.0, "MB",
         "Largest request body; a larger one gets status 413.")
     max_megapixels: float = _limit(50.0, "MP",

@@ -40,6 +40,8 @@ from kerascnn.serving.service import Service
 from kerascnn.serving.sources import unread_settings, versions_in
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
     from kerascnn.serving.endpoints.grpc import GrpcServer
     from kerascnn.serving.tracing import Tracer
 
@@ -62,14 +64,8 @@ def serve(config: ServeConfig, started: Callable[[str], object] | None = None) -
         ProviderError: A provider does not run here, or its outputs differ.
         KerascnnError: Requests were aborted at the end of the grace period.
     """
-    for model in config.served:
-        for path in versions_in(Path(model.path)).values():
-            read_metadata(path)  # fails before the server listens
-    for line in unread_settings(config.served):
-        log.warning("%s", line)
+    _check_files(config)
     tune_process()
-    if config.tls_cert is not None:
-        check_certificate(config.tls_cert, config.tls_key)
     with (
         _tracing(config) as tracer,
         AccessLog(sys.stdout) as access_log,
@@ -80,9 +76,8 @@ def serve(config: ServeConfig, started: Callable[[str], object] | None = None) -
         write_log = access_log.write if config.access_log else None
         server = _Server(config, service, write_log, tracer)
         if started is not None:
-            server.call_when_listening(
-                started, urls(sockets, "https" if config.tls_cert else "http")
-            )
+            scheme = "https" if config.tls_cert else "http"
+            server.call_when_listening(started, urls(sockets, scheme))
         server.run(sockets=sockets)
     if server.failure is not None:
         raise server.failure
@@ -91,6 +86,27 @@ def serve(config: ServeConfig, started: Callable[[str], object] | None = None) -
             f"{server.cut_off} requests were not finished within {config.grace:g} s and were "
             "aborted. Give more time with `grace`."
         )
+
+
+def _check_files(config: ServeConfig) -> None:
+    """Read what is given, so that what cannot be used is found before anything listens."""
+    for model in config.served:
+        for path in versions_in(Path(model.path)).values():
+            read_metadata(path)
+    for line in unread_settings(config.served):
+        log.warning("%s", line)
+    if config.tls_cert is not None:
+        check_certificate(config.tls_cert, config.tls_key)
+
+
+def _uvicorn_config(
+    app: ASGIApp, connection: type[Connection], config: ServeConfig
+) -> uvicorn.Config:
+    return uvicorn.Config(
+        app, http=connection, ws="none", lifespan="on", log_config=None, access_log=False,
+        server_header=False, timeout_graceful_shutdown=None, ssl_certfile=config.tls_cert,
+        ssl_keyfile=config.tls_key,
+    )  # fmt: skip
 
 
 class _Server(uvicorn.Server):
@@ -115,20 +131,7 @@ class _Server(uvicorn.Server):
             (Connection,),
             {"seconds": config.read_timeout, "silent": {}, "idle": idle_connections()},
         )
-        super().__init__(
-            uvicorn.Config(
-                app,
-                http=self._connection,
-                ws="none",
-                lifespan="on",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=None,
-                ssl_certfile=config.tls_cert,
-                ssl_keyfile=config.tls_key,
-            )
-        )
+        super().__init__(_uvicorn_config(app, self._connection, config))
 
     def call_when_listening(self, started: Callable[[str], object], addresses: str) -> None:
         """Register a callback for when the server listens."""

@@ -127,19 +127,23 @@ def _expand(model: ModelConfig) -> Iterator[ModelConfig]:
     if versions_in(path):
         yield replace(model, name=model.name or path.resolve().name)
         return
-    inside = [one for one in sorted(path.iterdir()) if _is_model(one)]
+    for one in _models_in(path, model.name):
+        yield from _expand(replace(model, path=str(one)))
+
+
+def _models_in(folder: Path, name: str) -> list[Path]:
+    inside = [one for one in sorted(folder.iterdir()) if _is_model(one)]
     if not inside:
         raise ConfigError(
-            f"{path}: a folder without models. Expected .onnx files in it, or NAME/1/model.onnx, "
-            f"as Triton has it. {describe_path(path)}".rstrip()
+            f"{folder}: a folder without models. Expected .onnx files in it, or NAME/1/model.onnx, "
+            f"as Triton has it. {describe_path(folder)}".rstrip()
         )
-    if model.name:
+    if name:
         raise ConfigError(
-            f"{model.name}={path}: a folder of several models, which have names of their own. "
+            f"{name}={folder}: a folder of several models, which have names of their own. "
             "Give one of them, or leave out the name."
         )
-    for one in inside:
-        yield from _expand(replace(model, path=str(one)))
+    return inside
 
 
 def _named(given: str, otherwise: ModelConfig) -> ModelConfig:

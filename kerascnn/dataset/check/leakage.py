@@ -70,11 +70,8 @@ def find_leaks(dataset: Dataset, judged: str, learned: Dataset | None = None) ->
             ``val`` are compared.
     """
     source = learned or dataset
-    names = tuple(
-        name
-        for name in SPLITS
-        if name in source.splits and (name != "test" if learned else name != judged)
-    )
+    unseen = "test" if learned else judged
+    names = tuple(name for name in SPLITS if name in source.splits and name != unseen)
     if not names or (judged == "all" and not learned):
         return None
     one = dataset.choose(judged)[1]

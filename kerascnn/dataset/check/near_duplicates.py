@@ -101,16 +101,22 @@ def find_nearest(
     rest = np.asarray([i for i in wanted if i not in found and not flat[i]], np.int64)
     leaders = np.asarray([m[0] for m in there.values() if not flat[m[0]]], np.int64)
     if len(rest) and len(leaders):
-        space = WhitenedSpace(fingerprints.thumbnails[np.concatenate([rest, leaders])])
-        for ones, others, similarities in similar_pairs(
-            space, fingerprints.thumbnails, rest, leaders
-        ):
-            order = np.lexsort((-similarities, ones))
-            for place in order[np.unique(ones[order], return_index=True)[1]]:
-                nearest = NearDuplicate(int(others[place]), float(similarities[place]), False)
-                best = found.setdefault(int(ones[place]), nearest)
-                if nearest.similarity > best.similarity:
-                    found[int(ones[place])] = nearest
+        found |= _nearest(fingerprints.thumbnails, rest, leaders)
+    return found
+
+
+def _nearest(
+    thumbnails: npt.NDArray[np.uint8], of: npt.NDArray[np.int64], among: npt.NDArray[np.int64]
+) -> dict[int, NearDuplicate]:
+    found: dict[int, NearDuplicate] = {}
+    space = WhitenedSpace(thumbnails[np.concatenate([of, among])])
+    for ones, others, similarities in similar_pairs(space, thumbnails, of, among):
+        order = np.lexsort((-similarities, ones))
+        for place in order[np.unique(ones[order], return_index=True)[1]]:
+            nearest = NearDuplicate(int(others[place]), float(similarities[place]), False)
+            best = found.setdefault(int(ones[place]), nearest)
+            if nearest.similarity > best.similarity:
+                found[int(ones[place])] = nearest
     return found
 
 

@@ -8,18 +8,26 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from kerascnn.card import ModelCard, Normalization
 from kerascnn.errors import ConfigError
-from kerascnn.images import RESIZE_RULES, Resize, ResizeRule, Resizing, Shape
-from kerascnn.inference.model_file.output_meaning import OUTPUTS, Outputs
-from kerascnn.resizing import choose
+from kerascnn.options import Choice, Text, option, read_all, same_option
+from kerascnn.resizing import (
+    HEADING,
+    Resize,
+    ResizeRule,
+    Resizing,
+    Shape,
+    choose,
+)
 
 log = logging.getLogger(__name__)
 
 Normalize = Literal["none", "unit", "tf", "torch", "caffe"]
 NORMALIZE: tuple[Normalize, ...] = get_args(Normalize)
+
+Outputs = Literal["logits", "probabilities"]
 
 MADE_ELSEWHERE = "made elsewhere"
 """Network name on the card of a foreign graph."""
@@ -41,47 +49,57 @@ The last three are the modes of Keras' ``preprocess_input``."""
 
 
 @dataclass(frozen=True)
+class PictureSize:
+    """Height and width: one number for both, or two."""
+
+    expected: str = "224, or height and width, 48x192"
+    metavar: str = "PIXELS|HxW"
+    choices: tuple[str, ...] = ()
+
+    def read(self, value: Any) -> int | Shape:
+        """Read ``224``, ``48x192`` or a pair."""
+        sides = list(value) if isinstance(value, list | tuple) else str(value).lower().split("x")
+        if len(sides) > 2 or not all(str(side).isdecimal() and int(side) for side in sides):
+            raise ValueError(value)
+        height, width = int(sides[0]), int(sides[-1])
+        return height if height == width else (height, width)
+
+
+@dataclass(frozen=True)
 class ForeignModel:
     """Class names and preprocessing of a model that kerascnn did not export.
 
+    The declarations of its options say what holds where they are None.
+
     Attributes:
         classes: Names in the order of the outputs; empty: those in the file's metadata.
-        image_size: Height and width of the input in pixels, one number for both; None: the size
-            that is fixed in the file.
-        normalize: Pixel values that the model was trained on, a key of :data:`NORMALIZATIONS`;
-            None: ``none``, with a warning.
-        resize: How pictures are resized; None: as in the file's metadata, else ``squash``.
         sizing: Resizing as in another library; None: ``resize`` applies.
         normalization: Means and standard deviations, in place of ``normalize``.
-        outputs: ``logits`` or ``probabilities``; None: detected.
-        output: Name of the output that holds the predictions; None: the one that fits.
+
+    Raises:
+        ConfigError: A value that is not known.
     """
 
+    # fmt: off
     classes: tuple[str, ...] = ()
-    image_size: int | Shape | None = None
-    normalize: Normalize | None = None
-    resize: Resize | None = None
-    outputs: Outputs | None = None
-    output: str | None = None
+    image_size: int | Shape | None = option(None, PictureSize(),
+        "Input size, 224 or 48x192 (height x width).", HEADING,
+        without="the size fixed in the file")
+    normalize: Normalize | None = option(None, Choice(NORMALIZE),
+        "Pixel values it was trained on: 0 to 255 (none), 0 to 1 (unit), -1 to 1 (tf), "
+        "standardized with ImageNet's mean and standard deviation (torch), or BGR minus that mean "
+        "(caffe).", HEADING, without="none")
+    resize: Resize | None = same_option(Resizing, "resize", default=None)
+    outputs: Outputs | None = option(None, Choice(get_args(Outputs)),
+        "What the outputs are.", HEADING, without="detected")
+    output: str | None = option(None, Text("the name of an output", "NAME"),
+        "Which of several outputs holds the predictions.", HEADING)
+    # fmt: on
     sizing: Resizing | None = None
     normalization: Normalization | None = None
 
     def __post_init__(self) -> None:
-        if self.shape is not None and min(self.shape) < 1:
-            raise ConfigError(f"`image_size` is {self.image_size}; expected at least 1 pixel.")
-        if self.normalize is not None and self.normalize not in NORMALIZE:
-            raise ConfigError(
-                f"`normalize` {self.normalize!r} is not known. "
-                f"Choose one of: {', '.join(NORMALIZE)}."
-            )
-        if self.resize is not None and self.resize not in RESIZE_RULES:
-            raise ConfigError(
-                f"`resize` {self.resize!r} is not known. Choose one of: {', '.join(RESIZE_RULES)}."
-            )
-        if self.outputs is not None and self.outputs not in OUTPUTS:
-            raise ConfigError(
-                f"`outputs` {self.outputs!r} is not known. Choose one of: {', '.join(OUTPUTS)}."
-            )
+        read_all(self)
 
     def completed_from(self, told: ForeignModel) -> ForeignModel:
         """Fill in what the user did not give from the file's metadata, or a file next to it."""

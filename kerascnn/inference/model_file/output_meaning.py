@@ -9,22 +9,19 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from kerascnn.errors import ConfigError, ModelFileError
+from kerascnn.inference.model_file.foreign import Outputs
 from kerascnn.inference.model_file.signature import Meaning
 
 log = logging.getLogger(__name__)
 
 Source = Literal["softmax", "sigmoid", "log_softmax", "linear", "unknown"]
 """Operator that a number originates from; ``linear`` is a matrix product or a convolution."""
-
-Outputs = Literal["logits", "probabilities"]
-OUTPUTS: tuple[Outputs, ...] = get_args(Outputs)
-"""Meanings of outputs that the user can specify."""
 
 _SUM = 1e-2
 """Allowed deviation from 1 of a row's sum: float16 graphs round coarsely."""

@@ -81,17 +81,8 @@ def load_settings(model: str | Path) -> tuple[dict[Arithmetic, TunedSettings], S
     path = settings_path(model)
     try:
         value = parse_json(path.read_bytes())
-        if value["schema"] != SCHEMA:
-            return {}, sentence("{file} is of another version of kerascnn", file=path.name)
-        if value["machine"] != machine():
-            changed = ", ".join(_differences(dict(value["machine"]), machine()))
-            return {}, sentence(
-                "{file} was measured under other conditions ({changed} differ)",
-                file=path.name,
-                changed=changed,
-            )
-        if value["model_bytes"] != Path(model).stat().st_size:
-            return {}, sentence("{file} belongs to another file of this name", file=path.name)
+        if why := _not_for(model, value, path.name):
+            return {}, why
         return {grade: _setting(value["best"][grade]) for grade in ARITHMETICS
                 if grade in value["best"]}, None  # fmt: skip
     except FileNotFoundError:
@@ -101,6 +92,19 @@ def load_settings(model: str | Path) -> tuple[dict[Arithmetic, TunedSettings], S
             f"{path}: not the settings of a model ({kind_and_line(error)}). Remove it, "
             f"or measure again: kerascnn bench {model} --save"
         ) from error
+
+
+def _not_for(model: str | Path, value: dict[str, Any], file: str) -> Sentence | None:
+    """Say why settings are of no use here, if so."""
+    if value["schema"] != SCHEMA:
+        return sentence("{file} is of another version of kerascnn", file=file)
+    if value["machine"] != machine():
+        changed = ", ".join(_differences(dict(value["machine"]), machine()))
+        conditions = "{file} was measured under other conditions ({changed} differ)"
+        return sentence(conditions, file=file, changed=changed)
+    if value["model_bytes"] != Path(model).stat().st_size:
+        return sentence("{file} belongs to another file of this name", file=file)
+    return None
 
 
 def machine() -> dict[str, str]:

@@ -247,14 +247,7 @@ def _requested_outputs(
     asked = _objects(fields, "outputs")
     if not asked:
         return _BINARY if default else _TEXT
-    names = [output.get("name") for output in asked]
-    for name in names:
-        if name not in OUTPUTS or names.count(name) > 1:
-            raise HttpError(
-                400,
-                f"output {str(name)[:80]!r} is unknown or requested twice; there are: "
-                f"{', '.join(OUTPUTS)}.",
-            )
+    _check_names([output.get("name") for output in asked])
     for output in asked:
         # If it were sent inline, the client would read stale shared memory.
         if "shared_memory_region" in _object(output, "parameters"):
@@ -265,6 +258,16 @@ def _requested_outputs(
         _requested_output(output["name"], _object(output, "parameters"), default, classes)
         for output in asked
     )
+
+
+def _check_names(names: list[Any]) -> None:
+    for name in names:
+        if name not in OUTPUTS or names.count(name) > 1:
+            raise HttpError(
+                400,
+                f"output {str(name)[:80]!r} is unknown or requested twice; there are: "
+                f"{', '.join(OUTPUTS)}.",
+            )
 
 
 def _requested_output(

@@ -153,22 +153,28 @@ class Connection(TurnTakingProtocol):
             return
         if not self.url.startswith(b"/"):
             self._take_host_of_url()
-        names, version = [name for name, _ in self.headers], self.parser.get_http_version()
-        hosts = names.count(b"host")
-        if version not in _VERSIONS:
-            self._refuse(505, f"HTTP/{version}; expected HTTP/1.1 or HTTP/1.0.")
-        elif hosts > 1:
-            self._refuse(400, "the request has several Host headers; expected one.")
-        elif not hosts and version != "1.0":
-            self._refuse(400, "the request has no Host header; HTTP/1.1 has one.")
-        elif self.url[:1] not in (b"/", b"*") and not _WHOLE_URL.match(self.url):
-            self._refuse(400, "the target is a URL of another scheme; expected http or a path.")
-        elif _CODING in names and dict(self.headers)[_CODING].lower() != b"chunked":
-            self._refuse(501, "Transfer-Encoding is not chunked; expected that, or none.")
+        version = self.parser.get_http_version()
+        if fault := self._fault_of_head(version):
+            self._refuse(*fault)
         else:
             self.expect_100_continue &= version != "1.0"  # RFC 9110, section 10.1.1
             super().on_headers_complete()
         self._in_head = False
+
+    def _fault_of_head(self, version: str) -> tuple[int, str] | None:
+        names = [name for name, _ in self.headers]
+        hosts = names.count(b"host")
+        if version not in _VERSIONS:
+            return 505, f"HTTP/{version}; expected HTTP/1.1 or HTTP/1.0."
+        if hosts > 1:
+            return 400, "the request has several Host headers; expected one."
+        if not hosts and version != "1.0":
+            return 400, "the request has no Host header; HTTP/1.1 has one."
+        if self.url[:1] not in (b"/", b"*") and not _WHOLE_URL.match(self.url):
+            return 400, "the target is a URL of another scheme; expected http or a path."
+        if _CODING in names and dict(self.headers)[_CODING].lower() != b"chunked":
+            return 501, "Transfer-Encoding is not chunked; expected that, or none."
+        return None
 
     def _take_host_of_url(self) -> None:
         """Replace ``Host`` with the host of an absolute URL, as RFC 9112, 3.2.2, requires."""

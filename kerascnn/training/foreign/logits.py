@@ -15,7 +15,8 @@ import numpy.typing as npt
 from keras import layers, ops
 
 from kerascnn.errors import ModelFileError
-from kerascnn.inference.model_file.output_meaning import Outputs, decide
+from kerascnn.inference.model_file.foreign import Outputs
+from kerascnn.inference.model_file.output_meaning import decide
 from kerascnn.inference.model_file.signature import Meaning
 from kerascnn.training.foreign.loading import LoadedModel
 from kerascnn.training.foreign.output_origin import activation_meaning, find_origin, last_layer

@@ -5,8 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from kerascnn.cli import main
+from kerascnn.errors import ConfigError
+from kerascnn.inference import ForeignModel
 from kerascnn.inference.prediction import to_row
+from kerascnn.options import help_text, options_of
+from kerascnn.resizing import Resizing
 from kerascnn.scoring.plan import Plan, ScoringOptions
+from kerascnn.scoring.request import Request
 
 
 def predicted(classifier, paths: list[str], **asked) -> list[dict]:
@@ -56,9 +62,9 @@ def test_each_part_by_a_job_of_its_own(
         (["--part", "-1"], "--part is '-1'; expected a number from 0"),
         (["--part", "auto"], "neither SLURM_ARRAY_TASK_ID nor JOB_COMPLETION_INDEX is set"),
         (["--part", "1", "--on", "ray"], "--part scores one part in this process"),
-        (["--on", "dask"], "--on is dask; expected local, ray or ray://HOST:PORT"),
-        (["--min-probability", "2"], "--min-probability is 2.0; expected 0 to 1"),
-        (["--top-k", "0"], "expected to be at least 1"),
+        (["--on", "dask"], "--on is 'dask'; expected local, ray or ray://HOST:PORT"),
+        (["--min-probability", "2"], "--min-probability is 2; expected from 0 to 1"),
+        (["--top-k", "0"], "--top-k is 0; expected at least 1"),
     ],
 )
 def test_what_cannot_be(words: list[str], message: str, pictures, score) -> None:
@@ -66,6 +72,28 @@ def test_what_cannot_be(words: list[str], message: str, pictures, score) -> None
     assert done.exit_code == 2
     assert message in done.output.replace("`", "")
     assert len(done.output.splitlines()) == 1
+
+
+def test_the_options_of_commands_are_those_of_their_dataclasses() -> None:
+    """Each is declared once, and checked in Python too."""
+    for command, configuration in (
+        ("score", Request), ("predict", ForeignModel), ("serve", Resizing), ("export", Resizing),
+    ):  # fmt: skip
+        shown = {one.name: one.help for one in main.get_command(None, command).params}  # type: ignore[attr-defined]
+        for name, (declared, its_field) in options_of(configuration).items():
+            assert shown[name] == help_text(declared, its_field.default), name
+    request = Request("a.onnx", Path("out"), top_k="3", min_probability=1, part="auto")
+    assert (request.top_k, request.min_probability) == (3, 1.0)
+    with pytest.raises(ConfigError, match=r"parts is 0; expected from 1 to 99,999\."):
+        Request("a.onnx", Path("out"), parts=0)
+    foreign = ForeignModel(("a", "b"), "48x192", resize="pad", sizing=Resizing("pad", pad_color=7))
+    assert (foreign.shape, foreign.sizing.pad_color) == ((48, 192), (7, 7, 7))
+    for wrong in ({"image_size": 0}, {"normalize": "x"}, {"outputs": "x"}, {"resize": "x"}):
+        with pytest.raises(ConfigError, match=f"{next(iter(wrong))} is .*; expected "):
+            ForeignModel(("a", "b"), **wrong)
+    for wrong in ({"filter": "box"}, {"crop_share": 2}, {"pad_color": (1, 2)}):
+        with pytest.raises(ConfigError, match=f"{next(iter(wrong))} is .*; expected "):
+            Resizing(**wrong)
 
 
 def test_parts_are_a_partition() -> None:

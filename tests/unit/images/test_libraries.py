@@ -141,7 +141,7 @@ def test_a_pad_does_not_enlarge_unless_it_is_asked_to(pictures) -> None:
         ({"like": "keras", "resize": "pad"}, "keras pads before"),
         ({"like": "fastai", "crop_share": 0.9}, "whole shorter side"),
         ({"like": "mxnet"}, "Choose one of"),
-        ({"filter": "box"}, "Choose one of"),
+        ({"filter": "box"}, "filter is 'box'; expected one of bilinear"),
     ],
 )
 def test_what_does_not_go_together_is_refused(said, words) -> None:

@@ -20,9 +20,10 @@ from kerascnn.inference import Classifier
 from kerascnn.inference.prediction import to_row
 from kerascnn.scoring import on_ray
 from kerascnn.scoring.engine import score_parts
-from kerascnn.scoring.job import Request, Work, finish, prepare
+from kerascnn.scoring.job import Work, finish, prepare
 from kerascnn.scoring.on_ray import RayTasks, ray_cluster
 from kerascnn.scoring.parts import Failure, Job, WorkerOptions, attempt
+from kerascnn.scoring.request import Request
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(1200)]
 
@@ -66,7 +67,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 @pytest.fixture
 def work(cluster: object, exported: Path, pictures: list[str]) -> Work:
     folder = str(Path(pictures[0]).parent)
-    request = Request(str(exported), Path("out"), (folder,), "ray", parts=PARTS, form="jsonl")
+    request = Request(str(exported), Path("out"), (folder,), "ray", parts=PARTS, format="jsonl")
     return prepare(request, sys.stdin)
 
 
