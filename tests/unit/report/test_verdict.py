@@ -128,6 +128,20 @@ def test_overfitting_is_told_where_the_pictures_show_it(content, wrong, images, 
     assert ("it overfits" in found) == said
 
 
+def test_the_weakest_class_is_named_where_it_has_pictures_enough(content):
+    answers = LABELS.copy()
+    answers[LABELS == 2] = 3
+    assert "none of its 50 pictures are recognized, and no picture is predicted as “coat”" in told(
+        content, evaluation(answers, LABELS)
+    )
+    answers[0] = 2
+    assert "0% of its 50 pictures are recognized, and 0% of the predictions “coat”" in told(
+        content, evaluation(answers, LABELS)
+    )
+    few = np.flatnonzero((LABELS != 2) | (np.arange(200) < 16))  # four pictures of coats
+    assert "The weakest class" not in told(content, evaluation(answers[few], LABELS[few]))
+
+
 def test_classes_that_are_alike_are_named(content):
     answers = LABELS.copy()
     answers[LABELS == 2] = np.where(np.arange(50) % 2, 2, 3)
