@@ -61,7 +61,7 @@ def evaluate_kept(
     The card's metrics get ``steps`` of the optimizer in all epochs, ``train_right`` of
     ``train_images`` training pictures, ``train_top1``, ``val_right`` of ``val_images``,
     ``train_largest`` and ``val_largest``, the number of those in the most common class,
-    ``train_fewest`` and ``train_most``, the training pictures of the smallest and the largest class,
+    ``train_fewest`` and ``train_most``, the pictures of the smallest and the largest class,
     and ``val_leaked``, the number of validation pictures that are also training pictures.
 
     Raises:
