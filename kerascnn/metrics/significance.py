@@ -112,6 +112,11 @@ def beats_chance(right: int, total: int, chance: float) -> bool:
     return binomial_tail(right, total, chance) < SIGNIFICANT
 
 
+def is_worse(right: int, total: int, share: float) -> bool:
+    """Return whether an accuracy is significantly below a share, 0 to 1."""
+    return right < total and 1 - binomial_tail(right + 1, total, share) < SIGNIFICANT
+
+
 def is_chance(right: int, total: int, chance: float) -> bool:
     """Return whether an accuracy shows that a model is no better than guessing.
 
@@ -124,9 +129,9 @@ def is_chance(right: int, total: int, chance: float) -> bool:
         >>> is_chance(25, 100, 0.25), is_chance(2, 3, 1 / 3)
         (True, False)
     """
-    if beats_chance(right, total, chance) or right == total or chance == 1:
+    if beats_chance(right, total, chance) or chance == 1:
         return False
-    return 1 - binomial_tail(right + 1, total, (1 + chance) / 2) < SIGNIFICANT
+    return is_worse(right, total, (1 + chance) / 2)
 
 
 def percent(share: float) -> str:

@@ -15,6 +15,10 @@ _COUNTED = (
 """Metrics that :func:`learning_of` reads; cards of earlier versions do not have them."""
 
 
+_NEWER = ("val_leaked", "train_largest", "train_fewest", "train_most")
+"""Metrics that it reads where the card has them."""
+
+
 def model_facts(card: ModelCard) -> dict[str, str]:
     """Describe the model."""
     return {
@@ -59,5 +63,5 @@ def learning_of(card: ModelCard) -> Learning | None:
     if not {*_COUNTED} <= {*card.metrics} or not isinstance(pictures, int):
         return None
     counts = {name: int(card.metrics[name]) for name in _COUNTED}
-    newer = {name: int(card.metrics.get(name, 0)) for name in ("val_leaked", "train_largest")}
+    newer = {name: int(card.metrics.get(name, 0)) for name in _NEWER}
     return Learning(pictures=pictures, classes=len(card.classes), **counts, **newer)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from kerascnn.language import count, tr
 from kerascnn.metrics.classification import Evaluation
-from kerascnn.metrics.significance import percent, wilson_interval
+from kerascnn.metrics.significance import is_worse, percent, wilson_interval
 from kerascnn.printable import first_few
 from kerascnn.report.content import Content, Learning
 
@@ -20,7 +20,8 @@ _FEW_PICTURES = 50
 """Pictures per class below which a class has too few."""
 
 _GAP = 0.08
-"""Difference between training accuracy and accuracy on new pictures above which it overfits."""
+"""Difference between training accuracy and accuracy on new pictures significantly above which it
+overfits."""
 
 _SURE = 0.95
 """Confidence of a wrong prediction from which its label may be wrong."""
@@ -45,20 +46,31 @@ def not_learned(learning: Learning) -> str:
     train = percent(learning.train_right / learning.train_images)
     if 2 * learning.train_right < learning.train_images * (1 + 1 / learning.classes):
         return _not_fitted(train, learning.steps)
-    each = learning.pictures // learning.classes
-    if each < _FEW_PICTURES:
+    if (learning.train_fewest or learning.pictures // learning.classes) < _FEW_PICTURES:
         return tr(
             "It classifies {train} of its training pictures correctly, but new ones at chance "
-            "level, with only about {each} per class. Add pictures, or start from pretrained "
+            "level, with only {each} per class. Add pictures, or start from pretrained "
             "weights (--weights).",
             train=train,
-            each=count(each, "picture"),
+            each=_each(learning),
         )
     return tr(
         "It classifies {train} of its training pictures correctly, but new ones at chance "
         "level: the validation pictures differ from them, or labels are wrong. Look at both "
         "(kerascnn data check DATA).",
         train=train,
+    )
+
+
+def _each(learning: Learning) -> str:
+    """Say how many training pictures the classes have."""
+    if 2 * learning.train_fewest >= learning.train_most:
+        each = count(learning.pictures // learning.classes, "picture")
+        return tr("about {pictures}", pictures=each)
+    return tr(
+        "{fewest} to {most} pictures",
+        fewest=f"{learning.train_fewest:,}",
+        most=f"{learning.train_most:,}",
     )
 
 
@@ -125,15 +137,14 @@ def _fit(learning: Learning, evaluation: Evaluation) -> Iterator[str]:
     train = percent(learning.train_right / learning.train_images)
     new = percent(evaluation.top1)
     share = learning.train_right / learning.train_images
-    if share - evaluation.top1 > _GAP:
-        each = learning.pictures // learning.classes
+    if share > _GAP and is_worse(_right(evaluation), evaluation.images, share - _GAP):
         yield tr(
             "It classifies {train} of its training pictures correctly and {new} of new ones: it "
-            "overfits. It has about {each} per class; more of them, or augmentation, "
+            "overfits. It has {each} per class; more of them, or augmentation, "
             "should help.",
             train=train,
             new=new,
-            each=count(each, "picture"),
+            each=_each(learning),
         )
     elif share < 1 - _GAP and 0 < learning.steps < _FEW_STEPS:
         yield tr(

@@ -114,6 +114,8 @@ class Learning:
         val_largest: Validation pictures of the most frequent class.
         val_leaked: Validation pictures that are also training pictures.
         train_largest: Pictures of the most frequent class in ``train_images``; 0: not measured.
+        train_fewest: Training pictures of the smallest class; 0: not counted.
+        train_most: Training pictures of the largest class; 0: not counted.
     """
 
     steps: int
@@ -126,6 +128,8 @@ class Learning:
     val_largest: int
     val_leaked: int = 0
     train_largest: int = 0
+    train_fewest: int = 0
+    train_most: int = 0
 
     @property
     def has_learned(self) -> bool:

@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from kerascnn.language import count, tr
+from kerascnn.metrics.classification import ClassScore
 from kerascnn.metrics.significance import Interval, beats_chance, is_chance, percent
 from kerascnn.report.causes import causes, leaked, not_learned, not_told
 from kerascnn.report.content import Content
@@ -26,6 +27,9 @@ _FEW = 200
 
 _WEAK_CLASS = 0.15
 """Difference below the mean F1 from which a class is named as weak."""
+
+_TELLING = 5
+"""Pictures of a class; fewer do not show that it is weaker than others."""
 
 _SPLIT_NAMES = {"val": "validation", "train": "training", "test": "test"}
 """Names of splits in sentences."""
@@ -163,16 +167,11 @@ def _classes(content: Content) -> Iterator[str]:
     scores = [score for score in content.evaluation.per_class if score.support]
     if len(scores) < 2:
         return
-    worst = min(scores, key=lambda score: score.f1)
-    if worst.f1 < sum(score.f1 for score in scores) / len(scores) - _WEAK_CLASS:
-        yield tr(
-            "The weakest class is “{label}”: {recall} of its {support} are "
-            "recognized, and {precision} of the predictions “{label}” are correct.",
-            label=worst.label,
-            recall=f"{worst.recall:.0%}",
-            support=count(worst.support, "picture"),
-            precision=f"{worst.precision:.0%}",
-        )
+    usual = sum(score.f1 for score in scores) / len(scores)
+    telling = [score for score in scores if score.support >= _TELLING]
+    worst = min(telling, key=lambda score: score.f1, default=None)
+    if worst and worst.f1 < usual - _WEAK_CLASS:
+        yield _weakest(worst, content)
     for truth, answer, often in commonest_confusions(content, 1):
         yield tr(
             "The most frequent confusion: “{truth}” predicted as “{answer}”, {times}.",
@@ -180,6 +179,25 @@ def _classes(content: Content) -> Iterator[str]:
             answer=answer,
             times=tr("once") if often == 1 else tr("{count} times", count=f"{often:,}"),
         )
+
+
+def _weakest(worst: ClassScore, content: Content) -> str:
+    place, support = content.classes.index(worst.label), count(worst.support, "picture")
+    if not any(row[place] for row in content.evaluation.confusion):
+        return tr(
+            "The weakest class is “{label}”: none of its {support} are recognized, and no picture "
+            "is predicted as “{label}”.",
+            label=worst.label,
+            support=support,
+        )
+    return tr(
+        "The weakest class is “{label}”: {recall} of its {support} are "
+        "recognized, and {precision} of the predictions “{label}” are correct.",
+        label=worst.label,
+        recall=f"{worst.recall:.0%}",
+        support=support,
+        precision=f"{worst.precision:.0%}",
+    )
 
 
 def _sure(content: Content) -> str:

@@ -60,8 +60,9 @@ def evaluate_kept(
 
     The card's metrics get ``steps`` of the optimizer in all epochs, ``train_right`` of
     ``train_images`` training pictures, ``train_top1``, ``val_right`` of ``val_images``,
-    ``train_largest`` and ``val_largest``, the number of those in the most common class, and
-    ``val_leaked``, the number of validation pictures that are also training pictures.
+    ``train_largest`` and ``val_largest``, the number of those in the most common class,
+    ``train_fewest`` and ``train_most``, the pictures of the smallest and the largest class,
+    and ``val_leaked``, the number of validation pictures that are also training pictures.
 
     Raises:
         ModelFileError: The run folder is not complete.
@@ -87,12 +88,15 @@ def _measured(
     )
     right = int((train.argmax(1) == feed.train.labels[sample]).sum())
     steps = steps_per_epoch(len(feed.train), batch_size)
+    counts = np.bincount(feed.train.labels)
     return {
         "steps": _epochs_of_steps(run) * steps // run.config.accumulate,
         "train_right": right,
         "train_images": len(sample),
         "train_top1": right / len(sample),
         "train_largest": int(np.bincount(feed.train.labels[sample]).max()),
+        "train_fewest": int(counts.min()),
+        "train_most": int(counts.max()),
         "val_right": int((kept.logits.argmax(1) == feed.val.labels).sum()),
         "val_images": len(feed.val),
         "val_largest": int(np.bincount(feed.val.labels).max()),

@@ -102,6 +102,46 @@ def test_too_few_steps_and_too_few_pictures_are_told_apart(content):
     assert "steps: training longer" not in told(content, found, learning=learning(71, steps=4_000))
 
 
+def test_the_pictures_of_small_classes_are_not_averaged_away(content):
+    found = evaluation(wrong_in(60), LABELS)
+    unequal = learning(99, train_fewest=2, train_most=900)
+    assert "it overfits. It has 2 to 900 pictures per class" in told(
+        content, found, learning=unequal
+    )
+    bad = learning(97, train_fewest=2, train_most=900, val_right=20)
+    assert "with only 2 to 900 pictures per class" in told(
+        content, evaluation(np.zeros(200, np.int64), LABELS), learning=bad
+    )
+    alike = learning(99, train_fewest=480, train_most=520)
+    assert "about 500 pictures per class" in told(content, found, learning=alike)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "images", "said"), [(1, 10, False), (4, 10, True), (30, 200, True)]
+)
+def test_overfitting_is_told_where_the_pictures_show_it(content, wrong, images, said):
+    labels = LABELS[:images]
+    answers = np.where(
+        np.arange(images) < wrong, (labels + 1 + np.arange(images) // 4 % 3) % 4, labels
+    )
+    found = told(content, evaluation(answers, labels), learning=learning(100))
+    assert ("it overfits" in found) == said
+
+
+def test_the_weakest_class_is_named_where_it_has_pictures_enough(content):
+    answers = LABELS.copy()
+    answers[LABELS == 2] = 3
+    assert "none of its 50 pictures are recognized, and no picture is predicted as “coat”" in told(
+        content, evaluation(answers, LABELS)
+    )
+    answers[0] = 2
+    assert "0% of its 50 pictures are recognized, and 0% of the predictions “coat”" in told(
+        content, evaluation(answers, LABELS)
+    )
+    few = np.flatnonzero((LABELS != 2) | (np.arange(200) < 16))  # four pictures of coats
+    assert "The weakest class" not in told(content, evaluation(answers[few], LABELS[few]))
+
+
 def test_classes_that_are_alike_are_named(content):
     answers = LABELS.copy()
     answers[LABELS == 2] = np.where(np.arange(50) % 2, 2, 3)
