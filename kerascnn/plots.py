@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kerascnn.errors import needs_extra
+from kerascnn.fonts import font_families, lettering
+from kerascnn.language import tr
 from kerascnn.printable import columns, fitting, printable
 
 if TYPE_CHECKING:
@@ -26,9 +28,6 @@ _MOST_NAMES = 40
 """Maximum classes with names and counts; with more, only the pattern is visible."""
 _PATTERN = 9.0
 """Side of a figure without names, in inches."""
-_SCRIPTS = ("Noto Sans CJK KR", "Noto Sans KR", "NanumGothic", "Malgun Gothic",
-            "Apple SD Gothic Neo", "Noto Sans CJK JP", "Arial Unicode MS")  # fmt: skip
-"""Fonts with Hangul and other scripts, used if installed."""
 
 
 def plot_curves(
@@ -47,10 +46,11 @@ def plot_curves(
         MissingExtraError: matplotlib is not installed.
     """
     figure = _figure((9.0, 3.2))
-    left, right = figure.subplots(1, 2)
-    _lines(left, loss, "loss in nats")
-    _lines(right, [(100 * one, 100 * two) for one, two in accuracy], "accuracy in %")
-    right.legend(frameon=False)
+    with lettering():
+        left, right = figure.subplots(1, 2)
+        _lines(left, loss, tr("loss, nats"))
+        _lines(right, [(100 * one, 100 * two) for one, two in accuracy], tr("accuracy, %"))
+        right.legend(frameon=False)
     return figure
 
 
@@ -60,11 +60,10 @@ def _lines(axes: Axes, pairs: Sequence[tuple[float, float]], label: str) -> None
     epochs = range(1, len(pairs) + 1)
     marker = "o" if len(pairs) == 1 else ""
     # Same colors and lines as in the report.
-    axes.plot(
-        epochs, [one for one, _ in pairs], color=_ORANGE, marker=marker, ls="--", label="training"
-    )
-    axes.plot(epochs, [two for _, two in pairs], color=_BLUE, marker=marker, label="validation")
-    axes.set_xlabel("epoch")
+    training, validation = zip(*pairs, strict=True) if pairs else ((), ())
+    axes.plot(epochs, training, color=_ORANGE, marker=marker, ls="--", label=tr("training"))
+    axes.plot(epochs, validation, color=_BLUE, marker=marker, label=tr("validation"))
+    axes.set_xlabel(tr("epoch"))
     axes.set_ylabel(label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_xlim(0.5 if len(pairs) == 1 else 1, len(pairs) + 0.5 * (len(pairs) == 1))
@@ -86,13 +85,14 @@ def plot_matrix(classes: Sequence[str], counts: Sequence[Sequence[int]]) -> Figu
     room = 0.8 + _COLUMN * max(map(columns, names), default=0)
     side = room + max(1.6, _CELL * len(names)) if names else _PATTERN
     figure = _figure((side, side))
-    axes = figure.subplots()
     shares = [[count / max(1, sum(row)) for count in row] for row in counts]
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("true")
+    with lettering():
+        axes = figure.subplots()
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        axes.set_xlabel(tr("predicted"))
+        axes.set_ylabel(tr("true"))
     if names:
-        family = _fonts()
+        family = font_families()
         axes.set_xticks(range(len(names)), names, rotation=90, family=family)
         axes.set_yticks(range(len(names)), names, family=family)
         _write_counts(axes, counts, shares)
@@ -107,13 +107,6 @@ def _write_counts(
             if count:
                 color = "white" if shares[row][column] > 0.6 else "black"
                 axes.text(column, row, f"{count:,}", ha="center", va="center", color=color, size=8)
-
-
-def _fonts() -> list[str]:
-    from matplotlib.font_manager import fontManager
-
-    installed = {font.name for font in fontManager.ttflist}
-    return ["sans-serif", *(name for name in _SCRIPTS if name in installed)]
 
 
 def _short(name: str) -> str:

@@ -108,10 +108,16 @@ def _show_size(check: DataCheck) -> None:
             splits=splits,
         )
     )
-    sides = "longer side: {low} to {high} pixels, median {usual}"
-    _print(tr(sides, low=low, high=high, usual=usual))
+    if low == high:
+        _print(tr("longer side: {usual} pixels", usual=usual))
+    else:
+        text = "longer side: {low} to {high} pixels, median {usual}"
+        _print(tr(text, low=low, high=high, usual=usual))
     if check.kinds:
-        kinds = ", ".join(f"{count:,} {kind}" for kind, count in check.kinds.items())
+        kinds = ", ".join(
+            tr("{count} {kind}", count=f"{files:,}", kind=kind)
+            for kind, files in check.kinds.items()
+        )
         _print(tr("files: {kinds}", kinds=kinds))
 
 

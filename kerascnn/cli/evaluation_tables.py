@@ -58,7 +58,7 @@ def _show_summary(evaluation: Evaluation) -> None:
     out = console()
     out.print(
         tr(
-            "{pictures} (split {split}): top-1 {top1}, top-5 {top5} (95 % intervals)",
+            "{pictures} (split {split}): top-1 {top1}, top-5 {top5} (95% intervals)",
             pictures=count(evaluation.images, "picture"),
             split=evaluation.split,
             top1=f"{evaluation.top1:.2%} {_interval(evaluation.top1_interval)}",

@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from inspect import cleandoc
 from itertools import pairwise
+from typing import TYPE_CHECKING
 from unicodedata import east_asian_width
 
 import click
 
 from kerascnn.cli.shown_errors import LANGUAGE, wanted_language
+from kerascnn.errors import ConfigError
 from kerascnn.language import LANGUAGES, current_language, translated_help, use_language
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 _NOTES = r"(?:\s+\[[^\[\]]*\])+$"
 """Notes at the end of an option's help: ``  [default: 5; x>=1]``."""
@@ -38,6 +44,17 @@ class TranslatedHelp(click.Command):
             # If given to a group, it also applies to the group's command.
             ctx.find_root().meta[LANGUAGE] = spoken
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Complete what is typed, with descriptions in the user's language."""
+        found = super().shell_complete(ctx, incomplete)
+        # An unknown language is an error of the command, not of the Tab key.
+        with suppress(ConfigError), use_language(wanted_language(ctx)):
+            for item in found:
+                group = self if isinstance(self, click.Group) else None
+                command = group and group.get_command(ctx, item.value)
+                item.help = what_for(command) if command else _said(item.help or "")
+        return found
 
     def get_help(self, ctx: click.Context) -> str:
         """Return the whole help."""
@@ -88,10 +105,14 @@ def option_row(parameter: click.Parameter, ctx: click.Context) -> tuple[str, str
     row = parameter.get_help_record(ctx)
     if not row or current_language() == "en":
         return row
-    found = re.search(_NOTES, row[1])
+    return row[0], _said(row[1])
+
+
+def _said(text: str) -> str:
+    found = re.search(_NOTES, text)
     notes = found[0] if found else ""
-    said = translated_help(row[1].removesuffix(notes))
-    return row[0], said + re.sub(r"\[(.*?)\]", lambda note: f"[{_note(note[1])}]", notes)
+    said = translated_help(text.removesuffix(notes))
+    return said + re.sub(r"\[(.*?)\]", lambda note: f"[{_note(note[1])}]", notes)
 
 
 def _note(text: str) -> str:

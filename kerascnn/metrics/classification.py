@@ -196,7 +196,7 @@ class Evaluation:
             else notebook.table((tr("true"), tr("predicted"), tr("pictures")), _confusions(self))
         )
         low, high = f"{self.top1_interval.low:.2%}", f"{self.top1_interval.high:.2%}"
-        top1 = tr("{top1} (95 %: {low} to {high})", top1=f"{self.top1:.2%}", low=low, high=high)
+        top1 = tr("{top1} (95%: {low} to {high})", top1=f"{self.top1:.2%}", low=low, high=high)
         rows = {
             tr("top-1 accuracy"): top1,
             tr("top-5 accuracy"): f"{self.top5:.2%}" if len(names) > 5 else None,

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kerascnn.files import atomic_write
+from kerascnn.fonts import lettering
 from kerascnn.language import tr
-from kerascnn.report.drawing import figure_class, lettering
+from kerascnn.report.drawing import figure_class
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -16,8 +16,9 @@ import numpy.typing as npt
 from kerascnn.convolution import Array, Padding, convolve, padded
 from kerascnn.errors import ConfigError
 from kerascnn.files import atomic_write
+from kerascnn.fonts import lettering
 from kerascnn.language import tr
-from kerascnn.report.drawing import figure_class, lettering
+from kerascnn.report.drawing import figure_class
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,7 +12,6 @@ reader's fonts show in any script.
 from __future__ import annotations
 
 import io
-import logging
 import re
 import warnings
 from collections.abc import Callable, Iterator
@@ -21,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 from kerascnn.errors import needs_extra
-from kerascnn.language import current_language, use_language
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,15 +36,6 @@ _VARIABLES = {
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _LINK = "{http://www.w3.org/1999/xlink}href"
-_HANGUL = (
-    "Noto Sans KR", "Noto Sans CJK KR", "Noto Sans CJK JP", "NanumGothic", "Malgun Gothic",
-    "Apple SD Gothic Neo", "AppleGothic",
-)  # fmt: skip
-"""Fonts with Korean characters. In Noto's font collection, matplotlib sees only the first font,
-Japanese, which has them too."""
-
-log = logging.getLogger(__name__)
-
 _SIZE = (4.2, 2.6)
 """Default size of a figure in inches; the page scales it to its column."""
 
@@ -82,30 +71,6 @@ def figure_class(purpose: str) -> type[Figure]:
     with needs_extra("report", purpose):
         from matplotlib.figure import Figure
     return Figure
-
-
-@contextmanager
-def lettering() -> Iterator[None]:
-    """Select an installed font with the characters of the user's language, for drawn text.
-
-    Without such a font the figure is drawn in English, with a warning.
-    """
-    import matplotlib
-
-    if current_language() != "ko":
-        yield
-        return
-    from matplotlib.font_manager import fontManager
-
-    installed = {font.name for font in fontManager.ttflist}
-    hangul = next((name for name in _HANGUL if name in installed), None)
-    if hangul is None:
-        log.warning("no Korean font was found, so the figure is in English. Noto Sans KR has one.")
-        with use_language("en"):
-            yield
-        return
-    with matplotlib.rc_context({"font.family": ["DejaVu Sans", hangul]}):
-        yield
 
 
 @contextmanager

@@ -9,8 +9,8 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from kerascnn.fonts import lettering
 from kerascnn.language import tr
-from kerascnn.report.drawing import lettering
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +25,8 @@ def importances_png(importances: Mapping[str, float]) -> bytes:
     def draw(axes: Axes) -> None:
         bars = axes.barh([name for name, _ in ranked], [share for _, share in ranked], color=_COLOR)
         axes.bar_label(bars, fmt="%.2f", padding=3)
-        axes.set(xlabel="importance (PED-ANOVA), validation accuracy", xlim=(0, 1.1))
+        label = tr("importance for the validation accuracy (PED-ANOVA)")
+        axes.set(xlabel=label, xlim=(0, 1.1))
 
     return _png(draw, 1.2 + 0.4 * len(ranked))
 

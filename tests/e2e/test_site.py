@@ -43,3 +43,8 @@ def test_the_site_is_built_without_a_warning_and_can_be_searched(tmp_path):
     found = json.loads((tmp_path / "search/search_index.json").read_text("utf-8"))["docs"]
     assert any("confusion matrix" in page["text"] for page in found)
     assert any("set_trainable" in page["title"] for page in found)
+    home = (tmp_path / "index.html").read_text("utf-8")
+    looks = re.findall(r'data-md-color-media="([^"]*)" data-md-color-scheme="(\w+)"', home)
+    assert [scheme for _, scheme in looks] == ["default", "default", "slate"]
+    assert looks[0][0] == "(prefers-color-scheme)"  # as the system, until a reader chooses
+    assert home.count('<label class="md-header__button') >= 3

@@ -1,12 +1,16 @@
 """Shell completion: in a real bash, and quick."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from click.shell_completion import ZshComplete
+
+from kerascnn.cli import main
 
 pytestmark = pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
 
@@ -56,6 +60,29 @@ def test_networks_and_their_blocks(tmp_path: Path) -> None:
     assert {"all", "head", "block4", "from:block2"} <= set(scopes)
     listed = completed(tmp_path, "summary", "cnn", "--trainable", "head,h")
     assert listed == ["head,hidden"]
+
+
+def described(monkeypatch, lang: str, *words: str) -> dict[str, str]:
+    """Give what zsh would offer for the last word, with its descriptions."""
+    monkeypatch.setenv("KERASCNN_LANG", lang)
+    complete = ZshComplete(main, {}, "kerascnn", "_KERASCNN_COMPLETE")
+    items = complete.get_completions([*words[:-1]], words[-1])
+    _, *lines = "\n".join(["", *map(complete.format_completion, items)]).split("\n")
+    assert len(lines) == 3 * len(items)  # zsh reads three lines for each
+    return dict(zip(lines[1::3], lines[2::3], strict=True))
+
+
+def test_descriptions_are_those_of_help_in_its_language(monkeypatch) -> None:
+    assert described(monkeypatch, "en", "pred")["predict"].startswith("Classify pictures with")
+    korean = described(monkeypatch, "ko", "")
+    assert {"train", "serve", "weights"} <= set(korean)
+    korean |= described(monkeypatch, "ko", "weights", "") | described(monkeypatch, "ko", "-")
+    korean |= described(monkeypatch, "en", "train", "--lang", "ko", "--")
+    assert {"fetch", "--epochs"} <= set(korean)
+    english = [name for name, said in korean.items() if not re.search("[가-힣]", said)]
+    assert not english
+    assert "[기본값: " in korean["--lang"]
+    assert described(monkeypatch, "xx", "--l")["--lang"].startswith("Language of help")
 
 
 @pytest.mark.both

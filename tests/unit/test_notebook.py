@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 import kerascnn
-from kerascnn import notebook
+from kerascnn import fonts, notebook, plots
 from kerascnn.inference import Classifier
 from kerascnn.inference.prediction import Prediction, Ranked
 from kerascnn.language import use_language
 from kerascnn.metrics.classification import Evaluation, evaluate_predictions
 from kerascnn.metrics.outputs import Predictions
+from kerascnn.report.png_figures import importances_png
 
 HOSTILE = "<script>alert(1)</script> & \"'\x1b[2J"
 
@@ -144,6 +145,32 @@ def test_a_confusion_matrix_is_drawn_with_every_name_and_count() -> None:
     assert drawn == sorted(count for row in evaluation.confusion for count in row if count)
     assert evaluated(("cat", "dog")).plot_confusion()._repr_png_().startswith(b"\x89PNG")  # type: ignore[attr-defined]
     assert not evaluated(tuple(f"c{i}" for i in range(60))).plot_confusion().axes[0].texts
+
+
+def test_figures_are_korean_where_korean_is_spoken() -> None:
+    if not set(fonts.font_families()) & set(fonts._HANGUL):
+        pytest.skip("no font with Hangul is installed")
+    with use_language("ko"):
+        curves = plots.plot_curves([(2.0, 2.1), (1.0, 1.5)], [(0.2, 0.2), (0.6, 0.5)])
+        matrix = evaluated(("개", "price $")).plot_confusion()
+        importances = importances_png({"learning_rate": 0.9, "batch_size": 0.1})
+    left, right = curves.axes
+    assert [left.get_xlabel(), left.get_ylabel()] == ["에포크", "손실(내트)"]
+    assert [right.get_xlabel(), right.get_ylabel()] == ["에포크", "정확도(%)"]
+    assert [one.get_text() for one in right.get_legend().get_texts()] == ["학습", "검증"]
+    assert [matrix.axes[0].get_xlabel(), matrix.axes[0].get_ylabel()] == ["예측", "실제"]
+    # matplotlib warns of each letter that it draws as a box, and warnings are errors here. The
+    # language that is spoken when a notebook shows a figure is not asked for.
+    assert all(one._repr_png_().startswith(b"\x89PNG") for one in (curves, matrix))
+    assert importances != importances_png({"learning_rate": 0.9, "batch_size": 0.1})
+
+
+def test_without_a_korean_font_figures_are_english(monkeypatch, caplog) -> None:
+    monkeypatch.setattr(fonts, "_HANGUL", ())
+    with use_language("ko"):
+        matrix = evaluated(("cat", "dog")).plot_confusion()
+    assert [matrix.axes[0].get_xlabel(), matrix.axes[0].get_ylabel()] == ["predicted", "true"]
+    assert "no Korean font" in caplog.text
 
 
 @pytest.mark.parametrize("classes", [2, 12])

@@ -116,7 +116,7 @@ def test_a_run_shows_and_draws_itself() -> None:
     assert f"{run.card.metrics['val_top1']:.2%}" in html
     left, right = run.plot().axes
     assert len(left.lines[0].get_xdata()) == len(run.history)
-    assert right.get_ylabel() == "accuracy in %"
+    assert right.get_ylabel() == "accuracy, %"
     shown = [(line.get_label(), line.get_linestyle()) for line in left.lines]
     assert shown == [("training", "--"), ("validation", "-")]  # as in the report
     assert "no network" in training.Run(Path("nowhere<b>"))._repr_html_()
