@@ -225,7 +225,7 @@ def option(default: Any, kind: Kind, help: str, group: str, *, without: str = ""
 
 
 def same_option(configuration: Any, name: str, **changed: Any) -> Any:
-    """Declare a field as it is declared in another dataclass, perhaps with another default."""
+    """Declare a field as in another dataclass; ``changed`` replaces arguments of ``field``."""
     its_field = configuration.__dataclass_fields__[name]
     return field(**{"default": its_field.default, "metadata": its_field.metadata} | changed)
 

@@ -27,7 +27,7 @@ Shape: TypeAlias = tuple[int, int]
 
 
 HEADING = "For a model that kerascnn did not export"
-"""Heading of the options that say what the file of such a model does not."""
+"""Heading of the options that describe a foreign model."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Color:
     choices: tuple[str, ...] = ()
 
     def read(self, value: Any) -> tuple[int, int, int]:
-        """Read text, one level from 0 to 255, or three."""
+        """Parse text, one level from 0 to 255, or three."""
         parts = list(value) if isinstance(value, list | tuple) else str(value).split(",")
         if all(str(part).strip().isdecimal() for part in parts):
             levels = [int(part) for part in parts] * (3 if len(parts) == 1 else 1)

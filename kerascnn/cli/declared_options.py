@@ -45,7 +45,7 @@ def declared_option(configuration: Any, name: str, **settings: Any) -> Any:
 
 
 def converted_option(configuration: Any, name: str, **settings: Any) -> Any:
-    """Return the option of a field for a command that makes no such configuration, or later."""
+    """Return the option of a field, converted by Click rather than by the configuration."""
     kind = options_of(configuration)[name][0].kind
     typed = {} if kind.choices or isinstance(kind, Flag) else {"type": OfKind(kind)}
     return declared_option(configuration, name, **typed | settings)
@@ -63,14 +63,14 @@ def _settings(declared: Option, default: Any) -> dict[str, Any]:
     return {**settings, "type": click.Choice(kind.choices) if kind.choices else click.STRING}
 
 
-class OfKind(click.ParamType):  # type: ignore[type-arg] # older versions take none
-    """A value that its declared kind reads."""
+class OfKind(click.ParamType):  # type: ignore[type-arg] # not generic in older versions
+    """Click's type for values of a declared kind."""
 
     def __init__(self, kind: Kind) -> None:
         self.kind, self.name = kind, kind.metavar or "value"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Read it."""
+        """Convert a value, or fail with the expected ones."""
         try:
             return self.kind.read(value)
         except ValueError:

@@ -85,7 +85,7 @@ def _defaults(ctx: click.Context, path: Path) -> dict[str, Any]:
 
 def _content(path: Path) -> dict[str, Any]:
     content = read_settings(path)
-    if not content:  # perhaps lost; defaults would be another run
+    if not content:  # content may be lost; defaults would start another run
         raise ConfigError(
             f"{path}: holds no options; kerascnn train --dump-config writes them all."
         )

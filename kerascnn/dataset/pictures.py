@@ -73,7 +73,7 @@ def sized_pictures(
 def sized_reader(
     pictures: Pictures, size: int | images.Shape, resize: images.ResizeRule
 ) -> Callable[[int], images.UInt8Array | PictureError]:
-    """Return what reads one picture, as :func:`sized_pictures` does."""
+    """Return a function that reads one picture like :func:`sized_pictures`, by its index."""
     sized = partial(images.size_picture, size=size, resize=resize)
     return lambda index: images.attempt(lambda: apply(pictures, index, sized))
 

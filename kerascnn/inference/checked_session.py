@@ -104,7 +104,7 @@ def _open(
 def _probes_by_cpu(
     path: str | Path, signature: Signature, pictures: npt.NDArray[np.uint8]
 ) -> tuple[Probe, ...]:
-    """Make the probes that a foreign file lacks: outputs of the CPU provider are the reference."""
+    """Make the probes that a foreign file lacks, with the CPU provider's outputs as reference."""
     with closing(open_session(path, pinned=signature.pinned, weights=signature.weights)) as session:
         return make_probes(pictures, run_network(session, signature, pictures)[1])
 

@@ -44,10 +44,10 @@ class BatchOutputs(NamedTuple):
     """Outputs of the network for a batch of pictures.
 
     Attributes:
-        logits: float32 ``[pictures, classes]``, of those with finite outputs, in order.
+        logits: float32 ``[pictures, classes]``, of the pictures with finite outputs, in order.
         probabilities: Likewise.
-        errors: Why others have none, by their place in the batch.
-        seconds: In which the network ran.
+        errors: Errors of the other pictures, by index in the batch.
+        seconds: Duration of the network's run.
     """
 
     logits: npt.NDArray[np.float32]
@@ -264,7 +264,10 @@ class Classifier:
         weigh: Callable[[T], int],
         timeout: float | None = BATCH_TIMEOUT,
     ) -> Iterator[BatchOutputs]:
-        """Run the network on what is read in threads; arguments as of :func:`in_batches`."""
+        """Read pictures in threads, and run the network on batches of them.
+
+        The arguments are those of :func:`in_batches`, with ``read`` as its ``work``.
+        """
         pool, threads = self._reader.pool, self._reader.threads
         for batch in in_batches(read, items, size, weigh, pool, threads, timeout):
             yield self._run_batch(batch)

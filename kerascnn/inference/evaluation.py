@@ -132,7 +132,7 @@ def _run(
 ) -> _Run:
     card, pictures, done, seen = classifier.card, split.pictures, _Run(), 0
     read = sized_reader(pictures, card.shape, card.resize_rule)
-    # Full batches: a network's last digits may depend on how many pictures it gets at once.
+    # Only full batches: the last digits of an output may depend on the batch size.
     for outputs in classifier.run_batches(
         lambda index: (pictures.name(index), read(index)),
         range(len(split)),

@@ -83,7 +83,7 @@ def _foreign_signature(path: str | Path, foreign: ForeignModel) -> Signature:
 
 
 def _running(path: str | Path, session: Any, foreign: ForeignModel) -> tuple[Signature, Rows]:
-    """Find the only reading of the inputs with which the graph runs, and what it gives then."""
+    """Find the only interpretation of the inputs with which the graph runs, and its outputs."""
     failures: list[ModelFileError] = []
     tried: list[tuple[Signature, Rows]] = []
     for signature in _readings(path, session, foreign):

@@ -16,7 +16,7 @@ _COUNTED = (
 
 
 _NEWER = ("val_leaked", "train_largest", "train_fewest", "train_most")
-"""Metrics that it reads where the card has them."""
+"""Further metrics that it reads; cards of some earlier versions do not have them."""
 
 
 def model_facts(card: ModelCard) -> dict[str, str]:

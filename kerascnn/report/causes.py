@@ -20,8 +20,8 @@ _FEW_PICTURES = 50
 """Pictures per class below which a class has too few."""
 
 _GAP = 0.08
-"""Difference between training accuracy and accuracy on new pictures significantly above which it
-overfits."""
+"""Difference between training accuracy and accuracy on new pictures above which a network
+overfits, if it is statistically significant."""
 
 _SURE = 0.95
 """Confidence of a wrong prediction from which its label may be wrong."""
@@ -63,7 +63,7 @@ def not_learned(learning: Learning) -> str:
 
 
 def _each(learning: Learning) -> str:
-    """Say how many training pictures the classes have."""
+    """Describe the number of training pictures per class."""
     if 2 * learning.train_fewest >= learning.train_most:
         each = count(learning.pictures // learning.classes, "picture")
         return tr("about {pictures}", pictures=each)

@@ -29,7 +29,7 @@ _WEAK_CLASS = 0.15
 """Difference below the mean F1 from which a class is named as weak."""
 
 _TELLING = 5
-"""Pictures of a class; fewer do not show that it is weaker than others."""
+"""Minimum pictures of a class to name it as weak; fewer are no evidence."""
 
 _SPLIT_NAMES = {"val": "validation", "train": "training", "test": "test"}
 """Names of splits in sentences."""

@@ -139,11 +139,11 @@ def _check_versions(ray: Any) -> None:
 
 
 def _answer_of(ray: Any, node: str, reference: Any) -> tuple[str, dict[str, str] | None]:
-    """Return a machine's name and versions; None: it does not respond."""
+    """Return a machine's name, and its versions or None if it does not respond."""
     try:
         answer: tuple[str, dict[str, str]] = ray.get(reference, timeout=_WAIT_FOR_NODE)
     except (ray.exceptions.TaskUnschedulableError, ray.exceptions.GetTimeoutError) as error:
-        # A node that died a moment ago is listed still; parts go to the others.
+        # A node that has just died is still listed; the others score the parts.
         log.warning("%s: does not respond (%s)", node, _first_line(error))
         return node, None
     except ray.exceptions.RayError as error:

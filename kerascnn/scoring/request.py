@@ -1,4 +1,4 @@
-"""What is asked of ``score``: each option declared once, for the command line and its checks.
+"""Options of ``score``, each declared once, for the command line and all checks.
 
 Knows: the options. Does not know what they do.
 """
@@ -27,18 +27,18 @@ _COUNT = Number(int, lambda n: n >= 1, "at least 1", "N")
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked; each option's declaration says what it does.
+    """Arguments of one invocation; the declarations of the options describe the other fields.
 
     Attributes:
         model: Path or URI of the model's file.
         out: Folder of the plan and the parts.
-        paths: Pictures, as they were typed; none: those of the plan.
-        provider: Where the network runs.
+        paths: Pictures, as typed by the user; empty: those of the plan.
+        provider: Execution provider.
         arithmetic: ``exact`` or ``fast``.
-        foreign: What the model's file does not say.
+        foreign: Class names and preprocessing of a model that kerascnn did not export.
 
     Raises:
-        ConfigError: A value that cannot be used, or two that do not go together.
+        ConfigError: A value is invalid, or two exclude each other.
     """
 
     model: str

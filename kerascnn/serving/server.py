@@ -89,7 +89,7 @@ def serve(config: ServeConfig, started: Callable[[str], object] | None = None) -
 
 
 def _check_files(config: ServeConfig) -> None:
-    """Read what is given, so that what cannot be used is found before anything listens."""
+    """Read models, settings and certificate, so that errors are found before sockets are opened."""
     for model in config.served:
         for path in versions_in(Path(model.path)).values():
             read_metadata(path)

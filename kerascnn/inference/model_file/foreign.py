@@ -50,14 +50,14 @@ The last three are the modes of Keras' ``preprocess_input``."""
 
 @dataclass(frozen=True)
 class PictureSize:
-    """Height and width: one number for both, or two."""
+    """An input size: one number for height and width, or two."""
 
     expected: str = "224, or height and width, 48x192"
     metavar: str = "PIXELS|HxW"
     choices: tuple[str, ...] = ()
 
     def read(self, value: Any) -> int | Shape:
-        """Read ``224``, ``48x192`` or a pair."""
+        """Parse ``224``, ``48x192`` or a pair."""
         sides = list(value) if isinstance(value, list | tuple) else str(value).lower().split("x")
         if len(sides) > 2 or not all(str(side).isdecimal() and int(side) for side in sides):
             raise ValueError(value)
@@ -69,7 +69,7 @@ class PictureSize:
 class ForeignModel:
     """Class names and preprocessing of a model that kerascnn did not export.
 
-    The declarations of its options say what holds where they are None.
+    The declarations of the options describe the other fields, and what None means.
 
     Attributes:
         classes: Names in the order of the outputs; empty: those in the file's metadata.
@@ -77,7 +77,7 @@ class ForeignModel:
         normalization: Means and standard deviations, in place of ``normalize``.
 
     Raises:
-        ConfigError: A value that is not known.
+        ConfigError: A value is invalid.
     """
 
     # fmt: off

@@ -95,7 +95,7 @@ def load_settings(model: str | Path) -> tuple[dict[Arithmetic, TunedSettings], S
 
 
 def _not_for(model: str | Path, value: dict[str, Any], file: str) -> Sentence | None:
-    """Say why settings are of no use here, if so."""
+    """Return why settings do not apply here, or None if they do."""
     if value["schema"] != SCHEMA:
         return sentence("{file} is of another version of kerascnn", file=file)
     if value["machine"] != machine():
