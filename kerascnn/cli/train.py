@@ -23,7 +23,6 @@ from kerascnn.printable import command_line, printable
 
 if TYPE_CHECKING:
     from kerascnn.card import ModelCard
-    from kerascnn.report import Learning
     from kerascnn.training.config import TrainConfig
     from kerascnn.training.run.folder import Run
 
@@ -131,15 +130,8 @@ def _tell(run: Run, as_json: bool) -> None:
             epoch=card.metrics["epoch"],
         )
     )
-    click.echo(_next(run, card))
-
-
-def _doubts(learning: Learning) -> Iterator[str]:
-    """Yield reasons to doubt the validation accuracy."""
-    from kerascnn.report.causes import leaked, not_told
-
-    yield leaked(learning.val_leaked, learning.val_images)
-    yield "" if learning.is_told else not_told(learning.baseline)
+    for line in filter(None, _what_now(run, card)):
+        click.echo(line)
 
 
 def _train(
@@ -172,23 +164,28 @@ def _train(
     return run
 
 
-def _next(run: Run, card: ModelCard) -> str:
+def _what_now(run: Run, card: ModelCard) -> Iterator[str]:
+    """Yield what to know about the accuracy, and what to do next; empty lines are left out."""
     from kerascnn.report.card_facts import learning_of
-    from kerascnn.report.causes import not_learned
+    from kerascnn.report.causes import leaked, not_learned, not_told
 
     learning = learning_of(card)
-    if learning is None or learning.has_learned:
-        command = command_line(["kerascnn", "export", str(run.folder), "--onnx"])
-        doubts = filter(None, _doubts(learning) if learning else ())
-        return "\n".join([*doubts, tr("next: {command}", command=command)])
-    sentence = tr(
-        "It has not learned: {right} of {images} validation pictures are classified correctly, "
-        "and always predicting the most frequent class gives {naive}.",
-        right=f"{learning.val_right:,}",
-        images=f"{learning.val_images:,}",
-        naive=f"{learning.val_largest:,}",
-    )
-    return f"{sentence} {not_learned(learning)}"
+    if learning:
+        yield leaked(learning.val_leaked, learning.val_images)
+    if learning and not learning.has_learned:
+        sentence = tr(
+            "It has not learned: {right} of {images} validation pictures are classified correctly, "
+            "and always predicting the most frequent class gives {naive}.",
+            right=f"{learning.val_right:,}",
+            images=f"{learning.val_images:,}",
+            naive=f"{learning.val_largest:,}",
+        )
+        yield f"{sentence} {not_learned(learning)}"
+        return
+    if learning and not learning.is_told:
+        yield not_told(learning.baseline)
+    export = command_line(["kerascnn", "export", str(run.folder), "--onnx"])
+    yield tr("next: {command}", command=export)
 
 
 def _config(given: dict[str, Any], resume: bool) -> TrainConfig:

@@ -120,10 +120,12 @@ def evaluations(card: ModelCard) -> list[tuple[str, str, str, float]]:
     if card.reduction is not None and card.parity is not None:
         # The metrics of training are those of the float32 network.
         return [(card.parity.data, "top-1 accuracy", "accuracy", card.reduction.top1_after)]
+    copies = card.metrics.get("val_leaked", 0)
+    val = f"validation, {copies:,.0f} of them training pictures" if copies else "validation"
     known = {
-        "val_top1": ("validation", "top-1 accuracy", "accuracy"),
-        "val_nll": ("validation", "cross-entropy", "loss"),
-        "val_ece": ("validation", "expected calibration error", "expected_calibration_error"),
+        "val_top1": (val, "top-1 accuracy", "accuracy"),
+        "val_nll": (val, "cross-entropy", "loss"),
+        "val_ece": (val, "expected calibration error", "expected_calibration_error"),
         "top1": (card.parity.data if card.parity else "verification", "top-1 accuracy", "accuracy"),
     }
     return [(*words, card.metrics[key]) for key, words in known.items() if key in card.metrics]

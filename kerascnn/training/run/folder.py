@@ -135,10 +135,15 @@ class Run:
         )
 
     def _repr_html_(self) -> str:
+        from kerascnn.report.card_facts import learning_of
+        from kerascnn.report.causes import leaked
+
         if not self.card_path.is_file():
             return notebook.card(str(self.folder), {tr("status"): tr("no network is kept yet")})
         card = self.card
         val_top1, epoch = card.metrics.get("val_top1"), card.metrics.get("epoch")
+        learning = learning_of(card)
+        copies = leaked(learning.val_leaked, learning.val_images) if learning else ""
         rows = {
             tr("network"): card.network,
             tr("classes"): f"{len(card.classes):,}",
@@ -147,6 +152,7 @@ class Run:
             tr("status"): tr(
                 "finished" if self.is_finished else "not finished: fit(…, resume=True)"
             ),
+            tr("warning"): copies or None,
             tr("report"): self.report_path if self.report_path.exists() else None,
         }
         return notebook.card(str(self.folder), rows)

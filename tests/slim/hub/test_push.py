@@ -127,6 +127,15 @@ def test_a_reduced_file_says_its_own_accuracy(exported) -> None:
     assert metric["value"] == 0.5
 
 
+def test_accuracy_on_copies_of_training_pictures_is_said_to_be_that(exported) -> None:
+    card = read_card(exported)
+    card = replace(card, metrics=card.metrics | {"val_leaked": 7})
+    text = page(card, f"hf://{REPO}/a.onnx", "0", "mit")
+    [result, *_] = yaml.safe_load(text.split("---")[1])["model-index"][0]["results"]
+    assert result["dataset"]["split"] == "validation, 7 of them training pictures"
+    assert "| top-1 accuracy (validation, 7 of them training pictures) |" in text
+
+
 def test_a_run_with_and_without_its_exported_file(hub, file, run, exported) -> None:
     runs = Path("runs/clothes")
     runs.mkdir(parents=True)

@@ -156,7 +156,16 @@ def test_copies_of_training_pictures_are_told_at_the_end_and_in_the_report() -> 
     assert said in training.open_run("r").report_path.read_text()
     card = training.open_run("r").card
     assert (card.metrics["val_leaked"], card.temperature) == (11, 1)
+    assert said in training.open_run("r")._repr_html_()
     assert "not calibrated: most of the validation pictures are also training" in done.stderr
+
+
+def test_with_the_data_to_validate_on_all_pictures_are_learned_from_and_that_is_said() -> None:
+    data = write_clothes(Path("clothes.npz"), each=15)
+    done = run("train", data, "--val", data, "--out", "r", "--epochs", 1, "--image-size", 12)
+    assert "30 of 30 validation pictures are also training pictures" in done.stdout
+    card = training.open_run("r").card
+    assert (card.data["train"], card.data["val"], card.temperature) == (30, 30, 1)
 
 
 def test_what_has_learned_is_invited_to_export() -> None:
