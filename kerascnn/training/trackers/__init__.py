@@ -121,7 +121,7 @@ def _send(folder: Path, name: str, identity: Identity, file: Path, card: ModelCa
 def _tried(name: str, work: Callable[[], object], so: str) -> bool:
     try:
         work()
-    except Exception as error:  # noqa: BLE001 - each has errors of its own, and none ends a run
+    except Exception as error:  # noqa: BLE001 - each has its own errors; none ends a run
         log.warning("%s failed (%s); %s.", TRACKERS.get(name, name), kind_and_line(error), so)
         return False
     return True
