@@ -82,7 +82,7 @@ def find_learning_rate(config: TrainConfig, progress: Callback | None = None) ->
     """
     expect_config(config)
     progress = progress or Callback()
-    _refuse_open_scope(config.trainable)
+    _check_scope_is_set(config.trainable)
     network = None if config.model == AUTO else check_weights(config.model, config.weights)
     start_deterministically(config.seed, config.deterministic)
     batches = STEPS * config.accumulate
@@ -126,7 +126,7 @@ def suggest(rates: Sequence[float], losses: Sequence[float], diverged: bool) -> 
     )
 
 
-def _refuse_open_scope(trainable: str) -> None:
+def _check_scope_is_set(trainable: str) -> None:
     if trainable == AUTO:
         raise ConfigError(
             "the learning-rate finder needs to know which blocks are trained, and auto leaves "
@@ -136,7 +136,7 @@ def _refuse_open_scope(trainable: str) -> None:
 
 def _trainer(config: TrainConfig, progress: Callback, network: Network | None) -> Trainer:
     config, device, feed, start = assemble(config, progress, network)
-    _refuse_open_scope(config.trainable)
+    _check_scope_is_set(config.trainable)
     check_scopes(config, start)
     set_precision(start.core, config.precision)
     warn_if_slow(config.precision, device)

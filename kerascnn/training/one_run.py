@@ -57,7 +57,7 @@ def train_on(
     """
     asked = config
     with sharing(config.device, config.devices):
-        config, device, feed, start = _opened(config, progress, network, data)
+        config, device, feed, start = _prepare_run(config, progress, network, data)
         check_scopes(config, start)
         set_precision(start.core, config.precision)
         warn_if_slow(config.precision, device)
@@ -94,7 +94,7 @@ def _finish(
     progress.on_run_end(run.folder)
 
 
-def _opened(
+def _prepare_run(
     config: TrainConfig,
     progress: Callback,
     network: Network | None = None,
@@ -109,16 +109,16 @@ def _opened(
     check_same_options(config)
     if config.trainable != "auto":
         return config, device, feed, start
-    settled = _advised(config, asked, feed, start, progress)
+    settled = _with_advice(config, asked, feed, start, progress)
     if settled.weights == config.weights:
         return settled, device, feed, start
     # Advised against transfer: start again as if no weights had been named, pictures included,
     # whose resize rule depends on the weights.
     del feed, start, data
-    return _opened(settled, progress)
+    return _prepare_run(settled, progress)
 
 
-def _advised(
+def _with_advice(
     config: TrainConfig, asked: TrainConfig, feed: Feed, start: StartingNetwork, progress: Callback
 ) -> TrainConfig:
     """Apply the advice, which is recorded in ``config.json``."""

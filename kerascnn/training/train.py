@@ -94,7 +94,7 @@ def _fit(
             if run.config_path.exists():
                 deadline = None  # its epochs are already chosen
             config = with_stored_values(run, config)
-            checkpoint = _earlier(run, config)
+            checkpoint = _checkpoint_of(run, config)
             config = run.located(config)
         if run.is_finished and not overwrite:
             log.warning("%s: this run is finished already; nothing was done.", run.folder)
@@ -126,7 +126,7 @@ def _train(
     train_on(config, run, checkpoint, progress, network, data, deadline)
 
 
-def _earlier(run: Run, config: TrainConfig) -> Checkpoint | None:
+def _checkpoint_of(run: Run, config: TrainConfig) -> Checkpoint | None:
     if not run.config_path.exists():
         return None
     check_options_unchanged(run, config)

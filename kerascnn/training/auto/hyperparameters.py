@@ -35,7 +35,7 @@ MOST_EPOCHS = 100
 longer than a step."""
 
 
-_OF_STEPS = (
+_STEP_OPTIONS = (
     "epochs", "phase", "batch_size", "patience", "learning_rate", "optimizer", "weight_decay",
     "clip_norm", "ema", "accumulate", "random_crop", "mixup", "cutmix",
 )  # fmt: skip
@@ -87,7 +87,7 @@ def resolve_auto(
 
 def _only_fits_head(config: TrainConfig) -> bool:
     plain = TrainConfig()
-    unsaid = all(getattr(config, name) == getattr(plain, name) for name in _OF_STEPS)
+    unsaid = all(getattr(config, name) == getattr(plain, name) for name in _STEP_OPTIONS)
     return config.trainable == "head" and unsaid and config.augment in ("none", AUTO)
 
 

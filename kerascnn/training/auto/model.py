@@ -99,17 +99,17 @@ def choose_network(config: TrainConfig, dataset: Dataset, progress: Callback) ->
         return config
     if config.weights not in (AUTO, "none", "imagenet"):
         network = _network_of(on_this_machine(config.weights))
-        return replace(config, model=network, trainable=_open_scope(config))
+        return replace(config, model=network, trainable=_undecided_scope(config))
     longest = dataset.splits["train"].longest_side()
     if config.weights == "none":
         chosen, reason = (
             from_scratch(config, dataset),
             sentence("from random weights, as asked for"),
         )
-        return _announced(chosen, reason, progress)
+        return _report_choice(chosen, reason, progress)
     if config.weights == AUTO and longest <= SMALL:
         reason = sentence("the pictures are small: {longest} pixels", longest=longest)
-        return _announced(from_scratch(config, dataset), reason, progress)
+        return _report_choice(from_scratch(config, dataset), reason, progress)
     try:
         ensure(BACKBONE, lambda done, total: progress.on_download(BACKBONE, done, total))
     except ModelFileError as error:
@@ -117,7 +117,7 @@ def choose_network(config: TrainConfig, dataset: Dataset, progress: Callback) ->
             raise
         chosen = from_scratch(config, dataset)
         log.warning("%s Training %s from random weights instead.", error, chosen.model)
-        return _announced(
+        return _report_choice(
             chosen, sentence("there are no ImageNet weights on this machine"), progress
         )
     return _pretrained(config, longest, progress)
@@ -155,7 +155,7 @@ def _input_for(longest: int, multiple: int, bounds: tuple[int, int]) -> int:
     return min(most, max(least, -(-longest // multiple) * multiple))
 
 
-def _announced(chosen: TrainConfig, reason: str, progress: Callback) -> TrainConfig:
+def _report_choice(chosen: TrainConfig, reason: str, progress: Callback) -> TrainConfig:
     progress.on_choice("model", chosen.model, reason)
     return chosen
 
@@ -169,11 +169,11 @@ def _pretrained(config: TrainConfig, longest: int, progress: Callback) -> TrainC
         model=BACKBONE,
         weights="imagenet",
         image_size=size,
-        trainable=_open_scope(config),
+        trainable=_undecided_scope(config),
     )
 
 
-def _open_scope(config: TrainConfig) -> str:
+def _undecided_scope(config: TrainConfig) -> str:
     """Leave open which blocks are trained, until the pictures have passed through the network."""
     unsaid = config.trainable == "all" and not config.phase and not config.random_crop
     return AUTO if unsaid else config.trainable

@@ -144,7 +144,7 @@ def gather(
     """Collect the content of a report as plain values; arguments as in :func:`write_report`."""
     card, config, history = run.card, run.config, run.history
     evaluation = evaluate_predictions(_answers(card, judged, split, kept))
-    heats, method = _heats(kept.core, kept.model, card.classes)
+    heats, method = _heat_maps(kept.core, kept.model, card.classes)
     return Content(
         name=card.name,
         made=time.strftime("%Y-%m-%d %H:%M %Z").strip(),
@@ -176,7 +176,7 @@ def _answers(card: ModelCard, judged: Pack, split: str, kept: KeptPredictions) -
     )
 
 
-def _heats(
+def _heat_maps(
     core: keras.Model, model: keras.Model, classes: tuple[str, ...]
 ) -> tuple[Callable[[list[UInt8Array], list[str]], list[Heat | None]], str]:
     try:

@@ -52,7 +52,7 @@ def core_model(network: keras.Model) -> onnx.ModelProto:
     _refuse_unknown(network.name, converted)
     converted = _upgraded(network.name, converted)
     converted.ir_version = IR_VERSION
-    _rename_ends(converted.graph)
+    _rename_inputs_and_outputs(converted.graph)
     # tf2onnx lists ai.onnx.ml, which nothing uses and quantizers reject.
     return simplify(without_unused_opsets(converted))
 
@@ -159,7 +159,7 @@ def _environment(name: str, value: str | None) -> Iterator[None]:
             os.environ[name] = before
 
 
-def _rename_ends(graph: onnx.GraphProto) -> None:
+def _rename_inputs_and_outputs(graph: onnx.GraphProto) -> None:
     """Name the input ``pixels``, the output ``logits`` and the dynamic axis ``batch``."""
     names = {graph.input[0].name: "pixels", graph.output[0].name: "logits"}
     for node in graph.node:

@@ -52,10 +52,10 @@ class Geometry:
         if self.sizing.resize == "pad":
             return self._padded()
         if self.sizing.library == "torchvision":
-            return self._sized_first()
+            return self._resize_then_crop()
         if self.sizing.library == "pillow":
             return self._fitted()
-        return self._cut_first()
+        return self._crop_then_resize()
 
     def _each(self, make) -> tuple[GraphSide, GraphSide]:  # type: ignore[no-untyped-def]
         return make(0), make(1)
@@ -75,7 +75,7 @@ class Geometry:
             values["stop"] = self.g.op("Cast", seen, to=FLOAT)
         return GraphSide(self.shape[i], **values)
 
-    def _sized_first(self) -> tuple[GraphSide, GraphSide]:
+    def _resize_then_crop(self) -> tuple[GraphSide, GraphSide]:
         rows, columns = (int(wanted / self.sizing.crop_share) for wanted in self.shape)
         if self.shape[0] == self.shape[1]:
             short = self.g.op("Min", *self.sizes)
@@ -122,7 +122,7 @@ class Geometry:
 
         return self._each(side)
 
-    def _cut_first(self) -> tuple[GraphSide, GraphSide]:
+    def _crop_then_resize(self) -> tuple[GraphSide, GraphSide]:
         g, box = self.g, self.sizing.library == "keras" and self.sizing.antialias
         cuts = self._fastai() if self.sizing.library == "fastai" else self._keras()
 

@@ -63,7 +63,7 @@ def preprocessing_model(card: ModelCard) -> onnx.ModelProto:
     sized = g.op(
         "If",
         g.op("Squeeze", ready),
-        then_branch=_as_it_is(),
+        then_branch=_unchanged(),
         else_branch=sizing,
     )
     channels = 1 if card.normalization.channel_order == "grey" else 3
@@ -83,12 +83,12 @@ def _normalized(g: Graph, sized: str, card: ModelCard) -> None:
     steps: Steps = [("Sub", mean)] if any(mean) else []
     steps += [("Div", std)] if set(std) != {1.0} else []
     if all(len(set(values)) == 1 for _, values in steps):
-        _alike(g, sized, card, steps)
+        _uniformly(g, sized, card, steps)
     else:
         _by_channel(g, sized, card, steps)
 
 
-def _alike(g: Graph, sized: str, card: ModelCard, steps: Steps) -> None:
+def _uniformly(g: Graph, sized: str, card: ModelCard, steps: Steps) -> None:
     """Normalize all channels by the same values."""
     grey, last = card.normalization.channel_order == "grey", None if steps else "pixels"
     planes = g.op("Cast", _planes(g, sized, card), to=FLOAT, output=None if grey else last)
@@ -130,7 +130,7 @@ def _grey(g: Graph, planes: str, output: str | None) -> str:
     return g.op("Floor", g.op("Mul", rounded, g.constant(2.0**-16, np.float32)), output=output)
 
 
-def _as_it_is() -> onnx.GraphProto:
+def _unchanged() -> onnx.GraphProto:
     g = Graph("as_it_is/")
     g.op("Identity", "image", output="as_it_is/sized")
     return g.finish("as_it_is", [], [tensor("as_it_is/sized", UINT8, ["batch", None, None, 3])])

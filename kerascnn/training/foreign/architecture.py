@@ -34,7 +34,7 @@ _VALUES = frozenset(
 _EVERY = {"class_name": "__slice__", "config": {"start": None, "stop": None, "step": None}}
 """Keras' notation of ``:``."""
 
-_REACHING_OUT = frozenset(
+_EXTERNAL = frozenset(
     {"TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "StringLookup", "IntegerLookup",
      "TextVectorization"}
 )  # fmt: skip
@@ -151,7 +151,7 @@ def _checked_function(node: dict[str, Any], where: str) -> dict[str, Any]:
 
 
 def _checked_class(node: dict[str, Any], name: str, where: str) -> dict[str, Any]:
-    if name in _REACHING_OUT:
+    if name in _EXTERNAL:
         raise ModelFileError(
             f"{where}: holds a {name} layer{_called(node)}, which loads other files or programs. "
             "Only self-contained models are exported."
@@ -170,7 +170,7 @@ def _checked_class(node: dict[str, Any], name: str, where: str) -> dict[str, Any
         )
     # In .h5 Keras writes operations as it writes layers, and cannot read them itself.
     if not node.get("module") and _is_call(node) and (operations := _home_of_operation(name)):
-        return {**_spelled_out(node), "module": operations, "registered_name": None}
+        return {**_without_ellipsis(node), "module": operations, "registered_name": None}
     if module is None:
         raise _removed(node, where) if name in REMOVED else _custom(f"object {name!r}", node, where)
     own = f"kerascnn>{name}" if name in _OLD_NAMES else None
@@ -212,7 +212,7 @@ def _is_call(node: dict[str, Any]) -> bool:
     return "inbound_nodes" in node and isinstance(config, dict) and "trainable" not in config
 
 
-def _spelled_out(node: dict[str, Any]) -> dict[str, Any]:
+def _without_ellipsis(node: dict[str, Any]) -> dict[str, Any]:
     """Write ``x[..., 0]`` as ``x[:, :, 0]``: Keras' reader of .h5 accepts no ellipsis."""
     if node["class_name"] != "GetItem":
         return node

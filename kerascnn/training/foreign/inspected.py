@@ -31,7 +31,7 @@ from kerascnn.training.foreign.keras2_layers import restore_activations
 _SLACK = 2**20
 """Bytes of variables that a file may lack: states of generators, counters."""
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """Errors of the operating system if there is no space for the copy: the file itself is fine."""
 
 _PENDING = "uninitialized_variables"
@@ -54,14 +54,14 @@ def load_inspected(path: Path, libraries: tuple[str, ...] = ()) -> tuple[keras.M
         architecture = restore_activations(architecture)
     with temporary_folder() as folder:
         copy = folder / ("inspected.keras" if is_zip(path) else "inspected.h5")
-        with _explained(path, copy):
+        with _readable_errors(path, copy):
             stored = write_copy(path, architecture, copy)
             _check_layer_sizes(path, architecture, stored)
             return keras.saving.load_model(copy, compile=False, safe_mode=True), version
 
 
 @contextmanager
-def _explained(path: Path, copy: Path) -> Iterator[None]:
+def _readable_errors(path: Path, copy: Path) -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             # About optimizers and input names, which do not matter here.
@@ -70,7 +70,7 @@ def _explained(path: Path, copy: Path) -> Iterator[None]:
     except ModelFileError:
         raise
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in _FULL:
+        if isinstance(error, OSError) and error.errno in _DISK_FULL:
             raise cannot_write(copy.parent, error) from error
         # On a damaged file, or one of another version, Keras and h5py raise errors of any class:
         # ValueError, TypeError, KeyError, AttributeError, OSError, MemoryError...

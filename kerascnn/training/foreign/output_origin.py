@@ -28,13 +28,13 @@ _MEANINGS: dict[str, Meaning] = {"softmax": "probabilities", "sigmoid": "sigmoid
 """Meaning of activations that can be removed: the input of a hard sigmoid is not a sigmoid's
 logits."""
 
-_SAME_NUMBERS = frozenset(
+_PASS_THROUGH = frozenset(
     {"Flatten", "Reshape", "Dropout", "Identity", "Permute", "Squeeze", "ExpandDims", "Cast",
      "Transpose", "reshape", "squeeze", "expand_dims", "cast", "identity"}
 )  # fmt: skip
 """Operations that pass values on, in another shape or type."""
 
-_CUTTING = frozenset({"Clip", "clip_by_value"})
+_CLIPPING = frozenset({"Clip", "clip_by_value"})
 """Operations that clip values: no activation may be removed before them."""
 
 _LOGARITHMS = ("Log", "math.log")
@@ -60,14 +60,14 @@ _MATRICES = (
 
 def find_origin(model: keras.Model) -> OutputOrigin:
     """Determine where a model's outputs come from."""
-    last, inputs = _behind(model.outputs[0], _SAME_NUMBERS | _CUTTING)
+    last, inputs = _trace_back(model.outputs[0], _PASS_THROUGH | _CLIPPING)
     if (found := _squashing(last, inputs)) is not None:
         return OutputOrigin(frozenset({found}), last=_name(last))
     sources: set[Source] = set()
     by_matrix = rounded = False
     waiting, seen = [model.outputs[0]], set()
     while waiting:
-        operation, inputs = _behind(waiting.pop(), _SAME_NUMBERS | _CUTTING)
+        operation, inputs = _trace_back(waiting.pop(), _PASS_THROUGH | _CLIPPING)
         if id(operation) in seen:
             continue
         seen.add(id(operation))
@@ -86,7 +86,7 @@ def find_origin(model: keras.Model) -> OutputOrigin:
 
 def last_layer(model: keras.Model) -> Any:
     """Return the operation that computes a model's outputs, up to their shape."""
-    return _behind(model.outputs[0], _SAME_NUMBERS)[0]
+    return _trace_back(model.outputs[0], _PASS_THROUGH)[0]
 
 
 def activation_meaning(operation: Any) -> Meaning | None:
@@ -94,7 +94,7 @@ def activation_meaning(operation: Any) -> Meaning | None:
     return _MEANINGS.get(getattr(getattr(operation, "activation", None), "__name__", ""))
 
 
-def _behind(tensor: Any, handing_on: frozenset[str]) -> tuple[Any, list[Any]]:
+def _trace_back(tensor: Any, handing_on: frozenset[str]) -> tuple[Any, list[Any]]:
     """Trace a tensor back past operations that pass it on; return its operation and its inputs."""
     while True:
         operation, index, position = tensor._keras_history
@@ -118,7 +118,7 @@ def _activations(operation: Any) -> Iterator[str]:
 
 def _squashing(operation: Any, inputs: list[Any]) -> Source | None:
     if _name(operation) in _LOGARITHMS and len(inputs) == 1:
-        of = _squashing(*_behind(inputs[0], _SAME_NUMBERS | _CUTTING))
+        of = _squashing(*_trace_back(inputs[0], _PASS_THROUGH | _CLIPPING))
         return "log_softmax" if of == "softmax" else None
     return next((_SQUASHING[name] for name in _activations(operation) if name in _SQUASHING), None)
 
@@ -137,5 +137,5 @@ def _grouped(operation: Any, inputs: list[Any]) -> Source | None:
     """Return ``softmax`` if a matrix is applied to one, which then groups probabilities."""
     if not _is_linear(operation) or len(inputs) != 1:
         return None
-    squashing = _squashing(*_behind(inputs[0], _SAME_NUMBERS | _CUTTING))
+    squashing = _squashing(*_trace_back(inputs[0], _PASS_THROUGH | _CLIPPING))
     return "softmax" if squashing == "softmax" else None

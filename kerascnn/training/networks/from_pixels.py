@@ -24,7 +24,7 @@ PREDICT_BATCH = 256
 
 PREDICT_VALUES = 3 * 2**22
 """Maximum number of input values per call: 256 pictures of 224 x 224 are no faster than 64 and take
-gigabytes, whose first touch alone takes seconds."""
+gigabytes, whose first touch alone takes seconds (docs/experiments.md)."""
 
 
 class Normalize(layers.Layer):  # type: ignore[misc] # Keras has no types

@@ -37,7 +37,7 @@ def build_cifar_resnet(
 
 
 def _block(x: keras.KerasTensor, name: str, filters: int, stride: int) -> keras.KerasTensor:
-    shortcut = x if stride == 1 else _shrunk(x, f"{name}0_", filters, stride)
+    shortcut = x if stride == 1 else _downsampled(x, f"{name}0_", filters, stride)
     x = _convolved(x, f"{name}1_", filters, stride)
     x = layers.ReLU(name=f"{name}1_relu")(x)
     x = _convolved(x, f"{name}2_", filters)
@@ -63,7 +63,7 @@ def _convolved(x: keras.KerasTensor, name: str, filters: int, stride: int = 1) -
     return layers.BatchNormalization(epsilon=1e-5, momentum=0.9, name=f"{name}bn")(x)
 
 
-def _shrunk(x: keras.KerasTensor, name: str, filters: int, stride: int) -> keras.KerasTensor:
+def _downsampled(x: keras.KerasTensor, name: str, filters: int, stride: int) -> keras.KerasTensor:
     # Pooling of 1x1 takes every second pixel unchanged.
     x = layers.AveragePooling2D(1, strides=stride, name=f"{name}pool")(x)
     new = filters - x.shape[-1]

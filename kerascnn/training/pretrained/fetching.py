@@ -81,7 +81,7 @@ def fetch(name: str, progress: ByteProgress = _silent) -> Path:
     """
     source = source_of(name)
     if is_offline():
-        raise _cannot(name, f"{OFFLINE} is set, so nothing is downloaded", f"Unset {OFFLINE}")
+        raise _cannot_fetch(name, f"{OFFLINE} is set, so nothing is downloaded", f"Unset {OFFLINE}")
     if isinstance(source, HubPreset):
         return _fetch_preset(name, source)
     target = place_of(source)
@@ -89,7 +89,7 @@ def fetch(name: str, progress: ByteProgress = _silent) -> Path:
         try:
             _download(source, temporary, progress)
         except (OSError, http.client.HTTPException) as error:
-            raise _cannot(name, f"{_address(source)}: {_words(error)}") from error
+            raise _cannot_fetch(name, f"{_address(source)}: {_words(error)}") from error
         wrong = misfit(temporary, source.digest)
         if wrong or not _is_hdf5(temporary):
             raise ModelFileError(
@@ -105,7 +105,7 @@ def _address(source: LibraryFile) -> str:
 
 
 def _download(source: LibraryFile, path: Path, progress: ByteProgress) -> None:
-    with _opened(_address(source)) as response, path.open("wb") as file:
+    with _open_url(_address(source)) as response, path.open("wb") as file:
         total, done = int(response.headers.get("Content-Length") or 0), 0
         while chunk := response.read(CHUNK):
             file.write(chunk)
@@ -115,7 +115,7 @@ def _download(source: LibraryFile, path: Path, progress: ByteProgress) -> None:
             raise http.client.IncompleteRead(b"", total - done)
 
 
-def _opened(url: str) -> Any:
+def _open_url(url: str) -> Any:
     """Open an address, or give up after :data:`PATIENCE`, whatever the delay is due to."""
     answer: queue.Queue[Any] = queue.Queue()
 
@@ -142,20 +142,20 @@ def _opened(url: str) -> Any:
 def _fetch_preset(name: str, source: HubPreset) -> Path:
     """Let keras-hub download its preset, after checking that there is a network connection."""
     try:
-        _opened("https://www.kaggle.com/robots.txt").close()
+        _open_url("https://www.kaggle.com/robots.txt").close()
     except urllib.error.HTTPError as error:
         log.debug("Kaggle answers %s, so there is a network", error.code)
     except (OSError, http.client.HTTPException) as error:
-        raise _cannot(name, f"www.kaggle.com: {_words(error)}") from error
+        raise _cannot_fetch(name, f"www.kaggle.com: {_words(error)}") from error
     from kerascnn.training.networks.resnet import keras_hub
 
     try:
         keras_hub().models.ResNetBackbone.from_preset(source.preset)
     except (OSError, ValueError, RuntimeError) as error:
-        raise _cannot(name, _words(error)) from error
+        raise _cannot_fetch(name, _words(error)) from error
     found = cached(name)
     if found is None:
-        raise _cannot(name, "keras-hub has not put it into Kaggle's cache")
+        raise _cannot_fetch(name, "keras-hub has not put it into Kaggle's cache")
     return found
 
 
@@ -164,7 +164,7 @@ def _is_hdf5(path: Path) -> bool:
         return file.read(8) == b"\x89HDF\r\n\x1a\n"
 
 
-def _cannot(name: str, reason: str, way: str = "Connect to the internet") -> ModelFileError:
+def _cannot_fetch(name: str, reason: str, way: str = "Connect to the internet") -> ModelFileError:
     return ModelFileError(
         f"the ImageNet weights of {name} are not on this machine and cannot be fetched ({reason}). "
         f"{way} and run: kerascnn weights fetch {name}, or give a file with "

@@ -294,10 +294,10 @@ def open_run(path: str | Path) -> Run:
     if not run.card_path.is_file():
         raise ModelFileError(
             f"{path}: no run folder (there is no {run.card_path.name} in it). Expected a folder "
-            f"that kerascnn train wrote. {_instead(folder)}".rstrip()
+            f"that kerascnn train wrote. {_hint(folder)}".rstrip()
         )
     return run
 
 
-def _instead(path: Path) -> str:
+def _hint(path: Path) -> str:
     return describe_path(path) or (ONNX if path.suffix.lower() == ".onnx" else "")

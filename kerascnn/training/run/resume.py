@@ -121,8 +121,8 @@ def check_options_unchanged(run: Run, asked: TrainConfig) -> None:
     """
     stored = replace(run.config, **{name: getattr(asked, name) for name in PLACES})
     changed = [
-        f"`{field.name}` was {_shown(getattr(stored, field.name))} and is now "
-        f"{_shown(getattr(asked, field.name))}"
+        f"`{field.name}` was {_as_text(getattr(stored, field.name))} and is now "
+        f"{_as_text(getattr(asked, field.name))}"
         for field in fields(TrainConfig)
         if getattr(stored, field.name) != getattr(asked, field.name)
     ]
@@ -133,7 +133,7 @@ def check_options_unchanged(run: Run, asked: TrainConfig) -> None:
         )
 
 
-def _shown(value: object) -> str:
+def _as_text(value: object) -> str:
     return " ".join(value) or "none" if isinstance(value, tuple) else str(value)
 
 

@@ -70,7 +70,7 @@ class Tracking(Callback):
 
     def _each(self, work: Callable[[Tracker], object]) -> None:
         for name, tracker in list(self._trackers.items()):
-            if not _tried(name, partial(work, tracker), "the run goes on without it"):
+            if not _attempt(name, partial(work, tracker), "the run goes on without it"):
                 del self._trackers[name]
 
 
@@ -106,7 +106,7 @@ def track_export(folder: Path, file: Path, card: ModelCard) -> None:
     """Send an exported file to the trackers of its run; if that fails, the file is still good."""
     for name, identity in _read(folder).items():
         send = partial(_send, folder, name, identity, file, card)
-        _tried(name, send, f"it has no {file}")
+        _attempt(name, send, f"it has no {file}")
 
 
 def _send(folder: Path, name: str, identity: Identity, file: Path, card: ModelCard) -> None:
@@ -118,10 +118,10 @@ def _send(folder: Path, name: str, identity: Identity, file: Path, card: ModelCa
         tracker.end(True)
 
 
-def _tried(name: str, work: Callable[[], object], so: str) -> bool:
+def _attempt(name: str, work: Callable[[], object], so: str) -> bool:
     try:
         work()
-    except Exception as error:  # noqa: BLE001 - each has errors of its own, and none ends a run
+    except Exception as error:  # noqa: BLE001 - each has its own errors; none ends a run
         log.warning("%s failed (%s); %s.", TRACKERS.get(name, name), kind_and_line(error), so)
         return False
     return True

@@ -98,7 +98,7 @@ class JaxBackend:
         share = None
         if draws is not None:  # otherwise the input may be features, without an image size
             pictures, share = changed(pictures, draws, self._model.input_shape[1])
-        objective = partial(self._minimized, others, moments, pictures, labels, share)
+        objective = partial(self._scaled_loss, others, moments, pictures, labels, share)
         (_, (loss, right, others)), gradients = jax.value_and_grad(objective, has_aux=True)(
             trainable
         )
@@ -107,7 +107,7 @@ class JaxBackend:
             averages = self._averages.updated(averages, trainable, others)
         return (list(trainable), list(others), list(moments), averages), loss, right
 
-    def _minimized(
+    def _scaled_loss(
         self, others: Any, moments: Any, pictures: Any, labels: Any, share: Any, trainable: Any
     ) -> Any:
         logits, others, added = self._model.stateless_call(

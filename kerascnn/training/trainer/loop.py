@@ -113,7 +113,7 @@ class TrainingLoop:
                 number = self.position.phase
                 while self.position.phase == number:
                     self._epoch(len(self.history) + 1, phase)
-                    self._keep_to_time()
+                    self._keep_deadline()
                     phase = self.phases[number]
         except KeyboardInterrupt:
             if self.best is None:
@@ -142,14 +142,14 @@ class TrainingLoop:
         self.trainer, self.val, self.batchnorm = prepared.trainer, prepared.val, prepared.batchnorm
         if self.phase_values and self.position.done:
             variables = self._phase_variables()
-            restore(variables, self._of_this_version(len(variables)), "the optimizer")
+            restore(variables, self._supported_values(len(variables)), "the optimizer")
         self.phase_values, self._compiling = (), True
         self._warm_from = len(self.history) + 1
         self.progress.on_phase_begin(
             total_epochs(self.config), self.trainer.steps, self.trainer.batch_size
         )
 
-    def _of_this_version(self, count: int) -> Arrays:
+    def _supported_values(self, count: int) -> Arrays:
         """Drop the random states of augmentations that this version no longer has.
 
         Older checkpoints store them first.
@@ -167,7 +167,7 @@ class TrainingLoop:
                 self.config.seed,
                 epoch,
                 self._compiling,
-                self._remedy(),
+                self._advice_if_not_finite(),
                 self.progress,
             )
         self._compiling = False
@@ -215,7 +215,7 @@ class TrainingLoop:
             return Position(number + 1)
         return Position(number, done)
 
-    def _keep_to_time(self) -> None:
+    def _keep_deadline(self) -> None:
         """Plan fewer epochs, with a steeper schedule, if the machine has become slower."""
         left = sum(phase.epochs for phase in self.phases[self.position.phase :])
         left -= self.position.done
@@ -273,7 +273,7 @@ class TrainingLoop:
         with as_float32(self.core):
             self.run.save_model(self.core, card)
 
-    def _remedy(self) -> str:
+    def _advice_if_not_finite(self) -> str:
         """Say which model is kept and what to try, for the error if the loss is not finite."""
         kept = (
             f"The model of epoch {self.best.epoch} is kept in {self.run.folder}."

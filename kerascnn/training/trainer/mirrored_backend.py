@@ -38,7 +38,7 @@ class MirroredBackend(TensorFlowBackend):
         super().__init__(parts)
         self._strategy = tf.distribute.get_strategy()
         self._devices = self._strategy.num_replicas_in_sync
-        self._prepare, self._network = _halves(parts.model)
+        self._prepare, self._network = _split_model(parts.model)
         # XLA cannot compile the sum over devices in the middle of this step.
         self.xla, self._one_step = False, self._step
 
@@ -52,12 +52,12 @@ class MirroredBackend(TensorFlowBackend):
         if share is not None:
             batch = (*batch, tf.broadcast_to(share, tf.shape(labels)), partner_labels(labels))
         with synchronized(self._network), separate_random_draws(self._network):
-            parts = self._strategy.run(self._part, args=self._shared(batch))
+            parts = self._strategy.run(self._replica_step, args=self._split_batch(batch))
         loss, right = (self._strategy.reduce("SUM", part, axis=None) for part in parts)
         self._average()
         return loss, right
 
-    def _shared(self, batch: tuple[Any, ...]) -> Any:
+    def _split_batch(self, batch: tuple[Any, ...]) -> Any:
         """Split each tensor over the devices."""
         size = self._batch_size // self._devices
 
@@ -67,7 +67,9 @@ class MirroredBackend(TensorFlowBackend):
 
         return self._strategy.experimental_distribute_values_from_function(part)
 
-    def _part(self, pictures: Any, labels: Any, share: Any = None, others: Any = None) -> Any:
+    def _replica_step(
+        self, pictures: Any, labels: Any, share: Any = None, others: Any = None
+    ) -> Any:
         variables = self._model.trainable_variables
         with tf.GradientTape() as tape:
             logits = self._network(pictures, training=True)
@@ -80,7 +82,7 @@ class MirroredBackend(TensorFlowBackend):
         return loss / self._devices, right
 
 
-def _halves(model: keras.Model) -> tuple[keras.Model | None, keras.Model]:
+def _split_model(model: keras.Model) -> tuple[keras.Model | None, keras.Model]:
     """Split a model into preprocessing of the whole batch and the network each device runs."""
     names = [layer.name for layer in model.layers]
     if "prepare" not in names:  # features need no preprocessing

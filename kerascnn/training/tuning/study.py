@@ -220,7 +220,7 @@ def _try(
     except (DataError, BusyError, KeyboardInterrupt):
         study.tell(trial, state=TrialState.FAIL)
         raise
-    except Exception as error:  # noqa: BLE001 - of any library; it is said, and stays in the study
+    except Exception as error:  # noqa: BLE001 - of any library; logged, and stored in the study
         reason = str(error) if isinstance(error, KerascnnError) else kind_and_line(error)
         trial.set_user_attr("error", reason)
         study.tell(trial, state=TrialState.FAIL)

@@ -58,7 +58,7 @@ def assign(model: keras.Model, tensors: Tensors, source: str) -> bool:
         if "seed_generator" not in weight.path
     }
     tensors = {name: value for name, value in tensors.items() if "seed_generator" not in name}
-    fresh = _hidden_that_are_fresh(model, tensors, source)
+    fresh = _missing_hidden_layers(model, tensors, source)
     with_head = not fresh and _head_fits(head, tensors, source)
     fresh |= set() if with_head else {head.name}
     body = {name: pair for name, pair in wanted.items() if pair[0].name not in fresh}
@@ -145,7 +145,7 @@ def _flattened(model: keras.Model) -> dict[str, int]:
     return found
 
 
-def _hidden_that_are_fresh(model: keras.Model, tensors: Tensors, source: str) -> set[str]:
+def _missing_hidden_layers(model: keras.Model, tensors: Tensors, source: str) -> set[str]:
     """Return the layers before the head that the file leaves out together with it."""
     hidden = [layer.name for layer in flat(model) if layer.name in HIDDEN]
     if not hidden or any(name.startswith(tuple(f"{one}/" for one in hidden)) for name in tensors):

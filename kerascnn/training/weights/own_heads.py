@@ -42,7 +42,7 @@ def without_own_head(
         only = dense.pop()
         if tensors.get(f"{only}/kernel", tensors[left[0]]).shape == shape:
             return kept | {f"{head}/{name.rpartition('/')[2]}": tensors[name] for name in left}
-    _tell(source, {layers[name] for name in left})
+    _warn_unused(source, {layers[name] for name in left})
     # A head after layers that are dropped was trained on other inputs.
     return {name: tensor for name, tensor in kept.items() if layers[name] != head}
 
@@ -74,7 +74,7 @@ def split_own_linear(
             ours = f"{head}/{names.get(name.rpartition('.')[2], name)}"
             found[ours] = tensor.transpose() if tensor.ndim == 2 else tensor
     elif left:
-        _tell(source, linear)
+        _warn_unused(source, linear)
     return kept, found
 
 
@@ -82,7 +82,7 @@ def _has(tensors: Tensors, layer: str) -> bool:
     return any(name.startswith(f"{layer}/") for name in tensors)
 
 
-def _tell(source: str, layers: set[str]) -> None:
+def _warn_unused(source: str, layers: set[str]) -> None:
     log.warning(
         "%s: only the backbone is used; other layers of the model are left out: %s.",
         source, first_few(sorted(layers)),

@@ -122,7 +122,7 @@ _TIMM_FIRST = ("", "", "conv_dw", "bn1", "conv_pw", "bn2")
 """Parts of a block; their names in timm, with and without expansion."""
 
 
-def _ends(stem: str, last: int) -> dict[str, str]:
+def _outer_layers(stem: str, last: int) -> dict[str, str]:
     """Return the layers before and after the blocks, by their names in torchvision and timm."""
     return {
         "features.0.0": f"{stem}_conv", "conv_stem": f"{stem}_conv",
@@ -135,7 +135,7 @@ def _ends(stem: str, last: int) -> dict[str, str]:
 
 def _efficientnet(name: str) -> str | None:
     layer, _, what = name.rpartition(".")
-    ends = _ends("stem", 8)
+    ends = _outer_layers("stem", 8)
     if layer in ends:
         return _layer(ends[layer], ends[layer][-2:], what)
     found = re.fullmatch(r"(features|blocks)\.(\d)\.(\d+)\.(?:block\.)?(.+)", layer)
@@ -168,7 +168,7 @@ a stage, torchvision throughout."""
 
 def _mobilenet_v2(name: str) -> str | None:
     layer, _, what = name.rpartition(".")
-    ends = _ends("conv1", 18)
+    ends = _outer_layers("conv1", 18)
     if layer in ends:
         return _layer(ends[layer], ends[layer][-2:], what)
     torchvision = re.fullmatch(r"features\.(\d+)\.conv\.(.+)", layer)

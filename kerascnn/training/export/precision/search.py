@@ -71,10 +71,10 @@ def search(
     tell(sentence("measuring ranges"))
     ranges = {method: measure_ranges(core, pixels, method) for method in METHODS}
     tell(sentence("trying three ways to quantize"))
-    best = max((trial.run(method, ranges[method], ()) for method in METHODS), key=_merit)
-    more = _keep_more(trial, ranges[best.method], tell)
+    best = max((trial.run(method, ranges[method], ()) for method in METHODS), key=_score)
+    more = _layers_to_keep(trial, ranges[best.method], tell)
     while best.right < trial.right - max_drop and (kept := next(more, None)):
-        best = max(best, trial.run(best.method, ranges[best.method], kept), key=_merit)
+        best = max(best, trial.run(best.method, ranges[best.method], kept), key=_score)
     return best
 
 
@@ -108,7 +108,7 @@ class _Trial:
         return float((expected * ratio).sum(axis=1).mean())
 
 
-def _keep_more(
+def _layers_to_keep(
     trial: _Trial, ranges: Any, tell: Callable[[str], object]
 ) -> Iterator[tuple[str, ...]]:
     """Yield sets of layers to keep in float32, small ones first."""
@@ -120,5 +120,5 @@ def _keep_more(
         yield tuple(order[: max(1, len(order) // share)])
 
 
-def _merit(candidate: Candidate) -> tuple[float, float]:
+def _score(candidate: Candidate) -> tuple[float, float]:
     return candidate.right, -candidate.distance
