@@ -59,7 +59,7 @@ class PaddedMaps:
         return partial(self._each, layer) if type(layer) in CHANNEL_BY_CHANNEL else None
 
     def offered(self, maps: Any) -> Any:
-        """Return the form of the maps that BatchNormalization normalizes, padded if there is one."""
+        """Return what BatchNormalization normalizes: the padded form if there is one."""
         return self._offered.get(id(maps), (maps, self.of(maps)))[1]
 
     def of(self, maps: Any) -> Any:
@@ -103,7 +103,7 @@ def _convolved(layer: layers.Conv2D, maps: Any, more: int) -> Any:
 
 def with_zeros(tensor: Any, count: int, axis: int = -1) -> Any:
     """Append zeros along an axis."""
-    # Not with tf.pad, which TensorFlow mistakes for padding of the convolution's input, and crashes.
+    # Not with tf.pad: TensorFlow mistakes it for padding of the convolution's input and crashes.
     shape = tensor.shape.as_list()
     shape[axis] = count
     return tf.concat([tensor, tf.zeros(shape, tensor.dtype)], axis) if count else tensor
