@@ -16,15 +16,12 @@ import keras
 import tensorflow as tf
 
 from kerascnn.training.networks.blocks import flat
-
-BLOCK = 8
-"""Divisor of the channels of a fusible layer: for other numbers, such as the baseline CNN's 7 and
-15, oneDNN has a slow kernel, and padding and cropping costs more than the operation saves."""
+from kerascnn.training.trainer.padded_channels import BLOCK, PaddedMaps, with_zeros
 
 
 @contextmanager
 def fused_batchnorm(network: keras.Model) -> Iterator[None]:
-    """Run BatchNormalization as one operation while the block runs.
+    """Run BatchNormalization as one operation, on padded channels, while the block runs.
 
     Args:
         network: Network traced in the block. Logits and gradients differ only by rounding.
@@ -32,14 +29,17 @@ def fused_batchnorm(network: keras.Model) -> Iterator[None]:
     Yields:
         Nothing. Afterwards, and so in every file, it is an ordinary layer again.
     """
-    # Each once, even if networks share a layer.
-    fusible = dict.fromkeys(layer for layer in flat(network) if _is_fusible(layer))
-    for layer in fusible:
-        layer.call = partial(_fused, layer)
+    padded = PaddedMaps()
+    changed = []
+    for layer in dict.fromkeys(flat(network)):  # each once, even if networks share a layer
+        fused = partial(_fused, padded, layer) if _is_fusible(layer) else padded.call_of(layer)
+        if fused is not None:
+            layer.call = fused
+            changed.append(layer)
     try:
         yield
     finally:
-        for layer in fusible:
+        for layer in changed:
             del layer.call
 
 
@@ -50,21 +50,31 @@ def _is_fusible(layer: keras.layers.Layer) -> bool:
     maps = layer.axis in (-1, 3) and layer.input_spec.ndim == 4
     renormalizes = getattr(layer, "renorm", False)  # since Keras 3.14
     usual = layer.scale and layer.center and not (renormalizes or layer.synchronized)
-    return maps and usual and layer.gamma.shape[0] % BLOCK == 0
+    return maps and usual
 
 
-def _fused(layer: keras.layers.Layer, inputs: Any, training: Any = None, mask: Any = None) -> Any:
-    if not training or mask is not None:
+def _fused(
+    padded: PaddedMaps,
+    layer: keras.layers.Layer,
+    inputs: Any,
+    training: Any = None,
+    mask: Any = None,
+) -> Any:
+    maps, channels = padded.offered(inputs), inputs.shape[-1]
+    if not training or mask is not None or maps.shape[-1] % BLOCK:
         return type(layer).call(layer, inputs, training=training, mask=mask)
-    gamma, beta = (tf.cast(one.value, tf.float32) for one in (layer.gamma, layer.beta))
+    gamma, beta = (
+        with_zeros(tf.cast(one.value, tf.float32), maps.shape[-1] - channels)
+        for one in (layer.gamma, layer.beta)
+    )
     nothing = tf.constant([], tf.float32)  # statistics are outputs here, not inputs
     outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-        x=inputs, scale=gamma, offset=beta, mean=nothing, variance=nothing,
+        x=maps, scale=gamma, offset=beta, mean=nothing, variance=nothing,
         epsilon=layer.epsilon, is_training=True,
     )  # fmt: skip
     # TensorFlow returns the unbiased variance, Keras keeps the biased one.
-    values = tf.cast(tf.size(inputs) / tf.shape(inputs)[-1], tf.float32)
+    values = tf.cast(tf.size(maps) / maps.shape[-1], tf.float32)
     variance *= (values - 1) / values
     for moving, now in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
-        moving.assign(moving * layer.momentum + now * (1.0 - layer.momentum))
-    return outputs
+        moving.assign(moving * layer.momentum + now[:channels] * (1.0 - layer.momentum))
+    return outputs if maps is inputs else padded.cut(outputs, channels)

@@ -12,7 +12,7 @@ from kerascnn.training.trainer.fused_batchnorm import fused_batchnorm
 
 
 def network(channels: int = 16, **options) -> keras.Model:
-    """Build two convolutions: the maps of one, of 16 channels, are normalized in one operation."""
+    """Build two convolutions, of which one has a multiple of 8 channels."""
     keras.utils.set_random_seed(0)
     return keras.Sequential(
         [
@@ -21,7 +21,7 @@ def network(channels: int = 16, **options) -> keras.Model:
             keras.layers.BatchNormalization(name="fused", momentum=0.5, **options),
             keras.layers.ReLU(),
             keras.layers.Conv2D(7, 3, padding="same", name="two"),
-            keras.layers.BatchNormalization(name="plain", momentum=0.5, **options),
+            keras.layers.BatchNormalization(name="padded", momentum=0.5, **options),
             keras.layers.Flatten(),
             keras.layers.Dense(2, name="head"),
         ]
@@ -73,7 +73,8 @@ def test_bfloat16_normalizes_in_float32() -> None:
 
 def test_frozen_statistics_stay_and_the_layer_is_an_ordinary_one_afterwards() -> None:
     model = network()
-    model.get_layer("fused").trainable = False
+    for layer in model.layers[1], model.layers[4]:
+        layer.trainable = False
     before = [np.asarray(one) for one in model.get_layer("fused").weights]
     assert "FusedBatchNormV3" not in step(model, fused=True)[2]
     for one, two in zip(model.get_layer("fused").weights, before, strict=True):
