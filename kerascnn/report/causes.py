@@ -44,8 +44,9 @@ def not_learned(learning: Learning) -> str:
         learning: Its training results; ``has_learned`` is False.
     """
     train = percent(learning.train_right / learning.train_images)
-    if 2 * learning.train_right < learning.train_images * (1 + 1 / learning.classes):
-        return _not_fitted(train, learning.steps)
+    naive = learning.train_largest or learning.train_images / learning.classes
+    if 2 * learning.train_right < learning.train_images + naive:
+        return _unequal(train, naive, learning) or _not_fitted(train, learning.steps)
     if (learning.train_fewest or learning.pictures // learning.classes) < _FEW_PICTURES:
         return tr(
             "It classifies {train} of its training pictures correctly, but new ones at chance "
@@ -59,6 +60,20 @@ def not_learned(learning: Learning) -> str:
         "level: the validation pictures differ from them, or labels are wrong. Look at both "
         "(kerascnn data check DATA).",
         train=train,
+    )
+
+
+def _unequal(train: str, naive: float, learning: Learning) -> str:
+    """Explain why only the largest class is predicted, if it is so much larger that this pays."""
+    if 2 * naive < learning.train_images or 2 * learning.train_fewest >= learning.train_most:
+        return ""
+    return tr(
+        "It classifies {train} of its training pictures correctly, and always predicting the most "
+        "frequent class would give {naive}: the classes have {each}. Weight them equally "
+        "(--class-weights balanced), or add pictures of the small ones.",
+        train=train,
+        naive=percent(naive / learning.train_images),
+        each=_each(learning),
     )
 
 

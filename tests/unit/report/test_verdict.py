@@ -102,6 +102,19 @@ def test_too_few_steps_and_too_few_pictures_are_told_apart(content):
     assert "steps: training longer" not in told(content, found, learning=learning(71, steps=4_000))
 
 
+def test_always_predicting_a_large_class_is_told_from_memorizing(content):
+    labels = np.where(np.arange(400) < 380, 0, 1)
+    unequal = {"train_largest": 95, "train_fewest": 100, "train_most": 1_900,
+               "val_right": 380, "val_images": 400, "val_largest": 380}  # fmt: skip
+    found = evaluation(np.zeros(400, np.int64), labels)
+    said = told(content, found, learning=learning(95, **unequal))
+    assert "It has not learned" in said
+    assert "95.0% of its training pictures correctly, and always predicting the most " in said
+    assert "the classes have 100 to 1,900 pictures. Weight them equally" in said
+    memorized = told(content, found, learning=learning(100, **unequal))
+    assert "100.0% of its training pictures correctly, but new ones at chance level" in memorized
+
+
 def test_the_pictures_of_small_classes_are_not_averaged_away(content):
     found = evaluation(wrong_in(60), LABELS)
     unequal = learning(99, train_fewest=2, train_most=900)
