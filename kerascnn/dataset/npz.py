@@ -76,8 +76,8 @@ def load_npz(file: Path, faults: FaultHandler = STRICT, known: Collection[str] =
     """
     arrays = _read(file)
     pairs = _pairs(file, arrays)
-    if known and pairs:  # evaluation needs no training pictures
-        pairs = {"train": next(iter(pairs.values()))} if len(pairs) == 1 else pairs
+    if known and len(pairs) == 1:  # evaluation needs no training pictures
+        pairs = {"train": next(iter(pairs.values()))}
     if "train" not in pairs:
         raise DataError(f"{file}: holds {', '.join(arrays) or 'nothing'}. {_EXPECTED}.")
     train = _checked(file, arrays, *pairs["train"])

@@ -51,30 +51,19 @@ def preprocessing_model(card: ModelCard) -> onnx.ModelProto:
     height = g.op("Shape", "image", start=1, end=2)
     width = g.op("Shape", "image", start=2, end=3)
     ready = g.op(
-        "And",
-        g.op("Equal", height, g.whole(rows)),
-        g.op("Equal", width, g.whole(columns)),
+        "And", g.op("Equal", height, g.whole(rows)), g.op("Equal", width, g.whole(columns))
     )
     sizing = (
         resampling(height, width, card.shape, card.sizing)
         if card.sizing
         else _sizing(card, height, width)
     )
-    sized = g.op(
-        "If",
-        g.op("Squeeze", ready),
-        then_branch=_unchanged(),
-        else_branch=sizing,
-    )
+    sized = g.op("If", g.op("Squeeze", ready), then_branch=_unchanged(), else_branch=sizing)
     channels = 1 if card.normalization.channel_order == "grey" else 3
     _normalized(g, sized, card)
-    return model(
-        g.finish(
-            "preprocessing",
-            [tensor("image", UINT8, ["batch", "height", "width", 3])],
-            [tensor("pixels", FLOAT, ["batch", channels, rows, columns])],
-        )
-    )
+    image = tensor("image", UINT8, ["batch", "height", "width", 3])
+    pixels = tensor("pixels", FLOAT, ["batch", channels, rows, columns])
+    return model(g.finish("preprocessing", [image], [pixels]))
 
 
 def _normalized(g: Graph, sized: str, card: ModelCard) -> None:
