@@ -91,9 +91,9 @@ def load_npz(file: Path, faults: FaultHandler = STRICT, known: Collection[str] =
             continue
         numbers = _numbers(f"{file}, {names}", labels, classes, faults)
         whole = Split(ArrayPictures(arrays[pictures], f"{file.name}/{pictures}"), numbers)
-        labelled = np.flatnonzero(numbers >= 0)
-        if len(labelled) or split == "train":  # a FaultCollector continues with an empty split
-            splits[split] = whole if len(labelled) == len(whole) else whole.take(labelled)
+        labeled = np.flatnonzero(numbers >= 0)
+        if len(labeled) or split == "train":  # a FaultCollector continues with an empty split
+            splits[split] = whole if len(labeled) == len(whole) else whole.take(labeled)
     return Dataset(str(file), classes, splits)
 
 

@@ -19,7 +19,7 @@ from kerascnn.language import sentence
 from kerascnn.metrics.classification import Evaluation, evaluate_predictions
 from kerascnn.metrics.outputs import Predictions, measured
 from kerascnn.training.callbacks import Callback
-from kerascnn.training.data.labelled import labelled_pack
+from kerascnn.training.data.labeled import labeled_pack
 from kerascnn.training.data.splits import run_dataset
 from kerascnn.training.networks.from_pixels import PREDICT_BATCH, from_pixels, predict_logits
 from kerascnn.training.run.folder import Run, open_run
@@ -94,7 +94,7 @@ def predict_run(
     model = from_pixels(run.load_model(card), card.normalization)
     start = time.perf_counter()
     # Without a cache: the measured speed includes reading and decoding.
-    name, pictures = labelled_pack(data, card, split, progress=listener.on_read)
+    name, pictures = labeled_pack(data, card, split, progress=listener.on_read)
     between = time.perf_counter()
     logits = bounded(predict_logits(model, pictures.images))
     end = time.perf_counter()
