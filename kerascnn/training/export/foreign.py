@@ -22,12 +22,7 @@ from kerascnn.inference.model_file.foreign import ForeignModel
 from kerascnn.inference.model_file.signature import answers_of
 from kerascnn.language import sentence
 from kerascnn.training.data.labeled import labeled_pack
-from kerascnn.training.export import (
-    Export,
-    PrecisionRequest,
-    calibration,
-    write_proven,
-)
+from kerascnn.training.export import Export, PrecisionRequest, calibration, write_proven
 from kerascnn.training.export.compose import compose
 from kerascnn.training.export.core import core_model
 from kerascnn.training.export.precision import MAX_DROP, Pictures
