@@ -176,11 +176,7 @@ def _to_rgb(image: Image.Image, name: str, max_pixels: int | None = None) -> UIn
     tags = getattr(image, "tag_v2", {})
     white_is_zero = tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
     signed = _SIGNED in tags.get(_SAMPLE_FORMAT, ())
-    if _is_misread(tags):
-        raise PictureError(
-            f"{name}: TIFF whose channels of {tags[_BITS_PER_SAMPLE][0]} bits are stored one after "
-            "the other, which Pillow reads wrongly. Convert it to PNG first, e.g. with ImageMagick."
-        )
+    _refuse_misread(tags, name)
     _load(image)
     # The first frame may differ from the size in the header.
     _check_pixels(image, name, max_pixels)
@@ -197,9 +193,13 @@ def _to_rgb(image: Image.Image, name: str, max_pixels: int | None = None) -> UIn
     return _turned(image, _in_strips(image, _opaque))
 
 
-def _is_misread(tags: Mapping[int, Any]) -> bool:
+def _refuse_misread(tags: Mapping[int, Any], name: str) -> None:
     apart, compressed = tags.get(_PLANES) == 2, tags.get(_COMPRESSION, 1) != 1
-    return apart and not compressed and bool(set(tags.get(_BITS_PER_SAMPLE, ())) - {1, 8})
+    if apart and not compressed and set(tags.get(_BITS_PER_SAMPLE, ())) - {1, 8}:
+        raise PictureError(
+            f"{name}: TIFF whose channels of {tags[_BITS_PER_SAMPLE][0]} bits are stored one after "
+            "the other, which Pillow reads wrongly. Convert it to PNG first, e.g. with ImageMagick."
+        )
 
 
 def _load(image: Image.Image) -> None:

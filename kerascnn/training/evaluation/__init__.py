@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from kerascnn.dataset import Dataset, load_dataset
 from kerascnn.dataset.check.leakage import Leaks, find_leaks
@@ -99,9 +100,7 @@ def predict_run(
     logits = bounded(predict_logits(model, pictures.images))
     end = time.perf_counter()
     finite = finite_rows(logits, logits)
-    lost = [str(no_answer(pictures.names[i])) for i in np.flatnonzero(~finite)]
-    for reason in lost:
-        log.warning("left out: %s", reason)
+    lost = _lost(pictures.names, finite)
     if not finite.any():
         raise DataError(
             f"{data.name}: the network's output is not finite for any picture of "
@@ -117,6 +116,13 @@ def predict_run(
         skipped=(*pictures.skipped, *lost),
         speed=measured(len(pictures), end - start, end - between, INCLUDES),
     )
+
+
+def _lost(names: tuple[str, ...], finite: npt.NDArray[np.bool_]) -> list[str]:
+    lost = [str(no_answer(names[i])) for i in np.flatnonzero(~finite)]
+    for reason in lost:
+        log.warning("left out: %s", reason)
+    return lost
 
 
 def run_data(run: Run) -> Dataset:

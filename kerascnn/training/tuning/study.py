@@ -28,6 +28,7 @@ from kerascnn.errors import (
     KerascnnError,
     kind_and_line,
     needs_extra,
+    one_line,
 )
 from kerascnn.metrics.significance import Interval, wilson_interval
 from kerascnn.training.callbacks import Callback, CallbackList, EpochRecord, Plan
@@ -152,7 +153,7 @@ def _open(asked: Search, networks: tuple[str, ...]) -> optuna.Study:
             sampler=sampler, pruner=pruner,
         )  # fmt: skip
     except (optuna.exceptions.StorageInternalError, ImportError, ValueError, OSError) as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error, None)
         raise KerascnnError(f"{storage}: cannot be opened ({reason}).") from error
     except Exception as error:
         if not type(error).__module__.startswith("sqlalchemy"):
