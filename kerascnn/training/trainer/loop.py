@@ -163,8 +163,8 @@ class TrainingLoop:
         # are equal.
         with averages.swapped() if averages else nullcontext():
             loss, accuracy, speed = train_epoch(
-                self.trainer, self.config.seed, epoch, self._compiling, self._advice_if_not_finite(),
-                self.progress,
+                self.trainer, self.config.seed, epoch, self._compiling,
+                self._advice_if_not_finite(), self.progress,
             )  # fmt: skip
         self._compiling = False
         if self.batchnorm:
