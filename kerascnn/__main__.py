@@ -43,9 +43,7 @@ def run() -> None:
         code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     atexit._run_exitfuncs()
     logging.shutdown()
-    if not _flushed():
-        code = code or 1
-    os._exit(code)
+    os._exit(code if _flushed() else code or 1)
 
 
 def _open_what_is_closed() -> None:

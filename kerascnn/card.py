@@ -217,18 +217,7 @@ class ModelCard:
         Raises:
             ModelFileError: Not JSON, an unknown schema, or a missing or invalid field.
         """
-        try:
-            fields = parse_json(text)
-        except ValueError as error:
-            raise ModelFileError(f"{source}: the card is not JSON ({error}).") from error
-        if not isinstance(fields, dict):
-            raise ModelFileError(f"{source}: the card is not a JSON object.")
-        if fields.get("schema") not in (SCHEMA, SCHEMA_WITH_SIZING):
-            raise ModelFileError(
-                f"{source}: the card has schema {fields.get('schema')!r}, and this kerascnn reads "
-                f"schema {SCHEMA} and {SCHEMA_WITH_SIZING}. Install the kerascnn that made the "
-                "file, or export it again."
-            )
+        fields = _fields(text, source)
         try:
             missing = [name for name in _NEEDED if name not in fields]
             if missing:
@@ -242,6 +231,22 @@ class ModelCard:
     def with_(self, **changes: Any) -> ModelCard:
         """Copy the card with some fields changed."""
         return replace(self, **changes)
+
+
+def _fields(text: str, source: str) -> dict[str, Any]:
+    try:
+        fields = parse_json(text)
+    except ValueError as error:
+        raise ModelFileError(f"{source}: the card is not JSON ({error}).") from error
+    if not isinstance(fields, dict):
+        raise ModelFileError(f"{source}: the card is not a JSON object.")
+    if fields.get("schema") not in (SCHEMA, SCHEMA_WITH_SIZING):
+        raise ModelFileError(
+            f"{source}: the card has schema {fields.get('schema')!r}, and this kerascnn reads "
+            f"schema {SCHEMA} and {SCHEMA_WITH_SIZING}. Install the kerascnn that made the file, "
+            "or export it again."
+        )
+    return fields
 
 
 def _check(card: ModelCard) -> None:

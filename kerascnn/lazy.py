@@ -9,9 +9,7 @@ from typing import Any
 
 
 def lazy_names(
-    package: str,
-    homes: Mapping[str, str | None],
-    load: Callable[[str, str], Any] = import_module,
+    package: str, homes: Mapping[str, str | None], load: Callable[[str, str], Any] = import_module
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Create a package's ``__getattr__`` and ``__dir__``.
 

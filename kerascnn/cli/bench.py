@@ -9,6 +9,7 @@ import click
 from kerascnn.cli.base import Command, console, padded, print_json
 from kerascnn.cli.foreign import HEADING, foreign_from_options, foreign_options
 from kerascnn.cli.shared import on_this_machine
+from kerascnn.inference.runtime.providers import ARITHMETICS
 from kerascnn.language import sentence, tr
 from kerascnn.language.messages import translated
 
@@ -48,7 +49,7 @@ _WIDTH = 24
 )
 @click.option(
     "--arithmetic",
-    type=click.Choice(["exact", "fast"]),
+    type=click.Choice(ARITHMETICS),
     default="exact",
     show_default=True,
     help="Arithmetic for which the best settings are reported.",

@@ -36,11 +36,11 @@ def option_flag(name: str, its_field: Field[Any]) -> str:
     return f"--{words}/--no-{words}" if either else f"--{words}"
 
 
-def declared_option(configuration: Any, name: str, **settings: Any) -> Any:
+def declared_option(configuration: Any, name: str, *short: str, **settings: Any) -> Any:
     """Return the option of a field, with further settings for Click."""
     declared, its_field = options_of(configuration)[name]
     return click.option(
-        option_flag(name, its_field), **_settings(declared, its_field.default) | settings
+        option_flag(name, its_field), *short, **_settings(declared, its_field.default) | settings
     )
 
 

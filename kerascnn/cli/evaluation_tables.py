@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kerascnn.dataset.check.leakage import Leaks
     from kerascnn.metrics.classification import Evaluation
     from kerascnn.metrics.comparison import Comparison
+    from kerascnn.metrics.outputs import Speed
     from kerascnn.metrics.significance import Interval
 
 _WIDEST_CONFUSION = 25
@@ -68,14 +69,17 @@ def _show_summary(evaluation: Evaluation) -> None:
     )
     for name, value in _scores(evaluation).items():
         out.print(f"  {padded(name, 18)} {value}", markup=False)
-    if speed := evaluation.speed:
-        line = tr(
-            "{speed} images/s ({what}); {alone} for the network alone",
-            speed=f"{speed.images_per_second:,.0f}",
-            what=tr(speed.includes),
-            alone=f"{speed.network_images_per_second:,.0f}",
-        )
-        out.print(f"  {padded(tr('speed'), 18)} {line}\n")
+    if evaluation.speed:
+        out.print(f"  {padded(tr('speed'), 18)} {_speed(evaluation.speed)}\n")
+
+
+def _speed(speed: Speed) -> str:
+    return tr(
+        "{speed} images/s ({what}); {alone} for the network alone",
+        speed=f"{speed.images_per_second:,.0f}",
+        what=tr(speed.includes),
+        alone=f"{speed.network_images_per_second:,.0f}",
+    )
 
 
 def _scores(evaluation: Evaluation) -> dict[str, str]:

@@ -10,12 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kerascnn.cli.base import SOME_INPUTS_BAD, Command, print_json, quiet_tensorflow
-from kerascnn.cli.foreign import (
-    HEADING,
-    foreign_from_options,
-    foreign_options,
-    labels_missing,
-)
+from kerascnn.cli.foreign import HEADING, foreign_from_options, foreign_options, labels_missing
 from kerascnn.cli.shared import on_this_machine
 from kerascnn.cli.shown_errors import warning
 from kerascnn.errors import ConfigError, ModelFileError, PictureError

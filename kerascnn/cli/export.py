@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from kerascnn.card import Precision
 from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
 from kerascnn.cli.foreign import (
     HEADING,
@@ -52,7 +53,7 @@ log = logging.getLogger(__name__)
 )
 @click.option(
     "--precision",
-    type=click.Choice(["float32", "float16", "int8"]),
+    type=click.Choice(get_args(Precision)),
     default="float32",
     show_default=True,
     help="Precision of weights and arithmetic. Below float32 some predictions change; they are "

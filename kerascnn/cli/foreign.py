@@ -47,9 +47,7 @@ def _declared(name: str) -> Any:
 
 _OPTIONS = {
     "labels": click.option(
-        "--labels",
-        metavar="FILE",
-        help="Class names, one per line, in the order of the outputs.",
+        "--labels", metavar="FILE", help="Class names, one per line, in the order of the outputs."
     ),
     "image_size": _declared("image_size"),
     "like": click.option(

@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 
-from kerascnn.cli.base import Command, print_json
+from kerascnn.cli.base import Command, add_options, print_json
+from kerascnn.cli.declared_options import declared_option, grouped
+from kerascnn.deployment import hub
 from kerascnn.errors import ConfigError
 from kerascnn.language import tr
 
@@ -15,11 +17,14 @@ from kerascnn.language import tr
 @click.command(
     "push",
     cls=Command,
-    groups={
-        "Repository": ("license_id", "private", "revision", "message"),
-        "Files": ("report", "no_report", "keras"),
-        "Output": ("yes", "as_json"),
-    },
+    groups=grouped(
+        hub.Request,
+        {
+            hub.REPOSITORY: ("license_id",),
+            "Files": ("report", "no_report", "keras"),
+            "Output": ("yes", "as_json"),
+        },
+    ),
 )
 @click.argument("model", metavar="RUN|FILE.onnx")
 @click.argument("repo", metavar="OWNER/NAME")
@@ -30,9 +35,11 @@ from kerascnn.language import tr
     help="License of the model, by its name on the Hub: mit, apache-2.0, cc-by-4.0, other, ... "
     "[default: asked for on a terminal]",
 )
-@click.option("--private", is_flag=True, help="Make a new repository private.")
-@click.option("--revision", metavar="BRANCH", help="Branch, created if needed.  [default: main]")
-@click.option("--message", "-m", metavar="TEXT", help="Commit message.  [default: Add FILE]")
+@add_options(
+    declared_option(hub.Request, "private"),
+    declared_option(hub.Request, "revision"),
+    declared_option(hub.Request, "message", "-m"),
+)
 @click.option(
     "--report",
     metavar="FILE",
@@ -71,8 +78,6 @@ def command(
     kerascnn push runs/flowers jane/flowers --license cc-by-4.0 --private --keras
     kerascnn predict hf://jane/flowers rose.jpg
     """
-    from kerascnn.deployment import hub
-
     if report and no_report:
         raise click.UsageError("--report and --no-report: use one of them.")
     found = hub.find_model(model, report, not no_report, keras)

@@ -27,12 +27,7 @@ from kerascnn.language import tr
 @foreign_options
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 def command(
-    model: str,
-    data: str | None,
-    split: str | None,
-    out: str | None,
-    as_json: bool,
-    **foreign: Any,
+    model: str, data: str | None, split: str | None, out: str | None, as_json: bool, **foreign: Any
 ) -> None:
     """Evaluate MODEL on DATA, and write a self-contained HTML report.
 

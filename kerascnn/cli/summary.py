@@ -82,10 +82,7 @@ def command(
     if as_json:
         print_json(summary.to_dict())
         return
-    if layers:
-        _show_layers(summary)
-    else:
-        _show_blocks(summary)
+    (_show_layers if layers else _show_blocks)(summary)
     _show_total(summary)
 
 

@@ -93,12 +93,9 @@ def command(
     kerascnn tune flowers/ --time 2h
     kerascnn tune flowers/ --weights imagenet --model resnet50 --model resnet18 --time 8h
     """
-    from kerascnn.training.clock import seconds_of
     from kerascnn.training.config import TrainConfig
 
-    seconds = seconds_of(time)
-    if seconds is None:
-        raise ConfigError(f"`time` is {time!r}; expected a duration, e.g. 30m or 2h.")
+    seconds = _seconds(time)
     given = {name: value for name, value in options.items() if value is not None}
     config = TrainConfig(data=data, **given)
     check_data_is_there(config.data, config.val)
@@ -120,6 +117,15 @@ def command(
         print_json({**asdict(found), "run": str(found.run), "plot": plot and str(plot)})
         return
     _tell(found, plot)
+
+
+def _seconds(time: str) -> float:
+    from kerascnn.training.clock import seconds_of
+
+    seconds = seconds_of(time)
+    if seconds is None:
+        raise ConfigError(f"`time` is {time!r}; expected a duration, e.g. 30m or 2h.")
+    return seconds
 
 
 def _plot(found: SearchResult, folder: Path) -> Path | None:

@@ -56,15 +56,19 @@ def load_folder(root: Path, faults: FaultHandler = STRICT, known: Collection[str
         found = _judged(folders[name], classes, root, walk, faults)
         if found is not None:
             listed[name] = found
-    for folder, reason in walk.denied.items():
-        faults.warning(f"{folder}: cannot be listed ({reason}), so its contents are skipped.")
-    if unread := unsupported_notice(root, walk):
-        faults.warning(unread)
+    _warn_of_skipped(root, walk, faults)
     _check_every_class(root, classes, listed["train"], walk, faults)
     loose = [path for folder in _levels(root, folders) for path in walk.loose(folder)]
     if line := notice(root, walk, loose):
         faults.notice(line)
     return Dataset(str(root), tuple(classes), listed)
+
+
+def _warn_of_skipped(root: Path, walk: Walk, faults: FaultHandler) -> None:
+    for folder, reason in walk.denied.items():
+        faults.warning(f"{folder}: cannot be listed ({reason}), so its contents are skipped.")
+    if unread := unsupported_notice(root, walk):
+        faults.warning(unread)
 
 
 def _levels(root: Path, folders: dict[str, Path]) -> list[Path]:

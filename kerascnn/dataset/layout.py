@@ -26,7 +26,7 @@ from kerascnn.dataset.wrappers import DATE, inside_wrapper
 
 log = logging.getLogger(__name__)
 
-_UNLABELLED = re.compile(
+_UNLABELED = re.compile(
     r"pred|predict|prediction|predictions|unlabell?ed|unsup|submission|inference"
 )
 """Words in the names of folders with unlabeled pictures."""
@@ -63,7 +63,7 @@ def _splits(root: Path, walk: Walk, faults: FaultHandler) -> dict[str, Path] | N
     """Find folders whose names are splits; None if there are none."""
     all_folders = walk.folders(root)
     flat = _flat_tests(all_folders, walk)
-    walk.unlabelled |= dict.fromkeys(flat)
+    walk.unlabeled |= dict.fromkeys(flat)
     folders = [folder for folder in all_folders if folder not in flat]
     exact = _by_split(folders, lambda name: SPLIT_FOLDERS.get(name.lower()), faults, root)
     if "train" in exact and len(exact) == len(folders):
@@ -158,8 +158,8 @@ def _leave_out(
 ) -> None:
     """Skip folders whose names say that they are unlabeled; report others as problems."""
     words = {folder: re.split(r"[^a-z]+", folder.name.lower()) for folder in others}
-    without = [f for f in others if any(_UNLABELLED.fullmatch(word) for word in words[f])]
-    walk.unlabelled |= dict.fromkeys(without)
+    without = [f for f in others if any(_UNLABELED.fullmatch(word) for word in words[f])]
+    walk.unlabeled |= dict.fromkeys(without)
     unknown = sorted(folder.name for folder in others if folder not in without)
     if unknown:
         faults.error(

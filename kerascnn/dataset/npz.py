@@ -76,8 +76,8 @@ def load_npz(file: Path, faults: FaultHandler = STRICT, known: Collection[str] =
     """
     arrays = _read(file)
     pairs = _pairs(file, arrays)
-    if known and pairs:  # evaluation needs no training pictures
-        pairs = {"train": next(iter(pairs.values()))} if len(pairs) == 1 else pairs
+    if known and len(pairs) == 1:  # evaluation needs no training pictures
+        pairs = {"train": next(iter(pairs.values()))}
     if "train" not in pairs:
         raise DataError(f"{file}: holds {', '.join(arrays) or 'nothing'}. {_EXPECTED}.")
     train = _checked(file, arrays, *pairs["train"])
@@ -91,9 +91,9 @@ def load_npz(file: Path, faults: FaultHandler = STRICT, known: Collection[str] =
             continue
         numbers = _numbers(f"{file}, {names}", labels, classes, faults)
         whole = Split(ArrayPictures(arrays[pictures], f"{file.name}/{pictures}"), numbers)
-        labelled = np.flatnonzero(numbers >= 0)
-        if len(labelled) or split == "train":  # a FaultCollector continues with an empty split
-            splits[split] = whole if len(labelled) == len(whole) else whole.take(labelled)
+        labeled = np.flatnonzero(numbers >= 0)
+        if len(labeled) or split == "train":  # a FaultCollector continues with an empty split
+            splits[split] = whole if len(labeled) == len(whole) else whole.take(labeled)
     return Dataset(str(file), classes, splits)
 
 

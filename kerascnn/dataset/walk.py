@@ -44,14 +44,14 @@ class Walk:
     Attributes:
         others: Files without the suffix of a picture.
         leftovers: Folders of thumbnails and copies.
-        unlabelled: Folders beside the splits whose names say that their pictures are unlabeled.
+        unlabeled: Folders beside the splits whose names say that their pictures are unlabeled.
         links: Symbolic links to folders.
         denied: Folders that cannot be listed, and why.
     """
 
     others: dict[Path, None] = field(default_factory=dict)
     leftovers: dict[Path, None] = field(default_factory=dict)
-    unlabelled: dict[Path, None] = field(default_factory=dict)
+    unlabeled: dict[Path, None] = field(default_factory=dict)
     links: dict[Path, None] = field(default_factory=dict)
     denied: dict[Path, str] = field(default_factory=dict)
 
@@ -127,7 +127,7 @@ def notice(root: Path, walk: Walk, loose: list[Path]) -> str | None:
     words = {
         "pictures beside the class folders": loose,
         "folders of thumbnails or copies": list(walk.leftovers),
-        "folders without classes": list(walk.unlabelled),
+        "folders without classes": list(walk.unlabeled),
         "links to folders": list(walk.links),
     }
     for what, paths in words.items():

@@ -21,11 +21,15 @@ from kerascnn.hub import CARD, SCHEME, hub_errors, refuse_offline
 from kerascnn.inference.model_file.kinds import MODEL, is_own, kind_of_model
 from kerascnn.inference.model_file.metadata import read_card
 from kerascnn.language import Sentence, sentence
+from kerascnn.options import Flag, Text, option, read_all
 
 EXPORTED = Path("exported")
 """Default folder of ``kerascnn export``."""
 
 PAGE = "README.md"
+
+REPOSITORY = "Repository"
+"""Heading of the options."""
 
 
 @dataclass(frozen=True)
@@ -61,21 +65,25 @@ _PLACES = {
 
 @dataclass(frozen=True)
 class Request:
-    """Target and options of an upload.
+    """Target and options of an upload; each option's declaration says more.
 
     Attributes:
         repo: ``OWNER/NAME``.
         license_id: The Hub's identifier of a license.
-        private: Whether a new repository is private.
-        revision: Branch; None: the main one.
-        message: Commit message; None: a default.
     """
 
     repo: str
     license_id: str
-    private: bool = False
-    revision: str | None = None
-    message: str | None = None
+    # fmt: off
+    private: bool = option(False, Flag(), "Make a new repository private.", REPOSITORY)
+    revision: str | None = option(None, Text("the name of a branch", "BRANCH"),
+        "Branch, created if needed.", REPOSITORY, without="main")
+    message: str | None = option(None, Text("a text", "TEXT"), "Commit message.", REPOSITORY,
+        without="Add FILE")
+    # fmt: on
+
+    def __post_init__(self) -> None:
+        read_all(self)
 
 
 @dataclass(frozen=True)

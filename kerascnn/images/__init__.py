@@ -5,7 +5,7 @@ large or suspicious files are decoded in a process that can be killed (read).
 Does not know labels, models or normalization.
 """
 
-from kerascnn.images.channels import GREY_WEIGHTS, grey
+from kerascnn.images.channels import GRAY_WEIGHTS, gray
 from kerascnn.images.decoding import FORMATS, SUFFIXES, from_pillow, rgb_array
 from kerascnn.images.header import Header
 from kerascnn.images.limits import MAX_PIXELS
@@ -35,7 +35,7 @@ from kerascnn.resizing import RESIZE_RULES, Resize, ResizeRule, Resizing, Shape
 
 __all__ = [
     "FORMATS",
-    "GREY_WEIGHTS",
+    "GRAY_WEIGHTS",
     "MAX_PIXELS",
     "RESIZE_RULES",
     "SUFFIXES",
@@ -58,7 +58,7 @@ __all__ = [
     "decode",
     "default_resize",
     "from_pillow",
-    "grey",
+    "gray",
     "is_open_file",
     "longer_side",
     "pixels_between",

@@ -65,7 +65,7 @@ _SIGNED = 2
 """Value of SampleFormat: Pillow reads such pictures with 8 bits as if they were unsigned."""
 
 
-_GREY_LEVEL = {"L;2": 85, "L;4": 17}
+_GRAY_LEVEL = {"L;2": 85, "L;4": 17}
 """By the raw mode of gray PNG, the factor that Pillow applies to pixels but not to the transparent
 value."""
 
@@ -176,11 +176,7 @@ def _to_rgb(image: Image.Image, name: str, max_pixels: int | None = None) -> UIn
     tags = getattr(image, "tag_v2", {})
     white_is_zero = tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
     signed = _SIGNED in tags.get(_SAMPLE_FORMAT, ())
-    if _is_misread(tags):
-        raise PictureError(
-            f"{name}: TIFF whose channels of {tags[_BITS_PER_SAMPLE][0]} bits are stored one after "
-            "the other, which Pillow reads wrongly. Convert it to PNG first, e.g. with ImageMagick."
-        )
+    _refuse_misread(tags, name)
     _load(image)
     # The first frame may differ from the size in the header.
     _check_pixels(image, name, max_pixels)
@@ -191,15 +187,19 @@ def _to_rgb(image: Image.Image, name: str, max_pixels: int | None = None) -> UIn
         )
     if image.mode.startswith("I;16"):
         highest = _highest(image)
-        return _turned(image, _in_strips(image, lambda one: _grey(one, highest, white_is_zero)))
+        return _turned(image, _in_strips(image, lambda one: _gray(one, highest, white_is_zero)))
     if image.has_transparency_data:
         return _turned(image, _in_strips(image, _on_white))
     return _turned(image, _in_strips(image, _opaque))
 
 
-def _is_misread(tags: Mapping[int, Any]) -> bool:
+def _refuse_misread(tags: Mapping[int, Any], name: str) -> None:
     apart, compressed = tags.get(_PLANES) == 2, tags.get(_COMPRESSION, 1) != 1
-    return apart and not compressed and bool(set(tags.get(_BITS_PER_SAMPLE, ())) - {1, 8})
+    if apart and not compressed and set(tags.get(_BITS_PER_SAMPLE, ())) - {1, 8}:
+        raise PictureError(
+            f"{name}: TIFF whose channels of {tags[_BITS_PER_SAMPLE][0]} bits are stored one after "
+            "the other, which Pillow reads wrongly. Convert it to PNG first, e.g. with ImageMagick."
+        )
 
 
 def _load(image: Image.Image) -> None:
@@ -217,8 +217,8 @@ def _load(image: Image.Image) -> None:
     finally:
         image.filename = filename
     clear = image.info.get("transparency")
-    if packed in _GREY_LEVEL and isinstance(clear, int):
-        image.info["transparency"] = clear * _GREY_LEVEL[packed]
+    if packed in _GRAY_LEVEL and isinstance(clear, int):
+        image.info["transparency"] = clear * _GRAY_LEVEL[packed]
     elif packed == "RGB;16B" and isinstance(clear, tuple):  # Pillow keeps only the upper 8 bits
         image.info["transparency"] = tuple(value >> 8 for value in clear)
 
@@ -275,15 +275,15 @@ def _highest(image: Image.Image) -> int:
     return 4095 if bits == (12,) else 65535
 
 
-def _grey(image: Image.Image, highest: int, white_is_zero: bool) -> UInt8Array:
+def _gray(image: Image.Image, highest: int, white_is_zero: bool) -> UInt8Array:
     # Pillow's own conversion clips at 255, which makes almost every such picture white.
     wide = np.asarray(image).astype(np.uint32)
-    grey = (np.minimum(wide, highest) * 255 + highest // 2) // highest
+    gray = (np.minimum(wide, highest) * 255 + highest // 2) // highest
     if white_is_zero:
-        grey = 255 - grey
+        gray = 255 - gray
     if isinstance(clear := image.info.get("transparency"), int):
-        grey[wide == clear] = 255
-    return np.repeat(grey.astype(np.uint8)[:, :, None], 3, axis=2)
+        gray[wide == clear] = 255
+    return np.repeat(gray.astype(np.uint8)[:, :, None], 3, axis=2)
 
 
 def rgb_array(array: npt.NDArray[np.generic], name: str = "picture") -> UInt8Array:

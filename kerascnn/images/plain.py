@@ -11,13 +11,7 @@ import struct
 from collections.abc import Iterator
 from itertools import islice
 
-from kerascnn.images.limits import (
-    PLAIN_BYTES,
-    PLAIN_PARTS,
-    PLAIN_PIXELS,
-    PLAIN_SCANS,
-    PLAIN_TAGS,
-)
+from kerascnn.images.limits import PLAIN_BYTES, PLAIN_PARTS, PLAIN_PIXELS, PLAIN_SCANS, PLAIN_TAGS
 
 _SCAN = re.compile(b"\xff\xda")
 """Start-of-scan marker of JPEG, which ``re`` finds in a third of the time of ``bytes.count``. In

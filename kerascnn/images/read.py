@@ -94,10 +94,7 @@ def decode(
 
 
 def prepare(
-    source: Source,
-    size: int | Shape,
-    resize: ResizeRule,
-    name: str | None = None,
+    source: Source, size: int | Shape, resize: ResizeRule, name: str | None = None
 ) -> UInt8Array:
     """Read one picture from any source, and resize it to a model's size.
 

@@ -33,10 +33,7 @@ def main() -> None:
         signal.signal(signal.SIGPROF, signal.SIG_DFL)  # kills the process
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGPROF})
     start = data_bytes()
-    while (head := source.read(8)) and len(head) == 8:
-        length, content = struct.unpack("<II", head)
-        job = pickle.loads(source.read(length))
-        job["source"] = source.read(content) if content else job["source"]
+    while (job := _next_job(source)) is not None:
         try:
             limit_data(job["bytes"])
             answer, pixels = _answer(job, source, target)
@@ -49,6 +46,16 @@ def main() -> None:
         del job, answer, pixels
         if data_bytes() - start > GROWTH:
             return
+
+
+def _next_job(source: BinaryIO) -> dict[str, Any] | None:
+    head = source.read(8)
+    if len(head) < 8:
+        return None
+    length, content = struct.unpack("<II", head)
+    job: dict[str, Any] = pickle.loads(source.read(length))
+    job["source"] = source.read(content) if content else job["source"]
+    return job
 
 
 def _done(job: dict[str, Any], source: BinaryIO, target: BinaryIO) -> tuple[dict[str, Any], Any]:

@@ -20,7 +20,7 @@ from kerascnn.dataset.check.leakage import find_leaks
 from kerascnn.dataset.pictures import sized_reader
 from kerascnn.errors import ConfigError, DataError
 from kerascnn.inference.classifier import BATCH_SIZE, Classifier
-from kerascnn.language import sentence
+from kerascnn.language import Sentence, sentence
 from kerascnn.metrics.classification import Evaluation, evaluate_predictions
 from kerascnn.metrics.outputs import Predictions, measured
 
@@ -76,12 +76,6 @@ def predict_file(
     if not done.kept:
         first = f" The first: {done.skipped[0]}" if done.skipped else ""
         raise DataError(f"{dataset.name}: no picture of split {name} could be classified.{first}")
-    includes = sentence(
-        "reading, decoding and resizing in threads, and the network in batches of {batch} on "
-        "provider {provider}",
-        batch=BATCH_SIZE,
-        provider=classifier.provider,
-    )
     return Predictions(
         logits=np.concatenate(done.logits),
         labels=chosen.labels[done.kept],
@@ -90,7 +84,16 @@ def predict_file(
         temperature=classifier.card.temperature,
         split=name,
         skipped=tuple(done.skipped),
-        speed=measured(len(done.kept), seconds, done.seconds, includes),
+        speed=measured(len(done.kept), seconds, done.seconds, _includes(classifier)),
+    )
+
+
+def _includes(classifier: Classifier) -> Sentence:
+    return sentence(
+        "reading, decoding and resizing in threads, and the network in batches of {batch} on "
+        "provider {provider}",
+        batch=BATCH_SIZE,
+        provider=classifier.provider,
     )
 
 

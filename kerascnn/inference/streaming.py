@@ -74,19 +74,25 @@ def in_batches(
             pool = lambda: own  # noqa: E731
         tasks = _Tasks(work, source, pool, max(_TASK, min(_SMALL_TASK, size)))
         stack.callback(tasks.stop)
-        batch: list[R] = []
-        while True:
-            tasks.begin(timeout if batch else None)
-            if tasks.waiting:
-                batch += tasks.next()
-            elif batch:
-                yield batch
-                batch = []
-            elif source.ended:
-                return
-            while len(batch) >= size:
-                yield batch[:size]
-                batch = batch[size:]
+        yield from _batches(tasks, source, size, timeout)
+
+
+def _batches(
+    tasks: _Tasks[T, R], source: _Source[T], size: int, timeout: float | None
+) -> Iterator[list[R]]:
+    batch: list[R] = []
+    while True:
+        tasks.begin(timeout if batch else None)
+        if tasks.waiting:
+            batch += tasks.next()
+        elif batch:
+            yield batch
+            batch = []
+        elif source.ended:
+            return
+        while len(batch) >= size:
+            yield batch[:size]
+            batch = batch[size:]
 
 
 class _Tasks(Generic[T, R]):

@@ -86,7 +86,7 @@ def try_resizing(
 
     Args:
         classifier: Classifier of the model.
-        data: Labelled pictures, as for :func:`kerascnn.inference.evaluation.predict_file`.
+        data: Labeled pictures, as for :func:`kerascnn.inference.evaluation.predict_file`.
         split: Split to use; None: test, else val, else all.
         normalized: Whether the normalization is known or part of the graph; else each preset is
             tried with its own.
@@ -129,8 +129,8 @@ def _normalization(options: str, card: ModelCard) -> Normalization:
     chosen = NORMALIZATIONS[name] if name else card.normalization
     if card.normalization.channel_order != "grey":
         return chosen
-    grey = len(set(chosen.mean)) == len(set(chosen.std)) == 1
-    return Normalization(chosen.mean, chosen.std, "grey") if grey else card.normalization
+    gray = len(set(chosen.mean)) == len(set(chosen.std)) == 1
+    return Normalization(chosen.mean, chosen.std, "grey") if gray else card.normalization
 
 
 def _trial(options: str, logits: np.ndarray, labels: np.ndarray) -> Trial:

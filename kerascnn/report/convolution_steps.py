@@ -53,9 +53,9 @@ def write_steps(
             f"most {WIDEST} x {WIDEST}."
         )
     new_figure = figure_class("to draw the steps")
-    grey = picture if picture.ndim == 2 else picture[:, :, 1]
-    surrounded = padded(grey, kernel.shape, stride, padding)
-    answer = convolve(grey, kernel, stride, padding)
+    gray = picture if picture.ndim == 2 else picture[:, :, 1]
+    surrounded = padded(gray, kernel.shape, stride, padding)
+    answer = convolve(gray, kernel, stride, padding)
     places = walk(answer)
     figure = new_figure(figsize=(9, 4 + 2.2 * len(places)), layout="constrained")
     with lettering():

@@ -47,12 +47,9 @@ def render(
 
     style = _resource("style.css")
     environment = jinja2.Environment(
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         finalize=_shown,
-    )
+    )  # fmt: skip
     environment.filters.update({"picture": data_url, "percent": _percent, **(filters or {})})
     page = environment.from_string(_resource(template))
     return page.render(

@@ -80,7 +80,7 @@ def map_row(title: str, maps: npt.NDArray[np.float32], channels: Sequence[int]) 
         channels: Channel number of each map.
     """
     tiles = [
-        Tile(_grey(one), (tr("channel {channel}", channel=channel),))
+        Tile(_gray(one), (tr("channel {channel}", channel=channel),))
         for one, channel in zip(maps, channels, strict=True)
     ]
     return Row(title, tuple(tiles))
@@ -93,8 +93,8 @@ def _as_picture(kernel: npt.NDArray[np.float32]) -> UInt8Array:
     return np.broadcast_to(shown, (*shown.shape[:2], 3)).copy()
 
 
-def _grey(numbers: npt.NDArray[np.float32]) -> UInt8Array:
+def _gray(numbers: npt.NDArray[np.float32]) -> UInt8Array:
     low, high = float(numbers.min()), float(numbers.max())
     scaled = (numbers - low) / (high - low) if high > low else np.zeros_like(numbers)
-    grey = np.rint(255 * scaled).astype(np.uint8)
-    return np.repeat(grey[:, :, None], 3, axis=2)
+    gray = np.rint(255 * scaled).astype(np.uint8)
+    return np.repeat(gray[:, :, None], 3, axis=2)

@@ -139,23 +139,17 @@ def _training(content: Content) -> list[str]:
         return []
     last = content.epochs[-1]
     best = next((one for one in content.epochs if one.number == content.best_epoch), last)
-    if best is last and len(content.epochs) > 1 and _still_falling(content):
-        return [
-            tr(
-                "The validation loss was still falling in the last epoch ({last}): "
-                "training longer should help.",
-                last=last.number,
-            )
-        ]
-    if best is last:
+    if best is not last:
+        kept = "The weights of epoch {best} of {last} are kept; later epochs were no better."
+        return [tr(kept, best=best.number, last=last.number)]
+    if len(content.epochs) == 1 or not _still_falling(content):
         return []
-    return [
-        tr(
-            "The weights of epoch {best} of {last} are kept; later epochs were no better.",
-            best=best.number,
-            last=last.number,
-        )
-    ]
+    line = tr(
+        "The validation loss was still falling in the last epoch ({last}): "
+        "training longer should help.",
+        last=last.number,
+    )
+    return [line]
 
 
 def _still_falling(content: Content) -> bool:

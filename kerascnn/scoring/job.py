@@ -87,9 +87,7 @@ def prepare(
             f"part {number}: the plan in {request.out} has {plan.parts} parts, 0 to "
             f"{plan.parts - 1}. For another number, set `parts` before the plan is made."
         )
-    missing = plan.missing()
-    if number is not None:
-        missing = [number] if number in missing else []
+    missing = [one for one in plan.missing() if number in (None, one)]
     changes = _changes(request, plan, number, stdin) if before else Changes()
     return Work(request, plan, number, missing, changes)
 

@@ -68,13 +68,8 @@ def create_app(
         async with _running(service, failed or _log_failure):
             yield
 
-    routes = [
-        *V2(service).routes(),
-        *PredictEndpoint(service).routes(),
-        *V1(service).routes(),
-        Route("/openapi.json", openapi),
-        *page_routes(),
-    ]
+    routes = [*V2(service).routes(), *PredictEndpoint(service).routes(), *V1(service).routes(),
+              Route("/openapi.json", openapi), *page_routes()]  # fmt: skip
     router = Router(routes, redirect_slashes=False, lifespan=lifespan)
     options = service.config
     origins = OriginPolicy(options.allowed_host or names_of(options.host), options.cors)

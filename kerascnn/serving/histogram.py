@@ -30,7 +30,9 @@ class Histogram(Collector):
 
     def labels(self, *values: str) -> Observations:
         """Return the observations for these label values."""
-        return self._children.setdefault(values, Observations(self._bounds))
+        if values not in self._children:
+            self._children[values] = Observations(self._bounds)
+        return self._children[values]
 
     def collect(self) -> Iterable[HistogramMetricFamily]:
         """Yield the metric family for the registry."""

@@ -9,13 +9,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    ProcessCollector,
-    generate_latest,
-)
+from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector, generate_latest
 
 from kerascnn.serving.histogram import Histogram, Observations
 

@@ -26,12 +26,7 @@ from kerascnn.serving.app import create_app
 from kerascnn.serving.config import ServeConfig
 from kerascnn.serving.forced_exit import exit_after
 from kerascnn.serving.http.connection import Connection
-from kerascnn.serving.http.listeners import (
-    check_certificate,
-    listeners,
-    load_certificate,
-    urls,
-)
+from kerascnn.serving.http.listeners import check_certificate, listeners, load_certificate, urls
 from kerascnn.serving.http.parsing_turns import idle_connections
 from kerascnn.serving.http.tls_listener import TlsListener
 from kerascnn.serving.process_tuning import freeze_imports, tune_process

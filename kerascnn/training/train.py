@@ -84,18 +84,13 @@ def _fit(
     cluster = cluster or initialized_cluster()
     check_cluster(cluster, config)
     if cluster and cluster.rank:
-        run = Run(Path(config.out or "runs"))
-        with process_group(cluster, config):
-            _train(config, run, None, progress, network)
-        return run
+        return _train_as_peer(cluster, config, progress, network)
     with locked_run(config, resume, overwrite) as run:
         checkpoint = None
         if resume:
             if run.config_path.exists():
                 deadline = None  # its epochs are already chosen
-            config = with_stored_values(run, config)
-            checkpoint = _checkpoint_of(run, config)
-            config = run.located(config)
+            config, checkpoint = _resumed(run, config)
         if run.is_finished and not overwrite:
             log.warning("%s: this run is finished already; nothing was done.", run.folder)
             return run
@@ -103,6 +98,21 @@ def _fit(
             callbacks = CallbackList(progress, tracked)
             _train(config, run, checkpoint, callbacks, network, deadline)
     return run
+
+
+def _train_as_peer(
+    cluster: Cluster, config: TrainConfig, progress: Callback, network: Network | None
+) -> Run:
+    """Take part in a run that another process writes."""
+    run = Run(Path(config.out or "runs"))
+    with process_group(cluster, config):
+        _train(config, run, None, progress, network)
+    return run
+
+
+def _resumed(run: Run, config: TrainConfig) -> tuple[TrainConfig, Checkpoint | None]:
+    config = with_stored_values(run, config)
+    return run.located(config), _checkpoint_of(run, config)
 
 
 def _train(

@@ -23,6 +23,7 @@ from kerascnn.dataset.load import load_dataset
 from kerascnn.dataset.pictures import FilePictures
 from kerascnn.dataset.split import Dataset, Split
 from kerascnn.errors import DataError
+from kerascnn.images import Header
 
 SMALLEST = 20
 """Default minimum of training pictures per class; with fewer, a class is reported as too small."""
@@ -216,19 +217,29 @@ def check_data(
         broken=tuple(
             BrokenPicture(places[i], reason) for i, reason in sorted(fingerprints.broken.items())
         ),
-        repeats=tuple(
-            RepeatedPicture(tuple(places[i] for i in group.indices), group.exact, group.similarity)
-            for group in group_near_duplicates(fingerprints)
-        ),
+        repeats=_repeats(fingerprints, places),
         small=tuple(_small(counts, dataset.classes, smallest)),
-        odd=tuple(
-            OddPicture(places[one.index], one.what, one.detail)
-            for one in find_outliers(fingerprints, files, [place.path for place in places])
-        ),
+        odd=_odd(fingerprints, files, places),
         left_out=left_out(dataset),
         sides=_sides(fingerprints, readable),
         kinds=dict(Counter(f"{one.format} {one.mode}" for one in files.values()).most_common()),
     )
+
+
+def _repeats(
+    fingerprints: Fingerprints, places: list[PictureLocation]
+) -> tuple[RepeatedPicture, ...]:
+    return tuple(
+        RepeatedPicture(tuple(places[i] for i in group.indices), group.exact, group.similarity)
+        for group in group_near_duplicates(fingerprints)
+    )
+
+
+def _odd(
+    fingerprints: Fingerprints, files: dict[int, Header], places: list[PictureLocation]
+) -> tuple[OddPicture, ...]:
+    found = find_outliers(fingerprints, files, [place.path for place in places])
+    return tuple(OddPicture(places[one.index], one.what, one.detail) for one in found)
 
 
 def load_for_check(data: str | Path, noted: FaultCollector) -> Dataset:

@@ -119,9 +119,9 @@ def _hash(picture: images.UInt8Array) -> bytes:
 
 def _thumbnail(picture: images.UInt8Array) -> npt.NDArray[np.uint8]:
     small = Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.BOX).convert("YCbCr")
-    grey, *colors = (np.asarray(channel) for channel in small.split())
+    gray, *colors = (np.asarray(channel) for channel in small.split())
     block = SIDE // COLORS
     means = [
         color.reshape(COLORS, block, COLORS, block).mean(axis=(1, 3)).round() for color in colors
     ]
-    return np.concatenate([part.ravel() for part in (grey, *means)]).astype(np.uint8)
+    return np.concatenate([part.ravel() for part in (gray, *means)]).astype(np.uint8)

@@ -148,13 +148,13 @@ def _colors(fingerprints: Fingerprints, readable: list[int]) -> Iterator[Outlier
     if not readable:
         return  # all pictures are blank, so there is no usual color
     colors = fingerprints.thumbnails[readable, SIDE * SIDE :].astype(int)
-    grey = np.abs(colors - 128).max(axis=1) <= _COLOR
-    for is_grey, detail in (
+    gray = np.abs(colors - 128).max(axis=1) <= _COLOR
+    for is_gray, detail in (
         (True, sentence("gray among colors")),
         (False, sentence("colors among gray")),
     ):
-        if 0 < (grey == is_grey).mean() < RARE:
-            for place in np.flatnonzero(grey == is_grey):
+        if 0 < (gray == is_gray).mean() < RARE:
+            for place in np.flatnonzero(gray == is_gray):
                 yield Outlier(readable[place], "color", detail)
 
 

@@ -78,8 +78,8 @@ def _photographs() -> npt.NDArray[np.float64]:
 def _normalized(thumbnails: npt.NDArray[np.uint8]) -> _Floats:
     """Normalize brightness and contrast."""
     values = thumbnails.astype(np.float32)
-    grey, colors = values[:, : SIDE * SIDE], values[:, SIDE * SIDE :]
-    contrast = np.maximum(grey.std(axis=1, keepdims=True), FLAT)
-    level: _Floats = np.hstack([grey - grey.mean(axis=1, keepdims=True), colors - 128])
+    gray, colors = values[:, : SIDE * SIDE], values[:, SIDE * SIDE :]
+    contrast = np.maximum(gray.std(axis=1, keepdims=True), FLAT)
+    level: _Floats = np.hstack([gray - gray.mean(axis=1, keepdims=True), colors - 128])
     level /= contrast
     return level

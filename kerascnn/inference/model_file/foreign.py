@@ -13,14 +13,7 @@ from typing import Any, Literal, get_args
 from kerascnn.card import ModelCard, Normalization
 from kerascnn.errors import ConfigError
 from kerascnn.options import Choice, Text, option, read_all, same_option
-from kerascnn.resizing import (
-    HEADING,
-    Resize,
-    ResizeRule,
-    Resizing,
-    Shape,
-    choose,
-)
+from kerascnn.resizing import HEADING, Resize, ResizeRule, Resizing, Shape, choose
 
 log = logging.getLogger(__name__)
 

@@ -116,8 +116,8 @@ def unread_listing(metadata: Mapping[str, str]) -> str:
 
 def _listings(metadata: Mapping[str, str]) -> list[tuple[str, str]]:
     """Return the metadata that may hold names; keys match in any spelling."""
-    spelt = {re.sub(r"[ .-]", "_", key.lower()): key for key in metadata}
-    found = [spelt[key] for key in _KEYS if key in spelt]
+    spelled = {re.sub(r"[ .-]", "_", key.lower()): key for key in metadata}
+    found = [spelled[key] for key in _KEYS if key in spelled]
     return [(key, metadata[key].removeprefix("\ufeff")) for key in found]  # BOM
 
 

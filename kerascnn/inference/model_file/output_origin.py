@@ -6,7 +6,7 @@ mix them or squash them. Skips weights.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kerascnn.inference.model_file.metadata import find_graph, opened
@@ -100,11 +100,10 @@ def find_origin(path: str | Path, output: str) -> OutputOrigin:
     if made := _squashed_by(graph, name):
         return OutputOrigin(frozenset({made}), quantized=quantized, last=kind)
     found = _sources(graph, name)
-    squashed = bool(found.sources - {"linear", "unknown"})
-    return OutputOrigin(
-        found.sources or frozenset({"unknown"}),
-        mixed=squashed,
-        by_matrix=found.by_matrix,
+    return replace(
+        found,
+        sources=found.sources or frozenset({"unknown"}),
+        mixed=bool(found.sources - {"linear", "unknown"}),
         quantized=quantized or found.quantized,
         last=kind,
     )

@@ -69,12 +69,20 @@ def _sizing(told: Mapping[str, Any]) -> tuple[Shape | None, Resizing | None]:
         if cropped and _shape(told["crop_size"]) != shape:
             raise ValueError("squashed, and then cropped")
         return shape, Resizing("squash", filter_)
-    edge = int(size["shortest_edge"])
+    return _by_edge(
+        int(size["shortest_edge"]), share, told["crop_size"] if cropped else None, filter_
+    )
+
+
+def _by_edge(
+    edge: int, share: float | None, crop_size: Any, filter_: Filter
+) -> tuple[Shape, Resizing]:
+    """Interpret a size that is that of the shorter side."""
     if share and edge >= _WHOLE_FROM:
         return (edge, edge), Resizing("squash", filter_)
     if share:  # ConvNeXt: resize to edge / share, then center crop
         return (edge, edge), Resizing("crop", filter_, library="torchvision", crop_share=share)
-    shape = _shape(told["crop_size"]) if cropped else (0, 0)
+    shape = _shape(crop_size) if crop_size is not None else (0, 0)
     if shape[0] != shape[1] or not 0 < shape[0] <= edge:
         raise ValueError(f"shortest_edge {edge} without a square part of it")
     share = shape[0] / edge

@@ -119,7 +119,7 @@ class Signature:
         """
         array: npt.NDArray[Any]
         if TYPES[self.dtype] == np.uint8:
-            array = images.grey(pictures) if self.channels == 1 else pictures
+            array = images.gray(pictures) if self.channels == 1 else pictures
         else:
             array = normalized(pictures, self.card.normalization)
             array = array.astype(TYPES[self.dtype], copy=False)
@@ -185,7 +185,7 @@ def normalized(
         gray network.
     """
     order = normalization.channel_order
-    ordered = images.grey(pictures) if order == "grey" else pictures
+    ordered = images.gray(pictures) if order == "grey" else pictures
     if order == "BGR":
         ordered = ordered[..., ::-1]
     mean = np.asarray(normalization.mean[: ordered.shape[-1]], np.float32)

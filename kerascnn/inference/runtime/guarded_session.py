@@ -22,10 +22,7 @@ class GuardedSession:
         self._process = os.getpid()
 
     def run(
-        self,
-        names: Sequence[str] | None,
-        feed: Mapping[str, npt.NDArray[Any]],
-        options: Any = None,
+        self, names: Sequence[str] | None, feed: Mapping[str, npt.NDArray[Any]], options: Any = None
     ) -> list[npt.NDArray[Any]]:
         """Run the model.
 

@@ -137,8 +137,7 @@ class GrpcServer:
                 lambda asked: v2_metadata.model_metadata(self._find(asked), self._models),
             ),
             "ModelConfig": self._answering(
-                "ModelConfig",
-                lambda asked: {"config": v2_metadata.model_config(self._find(asked))},
+                "ModelConfig", lambda asked: {"config": v2_metadata.model_config(self._find(asked))}
             ),
             "ModelStatistics": self._answering(
                 "ModelStatistics",

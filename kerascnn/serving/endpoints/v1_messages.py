@@ -24,7 +24,7 @@ from kerascnn.serving.http.incremental_json import reason_of, split_list, write_
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TEXT = msgspec.json.Decoder(str)
 _PIXELS = msgspec.json.Decoder(list[list[float]])
-_GREYS = msgspec.json.Decoder(list[float])
+_GRAYS = msgspec.json.Decoder(list[float])
 
 _EXPECTED = 'numbers, as [[[R, G, B], …], …], or {"b64": "…"}, a picture\'s file in base64'
 
@@ -165,7 +165,7 @@ def _pixel_rows(text: bytes) -> Iterator[UInt8Array]:
         row = bytes(part)
         if row.count(b",") > 3 * MAX_SIDE:
             raise ValueError(f"more than {MAX_SIDE:,} pixels in a row")
-        decoder: msgspec.json.Decoder[Any] = _PIXELS if b"[" in row[1:64] else _GREYS
+        decoder: msgspec.json.Decoder[Any] = _PIXELS if b"[" in row[1:64] else _GRAYS
         values = np.asarray(decoder.decode(row), np.float64)
         if not ((values >= 0) & (values <= 255) & (values == np.rint(values))).all():
             raise ValueError("other values")

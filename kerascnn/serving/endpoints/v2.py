@@ -175,8 +175,7 @@ def _check_size(shape: tuple[int, ...], most: int) -> None:
     _, height, width, _ = shape
     if height * width > most:
         raise HttpError(
-            422,
-            f"pictures of {height:,} x {width:,} pixels; expected at most {most:,} pixels.",
+            422, f"pictures of {height:,} x {width:,} pixels; expected at most {most:,} pixels."
         )
 
 

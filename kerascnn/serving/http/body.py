@@ -70,9 +70,7 @@ class BodyReader:
                     whole.write(chunk)
         except TimeoutError as error:
             raise HttpError(
-                408,
-                f"the request was not received within {self._seconds:g} s.",
-                close=True,
+                408, f"the request was not received within {self._seconds:g} s.", close=True
             ) from error
         finally:
             self._deadlines.end(limit)

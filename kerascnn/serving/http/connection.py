@@ -211,8 +211,7 @@ class Connection(TurnTakingProtocol):
 
     def _refuse_head(self) -> None:
         self._refuse(
-            431,
-            f"the head of the request has more than {HEADERS} headers or {HEAD_BYTES:,} bytes.",
+            431, f"the head of the request has more than {HEADERS} headers or {HEAD_BYTES:,} bytes."
         )
 
     def _refuse(self, status: int, message: str) -> None:

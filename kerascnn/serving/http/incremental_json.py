@@ -115,18 +115,12 @@ def read_values(data: Any, shape: tuple[int, ...], name: str) -> UInt8Array:
             return values.reshape(shape)
     except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
         if len(text) > _SHORT:
-            raise HttpError(
-                400,
-                f"input {name!r}: its data is not a tensor of shape {list(shape)} of whole numbers "
-                "from 0 to 255.",
-            ) from error
+            what = f"not a tensor of shape {list(shape)} of whole numbers from 0 to 255."
+            raise HttpError(400, f"input {name!r}: its data is {what}") from error
     else:
         if len(text) > _SHORT:
-            raise HttpError(
-                400,
-                f"input {name!r}: its data has {values.size:,} values, not {list(shape)} as its "
-                "shape says.",
-            )
+            what = f"{values.size:,} values, not {list(shape)} as its shape says."
+            raise HttpError(400, f"input {name!r}: its data has {what}")
     if b"true" in text or b"false" in text:  # numpy would convert them to 1 and 0
         raise HttpError(
             400,

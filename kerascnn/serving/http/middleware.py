@@ -41,11 +41,7 @@ class RequestMiddleware:
     """
 
     def __init__(
-        self,
-        app: ASGIApp,
-        request_log: RequestLog,
-        token: bytes | None,
-        origins: OriginPolicy,
+        self, app: ASGIApp, request_log: RequestLog, token: bytes | None, origins: OriginPolicy
     ) -> None:
         self._app, self._request_log = app, request_log
         self._wanted, self._origins = token, origins

@@ -15,13 +15,7 @@ from kerascnn.language import count, sentence, tr
 from kerascnn.language.messages import translated
 from kerascnn.printable import command_line, first_few
 from kerascnn.training.advising import SAMPLE
-from kerascnn.training.advising.decision import (
-    BATCH,
-    DEEPER,
-    Advice,
-    advise_from,
-    phases_for,
-)
+from kerascnn.training.advising.decision import BATCH, DEEPER, Advice, advise_from, phases_for
 from kerascnn.training.advising.facts import Facts
 from kerascnn.training.advising.measurement import measure, open_extractor
 from kerascnn.training.auto.hyperparameters import FEW_TO_CHOOSE_BY

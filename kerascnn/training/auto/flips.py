@@ -75,15 +75,15 @@ def _is_worse(
 
 def _small(pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """Convert to gray and average down to about :data:`SIDE` pixels, with mean 0 and norm 1."""
-    grey = pictures.mean(axis=3, dtype=np.float32)
+    gray = pictures.mean(axis=3, dtype=np.float32)
     for axis in (1, 2):
-        side = min(SIDE, grey.shape[axis])
-        grey = grey.take(range(grey.shape[axis] // side * side), axis)
-        shape = [*grey.shape[:axis], side, grey.shape[axis] // side, *grey.shape[axis + 1 :]]
-        grey = grey.reshape(shape).mean(axis=axis + 1)
-    grey -= grey.mean(axis=(1, 2), keepdims=True)
-    length = np.sqrt((grey**2).sum(axis=(1, 2), keepdims=True))
-    return np.asarray(grey / np.maximum(length, 1e-6), np.float32)
+        side = min(SIDE, gray.shape[axis])
+        gray = gray.take(range(gray.shape[axis] // side * side), axis)
+        shape = [*gray.shape[:axis], side, gray.shape[axis] // side, *gray.shape[axis + 1 :]]
+        gray = gray.reshape(shape).mean(axis=axis + 1)
+    gray -= gray.mean(axis=(1, 2), keepdims=True)
+    length = np.sqrt((gray**2).sum(axis=(1, 2), keepdims=True))
+    return np.asarray(gray / np.maximum(length, 1e-6), np.float32)
 
 
 def _nearest(

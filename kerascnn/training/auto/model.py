@@ -102,11 +102,8 @@ def choose_network(config: TrainConfig, dataset: Dataset, progress: Callback) ->
         return replace(config, model=network, trainable=_undecided_scope(config))
     longest = dataset.splits["train"].longest_side()
     if config.weights == "none":
-        chosen, reason = (
-            from_scratch(config, dataset),
-            sentence("from random weights, as asked for"),
-        )
-        return _report_choice(chosen, reason, progress)
+        reason = sentence("from random weights, as asked for")
+        return _report_choice(from_scratch(config, dataset), reason, progress)
     if config.weights == AUTO and longest <= SMALL:
         reason = sentence("the pictures are small: {longest} pixels", longest=longest)
         return _report_choice(from_scratch(config, dataset), reason, progress)
@@ -117,9 +114,8 @@ def choose_network(config: TrainConfig, dataset: Dataset, progress: Callback) ->
             raise
         chosen = from_scratch(config, dataset)
         log.warning("%s Training %s from random weights instead.", error, chosen.model)
-        return _report_choice(
-            chosen, sentence("there are no ImageNet weights on this machine"), progress
-        )
+        reason = sentence("there are no ImageNet weights on this machine")
+        return _report_choice(chosen, reason, progress)
     return _pretrained(config, longest, progress)
 
 

@@ -132,12 +132,8 @@ class PackCache:
         if found is not None:
             return found
         if math.prod(shape) > self.limit:
-            log.warning(
-                "the resized pictures take %.1f GB and are not cached: the limit is %.1f (%s).",
-                math.prod(shape) / 1e9,
-                self.limit / 1e9,
-                LIMIT_VARIABLE,
-            )
+            line = "the resized pictures take %.1f GB and are not cached: the limit is %.1f (%s)."
+            log.warning(line, math.prod(shape) / 1e9, self.limit / 1e9, LIMIT_VARIABLE)
             return None
         try:
             _make_folder(self.folder)

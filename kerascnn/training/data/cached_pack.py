@@ -14,6 +14,7 @@ import json
 import logging
 import math
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,14 +79,7 @@ def open_pack(folder: Path, shape: tuple[int, ...], quiet: bool = False) -> Cach
             array = np.memmap(file, np.uint8, "r", shape=tuple(about["shape"]))
         broken = {int(index): str(reason) for index, reason in about["broken"]}
         found = CachedPack(array, broken, about["digest"])
-        # Packs of earlier versions have no digest of their description.
-        if about.get("about", _about_digest(found)) != _about_digest(found):
-            raise ValueError("what it says of itself was changed")
-        numbers = all(0 <= index < shape[0] for index in broken)
-        if not numbers or (len(array) + len(broken), *array.shape[1:]) != shape:
-            raise ValueError("it holds other pictures than were asked for")
-        if pixels_digest(array) != about["digest"]:
-            raise ValueError("its pixels are not those that were written")
+        _check(found, about, shape)
     except DAMAGED as error:
         if not quiet:
             reason = one_line(error, _LONGEST_REASON)
@@ -94,6 +88,17 @@ def open_pack(folder: Path, shape: tuple[int, ...], quiet: bool = False) -> Cach
     with suppress(OSError):  # it belongs to another user
         os.utime(folder / ABOUT)
     return found
+
+
+def _check(pack: CachedPack, about: Mapping[str, Any], shape: tuple[int, ...]) -> None:
+    # Packs of earlier versions have no digest of their description.
+    if about.get("about", _about_digest(pack)) != _about_digest(pack):
+        raise ValueError("what it says of itself was changed")
+    numbers = all(0 <= index < shape[0] for index in pack.broken)
+    if not numbers or (len(pack.images) + len(pack.broken), *pack.images.shape[1:]) != shape:
+        raise ValueError("it holds other pictures than were asked for")
+    if pixels_digest(pack.images) != about["digest"]:
+        raise ValueError("its pixels are not those that were written")
 
 
 def description(pack: CachedPack) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -87,18 +87,17 @@ def prepare(
     sizes = {"train": stored_size(size, longest) if config.random_crop else size, "val": size}
     for name in ("train", "val"):
         split = dataset.splits[name]
-        total = len(split)
+        tell = partial(_tell, progress, name, len(split))
         packs[name] = pack(
-            split,
-            sizes[name],
-            resize,
-            strict=config.strict,
-            cache=cache,
-            progress=lambda done, name=name, total=total: progress.on_read(name, done, total),  # type: ignore[misc]
+            split, sizes[name], resize, strict=config.strict, cache=cache, progress=tell
         )
     check_classes(dataset, packs["train"])
     _check_validation(dataset, packs["val"])
     return Feed(dataset, packs["train"], packs["val"], size, resize)
+
+
+def _tell(progress: Callback, name: str, total: int, done: int) -> None:
+    progress.on_read(name, done, total)
 
 
 def stored_size(size: int, longest: int) -> int:

@@ -28,9 +28,7 @@ def run_dataset(config: TrainConfig) -> Dataset:
         return with_validation(dataset, config.val, config.seed)
     if "val" in dataset.splits:
         log.warning(
-            "%s has a validation split of its own; %s is used instead.",
-            dataset.name,
-            config.val,
+            "%s has a validation split of its own; %s is used instead.", dataset.name, config.val
         )
     other = load_dataset(config.val, known=dataset.classes)
     _, val = other.choose("val" if "val" in other.splits else "all", dataset.classes)

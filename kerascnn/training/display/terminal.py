@@ -140,7 +140,7 @@ class TrainingDisplay(Callback):
                 speed=f"{record.images_per_second:,.0f}",
                 seconds=f"{record.seconds:.1f}",
             )
-            + (tr("  kept") if kept else ""),
+            + (tr("  kept") if kept else "")
         )
 
     def _is_time(self) -> bool:

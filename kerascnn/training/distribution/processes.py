@@ -148,6 +148,12 @@ def process_group(cluster: Cluster | None, config: TrainConfig) -> Iterator[None
         time.sleep(LOSS_NOTICE)
         watch.stop("it failed; see what it says")
         raise
+    _end(cluster, watch)
+
+
+def _end(cluster: Cluster, watch: PeerMonitor) -> None:
+    import jax
+
     watch.finish()
     if cluster.rank == 0:
         # JAX's coordinator runs here: processes that leave after it are aborted.

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from kerascnn.dataset import Dataset, load_dataset
 from kerascnn.dataset.check.leakage import Leaks, find_leaks
@@ -19,7 +20,7 @@ from kerascnn.language import sentence
 from kerascnn.metrics.classification import Evaluation, evaluate_predictions
 from kerascnn.metrics.outputs import Predictions, measured
 from kerascnn.training.callbacks import Callback
-from kerascnn.training.data.labelled import labelled_pack
+from kerascnn.training.data.labeled import labeled_pack
 from kerascnn.training.data.splits import run_dataset
 from kerascnn.training.networks.from_pixels import PREDICT_BATCH, from_pixels, predict_logits
 from kerascnn.training.run.folder import Run, open_run
@@ -94,14 +95,12 @@ def predict_run(
     model = from_pixels(run.load_model(card), card.normalization)
     start = time.perf_counter()
     # Without a cache: the measured speed includes reading and decoding.
-    name, pictures = labelled_pack(data, card, split, progress=listener.on_read)
+    name, pictures = labeled_pack(data, card, split, progress=listener.on_read)
     between = time.perf_counter()
     logits = bounded(predict_logits(model, pictures.images))
     end = time.perf_counter()
     finite = finite_rows(logits, logits)
-    lost = [str(no_answer(pictures.names[i])) for i in np.flatnonzero(~finite)]
-    for reason in lost:
-        log.warning("left out: %s", reason)
+    lost = _lost(pictures.names, finite)
     if not finite.any():
         raise DataError(
             f"{data.name}: the network's output is not finite for any picture of "
@@ -117,6 +116,13 @@ def predict_run(
         skipped=(*pictures.skipped, *lost),
         speed=measured(len(pictures), end - start, end - between, INCLUDES),
     )
+
+
+def _lost(names: tuple[str, ...], finite: npt.NDArray[np.bool_]) -> list[str]:
+    lost = [str(no_answer(names[i])) for i in np.flatnonzero(~finite)]
+    for reason in lost:
+        log.warning("left out: %s", reason)
+    return lost
 
 
 def run_data(run: Run) -> Dataset:

@@ -34,7 +34,7 @@ from kerascnn.training.callbacks import EpochRecord
 from kerascnn.training.command_line import commands
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.data.cache import open_cache
-from kerascnn.training.data.labelled import labelled_pack
+from kerascnn.training.data.labeled import labeled_pack
 from kerascnn.training.data.pack import Pack, pack
 from kerascnn.training.evaluation import run_data
 from kerascnn.training.evaluation.final import KeptPredictions, predict_kept
@@ -121,7 +121,7 @@ def report_run(
     dataset = load_dataset(data, known=card.classes) if data else run_data(run)
     own = _own_data(run, dataset) if data else dataset
     cache = open_cache(run.config.cache)
-    name, judged = labelled_pack(dataset, card, split, cache)
+    name, judged = labeled_pack(dataset, card, split, cache)
     train = own.splits["train"]
     some = train.take(np.unique(train.labels, return_index=True)[1].astype(np.int64))
     return write_report(run, own, pack(some, card.image_size, card.resize), judged, name, path)

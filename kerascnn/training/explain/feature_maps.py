@@ -90,13 +90,9 @@ def features_of(
             f"Choose one of: {', '.join(last)}."
         )
     kept = {block: last[block]} if block is not None else last
-    kernel = ops.convert_to_numpy(ops.cast(first.kernel, "float32"))
-    return Features(
-        sized,
-        first.name,
-        kernel.transpose(3, 0, 1, 2),
-        tuple(_strongest(name, layer, maps[layer], count) for name, layer in kept.items()),
-    )
+    shown = tuple(_strongest(name, layer, maps[layer], count) for name, layer in kept.items())
+    kernel = ops.convert_to_numpy(ops.cast(first.kernel, "float32")).transpose(3, 0, 1, 2)
+    return Features(sized, first.name, kernel, shown)
 
 
 def _first_convolution(core: keras.Model, everything: list[layers.Layer]) -> layers.Conv2D:

@@ -21,7 +21,7 @@ from kerascnn.inference.probes import make_probes, probe_pictures
 from kerascnn.language import count, sentence
 from kerascnn.leftovers import exclusive_atomic_write
 from kerascnn.training.data.cache import open_cache
-from kerascnn.training.data.labelled import labelled_pack
+from kerascnn.training.data.labeled import labeled_pack
 from kerascnn.training.data.pack import Pack
 from kerascnn.training.evaluation import run_data
 from kerascnn.training.export.compose import compose as compose_file
@@ -211,7 +211,7 @@ def verification_pictures(run: Run, card: ModelCard, verify: str | Path | None) 
     """
     dataset = load_dataset(verify, known=card.classes) if verify else run_data(run)
     cache = open_cache(run.config.cache)
-    name, pictures = labelled_pack(dataset, card, cache=cache)
+    name, pictures = labeled_pack(dataset, card, cache=cache)
     return f"{Path(dataset.name).name} ({name})", pictures
 
 
@@ -222,7 +222,7 @@ def calibration(dataset: Dataset, card: ModelCard) -> Pictures:
         DataError: No picture can be read, or one is of a class that the model does not know.
     """
     split = "train" if "train" in dataset.splits else None
-    name, packed = labelled_pack(dataset, card, split, most=2 * CALIBRATION)
+    name, packed = labeled_pack(dataset, card, split, most=2 * CALIBRATION)
     return Pictures(f"{Path(dataset.name).name} ({name})", packed.images, packed.labels)
 
 

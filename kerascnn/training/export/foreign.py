@@ -21,13 +21,8 @@ from kerascnn.dataset import load_dataset
 from kerascnn.inference.model_file.foreign import ForeignModel
 from kerascnn.inference.model_file.signature import answers_of
 from kerascnn.language import sentence
-from kerascnn.training.data.labelled import labelled_pack
-from kerascnn.training.export import (
-    Export,
-    PrecisionRequest,
-    calibration,
-    write_proven,
-)
+from kerascnn.training.data.labeled import labeled_pack
+from kerascnn.training.export import Export, PrecisionRequest, calibration, write_proven
 from kerascnn.training.export.compose import compose
 from kerascnn.training.export.core import core_model
 from kerascnn.training.export.precision import MAX_DROP, Pictures
@@ -150,7 +145,7 @@ def _pictures(
     dataset = load_dataset(verify, known=card.classes)
     known = set(dataset.classes) <= set(card.classes)
     # Pictures of other classes still serve the comparison.
-    name, packed = labelled_pack(dataset, card if known else replace(card, classes=dataset.classes))
+    name, packed = labeled_pack(dataset, card if known else replace(card, classes=dataset.classes))
     called = f"{Path(dataset.name).name} ({name})"
     return packed.images, called, packed.labels if known else None
 

@@ -51,30 +51,19 @@ def preprocessing_model(card: ModelCard) -> onnx.ModelProto:
     height = g.op("Shape", "image", start=1, end=2)
     width = g.op("Shape", "image", start=2, end=3)
     ready = g.op(
-        "And",
-        g.op("Equal", height, g.whole(rows)),
-        g.op("Equal", width, g.whole(columns)),
+        "And", g.op("Equal", height, g.whole(rows)), g.op("Equal", width, g.whole(columns))
     )
     sizing = (
         resampling(height, width, card.shape, card.sizing)
         if card.sizing
         else _sizing(card, height, width)
     )
-    sized = g.op(
-        "If",
-        g.op("Squeeze", ready),
-        then_branch=_unchanged(),
-        else_branch=sizing,
-    )
+    sized = g.op("If", g.op("Squeeze", ready), then_branch=_unchanged(), else_branch=sizing)
     channels = 1 if card.normalization.channel_order == "grey" else 3
     _normalized(g, sized, card)
-    return model(
-        g.finish(
-            "preprocessing",
-            [tensor("image", UINT8, ["batch", "height", "width", 3])],
-            [tensor("pixels", FLOAT, ["batch", channels, rows, columns])],
-        )
-    )
+    image = tensor("image", UINT8, ["batch", "height", "width", 3])
+    pixels = tensor("pixels", FLOAT, ["batch", channels, rows, columns])
+    return model(g.finish("preprocessing", [image], [pixels]))
 
 
 def _normalized(g: Graph, sized: str, card: ModelCard) -> None:
@@ -90,10 +79,10 @@ def _normalized(g: Graph, sized: str, card: ModelCard) -> None:
 
 def _uniformly(g: Graph, sized: str, card: ModelCard, steps: Steps) -> None:
     """Normalize all channels by the same values."""
-    grey, last = card.normalization.channel_order == "grey", None if steps else "pixels"
-    planes = g.op("Cast", _planes(g, sized, card), to=FLOAT, output=None if grey else last)
-    if grey:
-        planes = _grey(g, planes, last)
+    gray, last = card.normalization.channel_order == "grey", None if steps else "pixels"
+    planes = g.op("Cast", _planes(g, sized, card), to=FLOAT, output=None if gray else last)
+    if gray:
+        planes = _gray(g, planes, last)
     for number, (kind, values) in enumerate(steps, 1):
         name = "pixels" if number == len(steps) else None
         planes = g.op(kind, planes, g.constant(values[0], np.float32), output=name)
@@ -122,9 +111,9 @@ def _planes(g: Graph, sized: str, card: ModelCard, output: str | None = None) ->
     return planes
 
 
-def _grey(g: Graph, planes: str, output: str | None) -> str:
-    """Convert to grayscale as images.grey does. Integers stay below 2**24: float32 is exact."""
-    weights = g.constant(np.reshape(images.GREY_WEIGHTS, (1, 3, 1, 1)), np.float32)
+def _gray(g: Graph, planes: str, output: str | None) -> str:
+    """Convert to grayscale as images.gray does. Integers stay below 2**24: float32 is exact."""
+    weights = g.constant(np.reshape(images.GRAY_WEIGHTS, (1, 3, 1, 1)), np.float32)
     total = g.op("ReduceSum", g.op("Mul", planes, weights), g.whole(1), keepdims=1)
     rounded = g.op("Add", total, g.constant(2.0**15, np.float32))
     return g.op("Floor", g.op("Mul", rounded, g.constant(2.0**-16, np.float32)), output=output)

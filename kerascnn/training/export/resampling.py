@@ -96,11 +96,7 @@ class _Resampling:
         shorter = g.op("Sub", self._length(self.down), self.down.length)
         narrower = g.op("Sub", self._length(self.across), self.across.length)
         twice = g.op("Mul", narrower, g.whole(2))
-        first = g.op(
-            "And",
-            g.op("Greater", shorter, g.whole(0)),
-            g.op("Greater", shorter, twice),
-        )
+        first = g.op("And", g.op("Greater", shorter, g.whole(0)), g.op("Greater", shorter, twice))
         sized = g.op(
             "If",
             g.op("Squeeze", first),

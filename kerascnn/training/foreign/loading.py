@@ -74,12 +74,7 @@ def load_foreign(path: str | Path, foreign: ForeignModel) -> LoadedModel:
 
 def _single(model: keras.Model, path: Path, foreign: ForeignModel) -> keras.Model:
     """Return the model with a single input and output tensor, even if they were in lists."""
-    if not model.built or not getattr(model, "inputs", None):
-        if foreign.shape is None:
-            raise ConfigError(
-                f"{path}: does not state the size of its input. Give `image_size` PIXELS."
-            )
-        model.build((None, *foreign.shape, 3))
+    _build(model, path, foreign.shape)
     names = getattr(model, "output_names", ("output",))  # a Sequential has no output names
     outputs = dict(zip(names, model.outputs, strict=True))
     if foreign.output is not None and foreign.output not in outputs:
@@ -97,6 +92,17 @@ def _single(model: keras.Model, path: Path, foreign: ForeignModel) -> keras.Mode
             "numbers out. Of several outputs, name the one with the predictions: `output` NAME."
         )
     return keras.Model(model.inputs[0], outputs[named[0]], name=model.name)
+
+
+def _build(model: keras.Model, path: Path, shape: Shape | None) -> None:
+    """Give a model its input where its file has none, as that of a Sequential may."""
+    if model.built and getattr(model, "inputs", None):
+        return
+    if shape is None:
+        raise ConfigError(
+            f"{path}: does not state the size of its input. Give `image_size` PIXELS."
+        )
+    model.build((None, *shape, 3))
 
 
 def _shape(model: keras.Model, path: Path, foreign: ForeignModel) -> tuple[Shape, int, bool]:

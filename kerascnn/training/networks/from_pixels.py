@@ -17,7 +17,7 @@ import numpy.typing as npt
 from keras import layers, ops
 
 from kerascnn.card import Normalization
-from kerascnn.images import GREY_WEIGHTS
+from kerascnn.images import GRAY_WEIGHTS
 
 PREDICT_BATCH = 256
 """Maximum number of pictures per call when no gradient is needed."""
@@ -40,7 +40,7 @@ class Normalize(layers.Layer):  # type: ignore[misc] # Keras has no types
             pixels = ops.flip(pixels, axis=-1)
         channels = 3
         if self._normalization.channel_order == "grey":
-            weighed = ops.sum(pixels * np.asarray(GREY_WEIGHTS, np.float32), -1, keepdims=True)
+            weighed = ops.sum(pixels * np.asarray(GRAY_WEIGHTS, np.float32), -1, keepdims=True)
             pixels, channels = ops.floor((weighed + 2.0**15) * 2.0**-16), 1
         mean = np.asarray(self._normalization.mean[:channels], np.float32)
         std = np.asarray(self._normalization.std[:channels], np.float32)

@@ -17,12 +17,7 @@ import keras
 from keras import layers
 
 from kerascnn.errors import needs_extra
-from kerascnn.training.networks.rebuild import (
-    LayerChanges,
-    copy_in_order,
-    named,
-    rebuild,
-)
+from kerascnn.training.networks.rebuild import LayerChanges, copy_in_order, named, rebuild
 
 FILTERS = [64, 128, 256, 512]
 STRIDES = [1, 2, 2, 2]

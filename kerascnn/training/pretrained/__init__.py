@@ -9,11 +9,4 @@ from kerascnn.training.pretrained.cache import cached, misfit
 from kerascnn.training.pretrained.catalogue import PRETRAINED, source_of
 from kerascnn.training.pretrained.fetching import ensure, fetch
 
-__all__ = [
-    "PRETRAINED",
-    "cached",
-    "ensure",
-    "fetch",
-    "misfit",
-    "source_of",
-]
+__all__ = ["PRETRAINED", "cached", "ensure", "fetch", "misfit", "source_of"]

@@ -17,12 +17,7 @@ from kerascnn import notebook, plots
 from kerascnn.card import ModelCard
 from kerascnn.dataset.load import BUILTIN
 from kerascnn.errors import ModelFileError, kind_and_line
-from kerascnn.files import (
-    atomic_write,
-    did_you_mean,
-    read_text,
-    write_text,
-)
+from kerascnn.files import atomic_write, did_you_mean, read_text, write_text
 from kerascnn.inference.model_file.advice import ONNX, describe_path
 from kerascnn.inference.model_file.kinds import CARD, MODEL, is_own
 from kerascnn.language import tr

@@ -72,14 +72,7 @@ class JaxBackend:
         return np.asarray(local_copy(losses))[start:stop], np.asarray(local_copy(right))[start:stop]
 
     def _steps(
-        self,
-        carry: Any,
-        pictures: Any,
-        labels: Any,
-        order: Any,
-        start: Any,
-        stop: Any,
-        draws: Any,
+        self, carry: Any, pictures: Any, labels: Any, order: Any, start: Any, stop: Any, draws: Any
     ) -> Any:
         def body(step: Any, carry: Any) -> Any:
             state, losses, right = carry

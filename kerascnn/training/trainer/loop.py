@@ -163,33 +163,23 @@ class TrainingLoop:
         # are equal.
         with averages.swapped() if averages else nullcontext():
             loss, accuracy, speed = train_epoch(
-                self.trainer,
-                self.config.seed,
-                epoch,
-                self._compiling,
-                self._advice_if_not_finite(),
-                self.progress,
-            )
+                self.trainer, self.config.seed, epoch, self._compiling,
+                self._advice_if_not_finite(), self.progress,
+            )  # fmt: skip
         self._compiling = False
         if self.batchnorm:
             self.batchnorm.estimate()
+        rate, judged = self.trainer.learning_rate(), self._validate()
+        seconds = time.perf_counter() - start
+        self._note(EpochRecord(epoch, rate, loss, accuracy, *judged, speed, seconds), phase)
+
+    def _validate(self) -> tuple[float, float]:
+        """Return the loss and the accuracy on the validation pictures."""
         logits = predict_logits(self.trainer.model, self.val.images)
+        accuracy = float((logits.argmax(1) == self.val.labels).mean())
         # Rounding differs between machines, and all must agree on when to stop.
-        val_loss, val_accuracy = broadcast_from_first(
-            cross_entropy(logits, self.val.labels),
-            float((logits.argmax(1) == self.val.labels).mean()),
-        )
-        record = EpochRecord(
-            epoch,
-            self.trainer.learning_rate(),
-            loss,
-            accuracy,
-            val_loss,
-            val_accuracy,
-            speed,
-            time.perf_counter() - start,
-        )
-        self._note(record, phase)
+        loss, accuracy = broadcast_from_first(cross_entropy(logits, self.val.labels), accuracy)
+        return loss, accuracy
 
     def _phase_variables(self) -> list[keras.Variable]:
         trainer = self.trainer
@@ -217,8 +207,7 @@ class TrainingLoop:
 
     def _keep_deadline(self) -> None:
         """Plan fewer epochs, with a steeper schedule, if the machine has become slower."""
-        left = sum(phase.epochs for phase in self.phases[self.position.phase :])
-        left -= self.position.done
+        left = sum(one.epochs for one in self.phases[self.position.phase :]) - self.position.done
         warm = self.history[self._warm_from :]  # without the epoch that compiled
         if self.deadline is None or left <= 0 or not warm:
             return

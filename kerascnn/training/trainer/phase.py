@@ -100,19 +100,10 @@ def prepare_phase(
         return PreparedPhase(HeadFit(head, core, train, config, progress), train, val, None)
     set_trainable(core, phase.scope, config.batchnorm)
     model: keras.Model
-    changing = " ".join(changing_options(config))
-    if trains_head_only(core) and not changing:
+    if trains_head_only(core) and not changing_options(config):
         train, val, model = _on_features(start, train, val, progress)
     else:
-        if trains_head_only(core):
-            log.warning(
-                "only the head is trained, and %s changes the pictures in every epoch: the frozen "
-                "part runs in every step. Without it, it runs once.",
-                changing,
-            )
-        trained = head_training_model(core) if trains_head_only(core) else core
-        augmentation = augmentation_layers(config.augment, config.seed)
-        model = from_pixels(trained, start.normalization, augmentation)
+        model = _on_pixels(start, config)
     trainer = _trainer(model, core, config, phase, train, device)
     batchnorm = None
     if trainer.steps < FEW_STEPS and moving(core):
@@ -127,6 +118,19 @@ def _check_fit(pictures: int, classes: int) -> None:
             f"{MOST_TO_FIT:,} and {MOST_CLASSES_TO_FIT}, and at most {MOST_ANSWERS_TO_FIT:,} as "
             "their product. With so many, train the head: head:10."
         )
+
+
+def _on_pixels(start: StartingNetwork, config: TrainConfig) -> keras.Model:
+    trained = start.core
+    if trains_head_only(trained):
+        log.warning(
+            "only the head is trained, and %s changes the pictures in every epoch: the frozen "
+            "part runs in every step. Without it, it runs once.",
+            " ".join(changing_options(config)),
+        )
+        trained = head_training_model(trained)
+    augmentation = augmentation_layers(config.augment, config.seed)
+    return from_pixels(trained, start.normalization, augmentation)
 
 
 def _on_features(
@@ -153,10 +157,8 @@ def _trainer(
     train: Pack,
     device: str,
 ) -> Trainer:
-    classes, batch_size = (
-        core.output_shape[-1],
-        min(batch_size_for(config.batch_size, len(train)), len(train)),
-    )
+    classes = core.output_shape[-1]
+    batch_size = min(batch_size_for(config.batch_size, len(train)), len(train))
     balanced = config.class_weights == "balanced"
     weights = balanced_weights(train.labels, classes) if balanced else None
     steps = steps_per_epoch(len(train), batch_size) * phase.epochs

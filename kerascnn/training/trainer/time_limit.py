@@ -10,8 +10,9 @@ beforehand: a schedule that is cut off gives a worse network than one planned fo
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from kerascnn.errors import ConfigError
 from kerascnn.language import sentence
@@ -157,13 +158,9 @@ def _cost(
     if phase.is_fit:
         restore(core_variables(start.core), before, "the network")
         return PhaseCost(once, picture * len(prepared.val), picture)
-    step, done, began = 0.0, 0, time.perf_counter()
-    for total, _, _ in steps:
-        done = total - compiled
-        step = (time.perf_counter() - began) / done
-        if step * done > MEASURED:
-            break
-    epoch = (step or once) * prepared.trainer.steps + picture * len(prepared.val)
+    epoch = (_step_time(steps, compiled) or once) * prepared.trainer.steps + picture * len(
+        prepared.val
+    )
     if prepared.batchnorm:
         prepared.batchnorm.estimate()  # compiles
         began = time.perf_counter()
@@ -171,6 +168,17 @@ def _cost(
         epoch += time.perf_counter() - began
     restore(core_variables(start.core), before, "the network")
     return PhaseCost(once, epoch, picture)
+
+
+def _step_time(steps: Iterable[tuple[int, Any, Any]], compiled: int) -> float:
+    """Return the seconds per step of those that follow the compiled ones; 0: there are none."""
+    step, began = 0.0, time.perf_counter()
+    for total, _, _ in steps:
+        done = total - compiled
+        step = (time.perf_counter() - began) / done
+        if step * done > MEASURED:
+            break
+    return step
 
 
 def _prediction_time(prepared: PreparedPhase) -> float:

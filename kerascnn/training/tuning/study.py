@@ -28,6 +28,7 @@ from kerascnn.errors import (
     KerascnnError,
     kind_and_line,
     needs_extra,
+    one_line,
 )
 from kerascnn.metrics.significance import Interval, wilson_interval
 from kerascnn.training.callbacks import Callback, CallbackList, EpochRecord, Plan
@@ -144,17 +145,15 @@ def _open(asked: Search, networks: tuple[str, ...]) -> optuna.Study:
     asked.out.mkdir(parents=True, exist_ok=True)
     storage = asked.storage or f"sqlite:///{asked.out.absolute() / 'study.db'}"
     try:
+        # Without a seed: processes that share a study would suggest the same.
+        sampler = optuna.samplers.TPESampler()
+        pruner = optuna.pruners.MedianPruner(_FREE_TRIALS, n_warmup_steps=1)
         study = optuna.create_study(
-            storage=storage,
-            study_name=STUDY,
-            direction="maximize",
-            load_if_exists=True,
-            # Without a seed: processes that share a study would suggest the same.
-            sampler=optuna.samplers.TPESampler(),
-            pruner=optuna.pruners.MedianPruner(_FREE_TRIALS, n_warmup_steps=1),
-        )
+            storage=storage, study_name=STUDY, direction="maximize", load_if_exists=True,
+            sampler=sampler, pruner=pruner,
+        )  # fmt: skip
     except (optuna.exceptions.StorageInternalError, ImportError, ValueError, OSError) as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error, None)
         raise KerascnnError(f"{storage}: cannot be opened ({reason}).") from error
     except Exception as error:
         if not type(error).__module__.startswith("sqlalchemy"):

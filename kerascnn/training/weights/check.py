@@ -75,6 +75,20 @@ def kind_of(path: Path) -> str:
     Raises:
         ModelFileError: There is no such file, or its kind is not supported.
     """
+    _refuse_index(path)
+    if not path.is_file():
+        raise ModelFileError(
+            f"{path}: no such file. Expected none, imagenet, or a file of weights "
+            f"({', '.join(KINDS)}).{did_you_mean(path)}"
+        )
+    name = path.name.lower().replace(".hdf5", ".h5")
+    for kind in KINDS:
+        if name.endswith(kind):
+            return kind if kind in TORCH_KINDS else _by_content(path, kind)
+    raise ModelFileError(f"{path}: not a file of weights. Expected one of {', '.join(KINDS)}.")
+
+
+def _refuse_index(path: Path) -> None:
     if path.is_dir():
         raise _folder(path)
     if path.name.lower().endswith(".index.json"):
@@ -87,16 +101,6 @@ def kind_of(path: Path) -> str:
             f"{path}: a checkpoint of TensorFlow. Load it where it was made, and save the weights "
             "with model.save_weights('NAME.weights.h5')."
         )
-    if not path.is_file():
-        raise ModelFileError(
-            f"{path}: no such file. Expected none, imagenet, or a file of weights "
-            f"({', '.join(KINDS)}).{did_you_mean(path)}"
-        )
-    name = path.name.lower().replace(".hdf5", ".h5")
-    for kind in KINDS:
-        if name.endswith(kind):
-            return kind if kind in TORCH_KINDS else _by_content(path, kind)
-    raise ModelFileError(f"{path}: not a file of weights. Expected one of {', '.join(KINDS)}.")
 
 
 def _folder(path: Path) -> ModelFileError:

@@ -17,13 +17,7 @@ import keras
 from kerascnn.card import ModelCard, Normalization
 from kerascnn.errors import ModelFileError
 from kerascnn.files import read_text
-from kerascnn.training.networks import (
-    INSIDE,
-    TORCH,
-    Network,
-    build_network,
-    find_network,
-)
+from kerascnn.training.networks import INSIDE, TORCH, Network, build_network, find_network
 from kerascnn.training.networks.blocks import flat, head_of
 from kerascnn.training.pretrained import ensure
 from kerascnn.training.weights.assign import assign, from_torch

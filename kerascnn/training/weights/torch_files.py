@@ -42,13 +42,7 @@ def read_checkpoint(path: Path) -> Tensors:
         ModelFileError: torch is not installed, or the file holds no state, holds code, or is
             damaged.
     """
-    try:
-        import torch
-    except ModuleNotFoundError as error:
-        raise ModelFileError(
-            f"{path}: only torch itself reads such a file safely, and it is not installed. "
-            "Install it with: pip install torch, or give the weights as .safetensors."
-        ) from error
+    torch = _torch(path)
     _refuse_program(path)
     try:
         state = state_in(_loaded(path, torch), str(path))
@@ -65,6 +59,17 @@ def read_checkpoint(path: Path) -> Tensors:
             "of Python, whose code would run. Save the weights alone where it was made: "
             "torch.save(model.state_dict(), 'weights.pth'), or as .safetensors."
         ) from error
+
+
+def _torch(path: Path) -> Any:
+    try:
+        import torch
+    except ModuleNotFoundError as error:
+        raise ModelFileError(
+            f"{path}: only torch itself reads such a file safely, and it is not installed. "
+            "Install it with: pip install torch, or give the weights as .safetensors."
+        ) from error
+    return torch
 
 
 def _loaded(path: Path, torch: Any) -> Any:

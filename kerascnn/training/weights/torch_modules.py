@@ -114,11 +114,11 @@ def _recognized(tensors: Tensors, layout: str) -> Counter[tuple[str, int]]:
     for prefix in _prefixes(tensors):
         names = [name.removeprefix(prefix) for name in tensors if name.startswith(prefix)]
         for index, spelling in enumerate(_spellings(layout)):
-            spelt = map(spelling, names)
+            spelled = map(spelling, names)
             found[prefix, index] = sum(
                 LAYOUTS[layout](name) is not None
                 or bool(folded and re.fullmatch(r"features\.\d+\.\w+", name))
-                for name in spelt
+                for name in spelled
             )
     return found
 

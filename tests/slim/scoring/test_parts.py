@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from kerascnn.cli import main
+from kerascnn.deployment import hub
 from kerascnn.errors import ConfigError
 from kerascnn.inference import ForeignModel
 from kerascnn.inference.prediction import to_row
@@ -77,7 +78,7 @@ def test_what_cannot_be(words: list[str], message: str, pictures, score) -> None
 def test_the_options_of_commands_are_those_of_their_dataclasses() -> None:
     """Each is declared once, and checked in Python too."""
     for command, configuration in (
-        ("score", Request), ("predict", ForeignModel), ("serve", Resizing), ("export", Resizing),
+        ("score", Request), ("predict", ForeignModel), ("serve", Resizing), ("push", hub.Request),
     ):  # fmt: skip
         shown = {one.name: one.help for one in main.get_command(None, command).params}  # type: ignore[attr-defined]
         for name, (declared, its_field) in options_of(configuration).items():

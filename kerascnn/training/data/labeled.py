@@ -17,7 +17,7 @@ from kerascnn.training.data.cache import PackCache
 from kerascnn.training.data.pack import Pack, pack
 
 
-def labelled_pack(
+def labeled_pack(
     dataset: Dataset,
     card: ModelCard,
     split: str | None = None,
