@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kerascnn.training.advising.decision import Advice
 
 
-@click.command("advise", cls=Command)
+@click.command("advise", cls=Command, of_train=("augment", "trainable"))
 @click.argument("data", default="fashion-mini")
 @click.option(
     "--model",
@@ -92,9 +92,9 @@ def _tell(advice: Advice, line: str) -> None:
         )
     )
     for doubt in advice.doubts:
-        click.echo(f"! {tr(doubt)}")
+        click.echo(f"! {as_options(tr(doubt))}")
     for reason in advice.reasons:
-        click.echo(f"- {tr(reason)}")
+        click.echo(f"- {as_options(tr(reason))}")
     for stage in advice.facts.stages:
         click.echo(tr("  {stage}: probe {share}", stage=stage.name, share=f"{stage.probe:.1%}"))
     click.echo(line)

@@ -41,14 +41,20 @@ class Command(TranslatedHelp):
     Args:
         args: Arguments for Click.
         groups: Names of parameters by heading, in order; if empty, there is a single heading.
+        of_train: Parameters of ``kerascnn train`` that this command's messages name.
         kwargs: Arguments for Click.
     """
 
     def __init__(
-        self, *args: Any, groups: Mapping[str, Sequence[str]] | None = None, **kwargs: Any
+        self,
+        *args: Any,
+        groups: Mapping[str, Sequence[str]] | None = None,
+        of_train: Sequence[str] = (),
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.groups = groups or {}
+        self.of_train = {name: f"--{name.replace('_', '-')}" for name in of_train}
         self.params += [lang_option(), debug_option()]
         for parameter in self.params:
             if parameter.type is click.STRING and _names_a_file(parameter):
@@ -57,7 +63,7 @@ class Command(TranslatedHelp):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; errors name its options instead of Python's parameters."""
-        ctx.find_root().meta[OPTIONS] = {
+        ctx.find_root().meta[OPTIONS] = self.of_train | {
             parameter.name: option_name(parameter)
             for parameter in self.params
             if isinstance(parameter, click.Option)

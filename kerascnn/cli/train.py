@@ -156,7 +156,8 @@ def _train(
         with display, lean_import():
             run = fit(config, display, resume, cluster, overwrite)
     except KeyboardInterrupt:
-        click.echo(_stopped(display.folder), err=True)
+        again = command_line(["kerascnn", "train", "--out", str(display.folder), "--resume"])
+        click.echo(display.stopped(again), err=True)
         ctx.exit(INTERRUPTED)
     if cluster and cluster.rank:
         click.echo(tr("rank {rank}: done; rank 0 has the run.", rank=cluster.rank))
@@ -193,14 +194,3 @@ def _config(given: dict[str, Any], resume: bool) -> TrainConfig:
     from kerascnn.training.run.resume import resumed_config
 
     return resumed_config(given) if resume else TrainConfig(**given)
-
-
-def _stopped(folder: Path | None) -> str:
-    if folder is None:
-        return tr("Stopped before anything was learned.")
-    command = command_line(["kerascnn", "train", "--out", str(folder), "--resume"])
-    return tr(
-        "Stopped. The run so far is in {folder}; continue with: {command}",
-        folder=folder,
-        command=command,
-    )

@@ -27,6 +27,7 @@ _SHARED = ("val", "image_size", "resize", "weights", "epochs", "batch_size", "de
 @click.command(
     "tune",
     cls=Command,
+    of_train=("augment", "random_crop", "mixup", "cutmix"),
     groups={
         "Search": ("out", "time", "trials", "model", "storage", "as_json"),
         "All trials": _SHARED,

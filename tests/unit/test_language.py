@@ -59,7 +59,7 @@ def _texts(node):
 
 
 SHOWN = {
-    *("echo", "print", "_print", "_say", "_show", "_line", "status", "update", "prompt"),
+    *("echo", "print", "_print", "say", "_show", "_line", "status", "update", "prompt"),
     *("confirm", "Table", "add_column", "add_row"),
 }
 """Functions that show a person what they are given."""
@@ -152,7 +152,8 @@ def test_every_whole_message_of_an_error_is_translated(monkeypatch):
     assert not left
 
 
-CLICKS = ("No such ", "Missing ", "Option '", "Invalid value", "Got unexpected", "{value} is not ")
+CLICKS = ("No such ", "Missing ", "Option '", "Invalid value", "Got unexpected", "{value} is not ",
+          "File {", "Directory {", "Path {")  # fmt: skip
 """Beginnings of the messages that Click words."""
 
 
@@ -193,6 +194,7 @@ def test_translated_messages_are_said_somewhere():
         (["train", "--epoch", "3"], "(이)라는 옵션은 없습니다."),
         (["predict"], "MODEL을(를) 지정하세요."),
         (["card", "none.onnx"], "오류: none.onnx: 파일이 없습니다."),
+        (["convolve", "none.png", "--kernel", "edge"], "'none.png': 파일이 없습니다."),
         (
             ["predict", "a.onnx", "b.jpg", "--provider", "gpu"],
             "--provider의 값이 올바르지 않습니다",

@@ -25,4 +25,8 @@ def shown(progress: Callback | None) -> Iterator[Callback]:
 
     console = SafeConsole(sys.stderr, stderr=True)
     with NotebookDisplay(console) if console.is_jupyter else TrainingDisplay(console) as display:
-        yield display
+        try:
+            yield display
+        except KeyboardInterrupt:
+            display.say(display.stopped("fit(…, resume=True)"))
+            raise

@@ -41,7 +41,8 @@ class NotebookDisplay(TrainingDisplay):
         """Remove the bar."""
         self._clear()
 
-    def _say(self, line: str) -> None:
+    def say(self, line: str) -> None:
+        """Write a permanent line."""
         # A notebook shows standard error in red, and this is no error.
         print(printable(line), file=sys.stdout)  # noqa: T201 - a notebook's output
 

@@ -63,7 +63,7 @@ class TrainingDisplay(Callback):
         """Store the run folder, and tell from where a run is resumed."""
         self.folder = folder
         if epochs_done:
-            self._say(
+            self.say(
                 tr("{folder}: continues after epoch {epoch}", folder=folder, epoch=epochs_done)
             )
 
@@ -86,7 +86,7 @@ class TrainingDisplay(Callback):
 
     def on_choice(self, option: str, value: str, reason: str) -> None:
         """Write a permanent line."""
-        self._say(f"{'auto':<8} {option}: {value} ({tr(reason)})")
+        self.say(f"{'auto':<8} {option}: {value} ({tr(reason)})")
 
     def on_download(self, what: str, done: int, total: int) -> None:
         """Show a download."""
@@ -100,7 +100,7 @@ class TrainingDisplay(Callback):
     def on_plan(self, plan: Plan) -> None:
         """Write the header."""
         for name, value in header(plan):
-            self._say(f"{set_cell_size(name, 8)} {self._options(value)}")
+            self.say(f"{set_cell_size(name, 8)} {self._options(value)}")
 
     def on_work(self, what: str, done: int, total: int) -> None:
         """Show work before the first epoch or after the last."""
@@ -127,7 +127,7 @@ class TrainingDisplay(Callback):
 
     def on_epoch_end(self, record: EpochRecord, kept: bool) -> None:
         """Write a permanent line."""
-        self._say(
+        self.say(
             tr(
                 "epoch {epoch}/{epochs}  loss {loss}  accuracy {accuracy}  val loss {val_loss}  "
                 "val accuracy {val_accuracy}  {speed} images/s  {seconds} s",
@@ -143,6 +143,20 @@ class TrainingDisplay(Callback):
             + (tr("  kept") if kept else "")
         )
 
+    def stopped(self, again: str) -> str:
+        """Word what is left of a run that was interrupted.
+
+        Args:
+            again: Command or call that resumes it.
+        """
+        if self.folder is None:
+            return tr("Stopped before anything was learned.")
+        return tr(
+            "Stopped. The run so far is in {folder}; continue with: {command}",
+            folder=self.folder,
+            command=again,
+        )
+
     def _is_time(self) -> bool:
         now = time.perf_counter()
         if now - self._drawn < self.every:
@@ -155,7 +169,8 @@ class TrainingDisplay(Callback):
             self._task = self._bar.add_task(what, total=total, numbers=numbers)
         self._bar.update(self._task, description=what, completed=done, total=total, numbers=numbers)
 
-    def _say(self, line: str) -> None:
+    def say(self, line: str) -> None:
+        """Write a permanent line."""
         self._console.print(line, soft_wrap=True, markup=False)
 
     def _clear(self) -> None:

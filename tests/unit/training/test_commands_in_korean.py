@@ -121,7 +121,9 @@ def test_training_shows_no_english(shown):
         "advise 사진 --model cnn --weights none",
         "tune 사진 --out 탐색 --model cnn --epochs 1 --trials 1",
     ):
-        assert not list(english(shown(command))), command
+        said = shown(command)
+        assert not list(english(said)), command
+        assert not re.search(r"`\w+`", said), command  # parameters of Python; a shell has options
 
 
 def test_pages_show_no_english(shown, place):

@@ -102,6 +102,17 @@ def test_a_notebook_has_a_bar_and_the_same_lines(capsys) -> None:
     assert issubclass(NotebookDisplay, TrainingDisplay)
 
 
+def test_an_interrupted_fit_says_how_to_resume(capsys, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), shown(None) as display:
+        display.on_run_begin(tmp_path, 0)
+        raise KeyboardInterrupt
+    said = capsys.readouterr().err.replace("\n", "")
+    assert said.endswith(f"is in {tmp_path}; continue with: fit(…, resume=True)")
+    with pytest.raises(KeyboardInterrupt), shown(None):
+        raise KeyboardInterrupt
+    assert capsys.readouterr().err == "Stopped before anything was learned.\n"
+
+
 def test_names_in_the_bar_are_text() -> None:
     tags: list[str] = []
     parser = HTMLParser()
