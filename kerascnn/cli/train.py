@@ -166,7 +166,7 @@ def _train(
 
 
 def _what_now(run: Run, card: ModelCard) -> Iterator[str]:
-    """Yield what to know about the accuracy, and what to do next; empty lines are left out."""
+    """Yield notes on the accuracy and the commands to run next; the caller omits empty ones."""
     from kerascnn.report.card_facts import learning_of
     from kerascnn.report.causes import leaked, not_learned, not_told
 

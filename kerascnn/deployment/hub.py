@@ -65,7 +65,7 @@ _PLACES = {
 
 @dataclass(frozen=True)
 class Request:
-    """Target and options of an upload; each option's declaration says more.
+    """Target and options of an upload; the declarations of the options describe the other fields.
 
     Attributes:
         repo: ``OWNER/NAME``.

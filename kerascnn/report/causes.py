@@ -64,7 +64,7 @@ def not_learned(learning: Learning) -> str:
 
 
 def _unequal(train: str, naive: float, learning: Learning) -> str:
-    """Explain why only the largest class is predicted, if it is so much larger that this pays."""
+    """Explain chance level by class imbalance; empty if the classes are not that unequal."""
     if 2 * naive < learning.train_images or 2 * learning.train_fewest >= learning.train_most:
         return ""
     return tr(

@@ -77,7 +77,7 @@ def _sizing(told: Mapping[str, Any]) -> tuple[Shape | None, Resizing | None]:
 def _by_edge(
     edge: int, share: float | None, crop_size: Any, filter_: Filter
 ) -> tuple[Shape, Resizing]:
-    """Interpret a size that is that of the shorter side."""
+    """Interpret a size that is given for the shorter side."""
     if share and edge >= _WHOLE_FROM:
         return (edge, edge), Resizing("squash", filter_)
     if share:  # ConvNeXt: resize to edge / share, then center crop
