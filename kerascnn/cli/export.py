@@ -152,11 +152,13 @@ def _tell(result: Export, repository: Path | None, is_foreign: bool) -> None:
 
 def _warn_if_not_learned(card: ModelCard) -> None:
     from kerascnn.report.card_facts import learning_of
-    from kerascnn.report.causes import not_learned
+    from kerascnn.report.causes import not_learned, not_told
 
     learning = learning_of(card)
     if learning and not learning.has_learned:
         log.warning("this network has not learned. %s", not_learned(learning))
+    elif learning and not learning.is_told:
+        log.warning("%s", not_told(learning.baseline))
 
 
 def _proof(card: ModelCard) -> str:

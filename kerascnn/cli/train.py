@@ -185,6 +185,7 @@ def _what_now(run: Run, card: ModelCard) -> Iterator[str]:
         return
     if learning and not learning.is_told:
         yield not_told(learning.baseline)
+        return
     export = command_line(["kerascnn", "export", str(run.folder), "--onnx"])
     yield tr("next: {command}", command=export)
 
