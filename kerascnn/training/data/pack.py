@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+import mmap
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -135,6 +137,30 @@ def _room(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
             if size > MOST_IN_MEMORY:
                 raise
     return np.empty(shape, np.uint8)
+
+
+def read_ahead(pictures: npt.NDArray[np.uint8], chosen: npt.NDArray[np.int32]) -> None:
+    """Tell the system which pictures of a mapped file are needed next, so that it reads them now.
+
+    Without this, each page fault waits for the disk, which also reads the neighboring pictures.
+    """
+    mapping = getattr(pictures, "_mmap", None)
+    if mapping is not None and hasattr(mmap, "MADV_WILLNEED"):  # not on Windows
+        with suppress(OSError):  # only advice
+            for start, length in pages_of(pictures, mapping, chosen):
+                mapping.madvise(mmap.MADV_WILLNEED, start, length)
+
+
+def pages_of(
+    pictures: npt.NDArray[np.uint8], mapping: mmap.mmap, chosen: npt.NDArray[np.int32]
+) -> Iterator[tuple[int, int]]:
+    """Yield where each picture is in the mapping: the start of its first page, and bytes."""
+    first = pictures.ctypes.data - np.frombuffer(mapping, np.uint8).ctypes.data
+    step, size = pictures.strides[0], pictures[0].nbytes
+    for number in chosen.tolist():
+        start = first + number * step
+        aligned = start // mmap.PAGESIZE * mmap.PAGESIZE
+        yield aligned, start - aligned + size
 
 
 def shuffled_order(pictures: int, batch_size: int, seed: int, epoch: int) -> npt.NDArray[np.int32]:

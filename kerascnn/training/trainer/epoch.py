@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kerascnn.training.augmentation.batch import BatchAugmentation, Draws
-from kerascnn.training.data.pack import Pack, shuffled_order, steps_per_epoch
+from kerascnn.training.data.pack import Pack, read_ahead, shuffled_order, steps_per_epoch
 from kerascnn.training.optimizers.ema import ExponentialMovingAverage
 from kerascnn.training.trainer.backend import Array, Backend, Losses
 
@@ -117,6 +117,7 @@ class Trainer:
             return None
         # A constant number of rows, so that the function compiles once; surplus rows are unused.
         chosen = np.resize(chosen, count)
+        read_ahead(self._pack.images, chosen)
         return self._backend.put(self._pack.images[chosen], self._labels[chosen])
 
     def _calls(
