@@ -42,7 +42,7 @@ def test_without_room_for_a_file_they_are_in_memory_if_they_are_not_too_many(
 
 
 @pytest.mark.parametrize("part", [slice(None), slice(3, None), slice(1, None, 2)])
-def test_what_is_read_ahead_are_the_pages_of_the_pictures(tmp_path, monkeypatch, part) -> None:
+def test_what_is_read_ahead_are_the_pages_of_the_pictures(tmp_path, part) -> None:
     side = 40  # not a whole number of pages
     whole = np.memmap(tmp_path / "pack", np.uint8, "w+", shape=(20, side, side, 3))
     whole[:] = np.random.default_rng(0).integers(0, 256, whole.shape, np.uint8)
