@@ -71,8 +71,12 @@ def test_steps_are_those_of_keras(pack: Pack) -> None:
         for chosen in shuffled_order(70, BATCH, 0, epoch).reshape(-1, BATCH):
             expected.append(float(model.train_on_batch(pack.images[chosen], pack.labels[chosen])))
     np.testing.assert_allclose(losses, expected, atol=2e-4)
-    for one, other in zip(weights, model.get_weights(), strict=True):
-        np.testing.assert_allclose(one, other, atol=2e-3)
+    for variable, one in zip(model.weights, weights, strict=True):
+        # Before BatchNormalization a bias has a gradient of rounding errors alone, and AdamW takes
+        # whole steps along them; the moving mean follows it.
+        if "conv" not in variable.path or variable.name != "bias":
+            within = 1e-2 if variable.name == "moving_mean" else 2e-3
+            np.testing.assert_allclose(one, variable, atol=within, err_msg=variable.path)
 
 
 def test_both_feeds_learn_the_same(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
