@@ -45,6 +45,17 @@ class Trial(Protocol):
         """Suggest a number."""
 
 
+class _Downloads(Callback):
+    """Passes on the progress of downloads only: the first trial shows what is chosen."""
+
+    def __init__(self, progress: Callback) -> None:
+        self._progress = progress
+
+    def on_download(self, what: str, done: int, total: int) -> None:
+        """Pass on the progress of a download."""
+        self._progress.on_download(what, done, total)
+
+
 def search_start(
     config: TrainConfig, named: tuple[str, ...], progress: Callback
 ) -> tuple[TrainConfig, tuple[str, ...]]:
@@ -69,7 +80,7 @@ def search_start(
     elif networks:
         chosen = replace(config, weights="none")
     else:
-        chosen = choose_network(config, run_dataset(config), progress)
+        chosen = choose_network(config, run_dataset(config), _Downloads(progress))
         networks = () if chosen.weights in ("none", "imagenet") else (chosen.model,)
     usual = PRETRAINED if chosen.weights == "imagenet" else SMALL
     return replace(config, weights=chosen.weights), networks or usual

@@ -220,8 +220,18 @@ def test_what_is_suggested() -> None:
     assert (pretrained.weights, pretrained.trainable) == ("imagenet", "head")
 
 
+class Said(Callback):
+    """Keeps what is said to be chosen."""
+
+    def __init__(self) -> None:
+        self.choices: list[str] = []
+
+    def on_choice(self, option: str, _value: str, _reason: str) -> None:
+        self.choices.append(option)
+
+
 def test_where_a_search_starts(subset: Callable[[int], Path], cached: list[str]) -> None:
-    config, said = TrainConfig(data=str(subset(20))), Callback()
+    config, said = TrainConfig(data=str(subset(20))), Said()
     assert search_start(config, (), said) == (replace(config, weights="none"), SMALL)
     assert search_start(config, ("cnn",), said) == (replace(config, weights="none"), ("cnn",))
     imagenet = replace(config, weights="imagenet")
@@ -233,6 +243,7 @@ def test_where_a_search_starts(subset: Callable[[int], Path], cached: list[str])
     photographs = replace(config, data=str(photographs_npz()))
     assert search_start(photographs, (), said)[1] == PRETRAINED
     assert cached == ["mobilenet_v3_large"]
+    assert not said.choices  # the first trial says them
     assert first_trial(config, ()) == config
     assert first_trial(config, ("lenet5", "cnn")).model == "lenet5"
 
