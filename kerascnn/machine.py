@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from functools import cache
 from pathlib import Path
 
 from kerascnn.parallel import usable_cpus
@@ -35,6 +36,14 @@ def processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+@cache
+def has_avx512() -> bool:
+    """Return whether the processor is known to have AVX-512; only Linux lists instruction sets."""
+    source = Path("/proc/cpuinfo")
+    flags = source.read_text(encoding="utf-8", errors="replace") if source.is_file() else ""
+    return "avx512f" in flags.split()
 
 
 def _memory() -> str:

@@ -10,7 +10,15 @@ import tensorflow as tf
 from keras import layers
 
 from kerascnn.training.mixed_precision import set_precision
+from kerascnn.training.trainer import padded_channels
 from kerascnn.training.trainer.fused_batchnorm import fused_batchnorm
+
+
+@pytest.fixture(autouse=True)
+def avx512(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """The processor has AVX-512, unless a test's parameter says otherwise."""
+    there = getattr(request, "param", True)
+    monkeypatch.setattr(padded_channels, "has_avx512", lambda: there)
 
 
 def block(x: Any, filters: int, after: Any = None, **options) -> Any:
@@ -116,14 +124,19 @@ def test_logits_gradients_and_statistics_are_those_of_keras(form: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("form", "filters"),
+    ("form", "filters", "avx512"),
     [
-        ("7 and 15", {8, 16}),
-        ("20 and 28", {32}),
-        ("1 and 18", {8, 18}),
-        ("softmax in the convolution", {7, 15}),
-        ("without BatchNormalization", {10, 8, 6}),
+        ("7 and 15", {8, 16}, True),
+        ("20 and 28", {32}, True),
+        ("1 and 18", {8, 18}, True),
+        ("softmax in the convolution", {7, 15}, True),
+        ("without BatchNormalization", {10, 8, 6}, True),
+        ("7 and 15", {8, 16}, False),
+        ("20 and 28", {20, 28}, False),
+        ("6 and 10", {8, 10}, False),
+        ("residual", {16}, False),
     ],
+    indirect=["avx512"],
 )
 def test_filters_are_added_where_batchnormalization_gains_by_them(
     form: str, filters: set[int]
