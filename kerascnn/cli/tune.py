@@ -154,7 +154,7 @@ def _tell(found: SearchResult, plot: Path | None) -> None:
         click.echo(
             tr(
                 "These are the settings that kerascnn train chooses by itself: no other trial is "
-                "better by more than one standard error."
+                "clearly better."
             )
         )
     if found.within_chance:

@@ -31,6 +31,7 @@ from kerascnn.errors import (
     one_line,
 )
 from kerascnn.metrics.significance import Interval, wilson_interval
+from kerascnn.training.auto.hyperparameters import FEW_TO_CHOOSE_BY
 from kerascnn.training.callbacks import Callback, CallbackList, EpochRecord, Plan
 from kerascnn.training.command_line import train_command
 from kerascnn.training.config import AUTO, TrainConfig
@@ -60,6 +61,9 @@ augmentation a network learns more slowly at first, and may still be the best in
 ONE_STANDARD_ERROR = 0.6827
 """Confidence of an interval that reaches one standard error to either side."""
 
+SIGNIFICANT = 0.95
+"""Confidence of the interval that decides where fewer pictures than :data:`FEW_TO_CHOOSE_BY` do."""
+
 
 @dataclass(frozen=True)
 class Search:
@@ -88,7 +92,7 @@ class SearchResult:
 
     Attributes:
         run: Folder of the best run, on the machine that trained it: the first trial unless another
-            is better by more than one standard error.
+            is clearly better.
         machine: Name of the machine on which the best run was trained.
         val_top1: Validation accuracy of the best run, 0 to 1.
         command: Command line that repeats the best run.
@@ -300,11 +304,12 @@ def _best(complete: list[optuna.trial.FrozenTrial]) -> optuna.trial.FrozenTrial:
 
     That is the rule of Breiman et al. (1984, section 3.4.3), for whom the simplest model is the
     first choice. Here it is what ``train`` chooses, which is known to suit many data sets: the best
-    of many trials on a few pictures mostly has luck.
+    of many trials on few pictures is mostly lucky. On very few it must be significantly better.
     """
     highest = max(complete, key=_rank)
     first = min(complete, key=lambda one: one.number)
-    low = _interval(highest, ONE_STANDARD_ERROR).low
+    few = int(highest.user_attrs["pictures"]) < FEW_TO_CHOOSE_BY
+    low = _interval(highest, SIGNIFICANT if few else ONE_STANDARD_ERROR).low
     return first if not first.params and _top1(first) >= low else highest
 
 
@@ -323,7 +328,7 @@ def _rank(trial: optuna.trial.FrozenTrial) -> tuple[float, float]:
 
 
 def _within_chance(study: optuna.Study, best: optuna.trial.FrozenTrial) -> int:
-    low = _interval(best, 0.95).low
+    low = _interval(best, SIGNIFICANT).low
     return sum(one.number != best.number and _top1(one) >= low for one in _complete(study))
 
 

@@ -36,7 +36,7 @@ Curve = Callable[[int], list[float]]
 def trained(monkeypatch: pytest.MonkeyPatch) -> Callable[[Curve], list[TrainConfig]]:
     """Put curves of validation accuracy in the place of training: one a trial."""
 
-    def use(curve: Curve) -> list[TrainConfig]:
+    def use(curve: Curve, pictures: int = 100) -> list[TrainConfig]:
         made: list[TrainConfig] = []
 
         def fit(config: TrainConfig, progress: Any) -> Any:
@@ -44,7 +44,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> Callable[[Curve], list[TrainConf
             folder = Path(config.out or "")
             folder.mkdir(parents=True)
             values = curve(len(made) - 1)
-            progress.on_plan(plan_of(config, folder, len(values)))
+            progress.on_plan(plan_of(config, folder, len(values), pictures))
             for epoch, value in enumerate(values, 1):
                 progress.on_epoch_end(EpochRecord(epoch, 0.1, 1.0, 0.5, 1.0, value, 1.0, 1.0), True)
             metrics = {"val_top1": values[-1], "val_loss": 1.0 / len(made)}
@@ -58,11 +58,11 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> Callable[[Curve], list[TrainConf
     return use
 
 
-def plan_of(config: TrainConfig, folder: Path, epochs: int) -> Plan:
-    """A run of that many epochs, judged on 100 pictures."""
+def plan_of(config: TrainConfig, folder: Path, epochs: int, pictures: int) -> Plan:
+    """A run of that many epochs, judged on that many pictures."""
     return Plan(
-        config.data, {"train": 900, "val": 100}, (450, 450), 32, 32, "squash", config.model, 9, 9,
-        "none", "cpu", "TensorFlow", "float32", 64, 15, ((epochs, 0.1),), "adamw", (), folder,
+        config.data, {"train": 900, "val": pictures}, (450, 450), 32, 32, "squash", config.model,
+        9, 9, "none", "cpu", "TensorFlow", "float32", 64, 15, ((epochs, 0.1),), "adamw", (), folder,
     )  # fmt: skip
 
 
@@ -99,6 +99,13 @@ def test_the_first_trial_is_what_train_chooses(trained) -> None:
 def test_luck_does_not_replace_what_train_chooses(others: float, best: str, trained) -> None:
     # Of 100 pictures: one standard error below 0.74 is 0.694, and below 0.76 it is 0.715.
     trained(lambda trial: [others if trial else 0.70])
+    assert search(asked(3)).run.name == best
+
+
+@pytest.mark.parametrize(("first", "best"), [(0.85, "trial-0000"), (0.80, "trial-0002")])
+def test_very_few_pictures_have_to_tell_trials_apart(first: float, best: str, trained) -> None:
+    # Of 20 pictures: the 95 % interval of 1.0 begins at 0.839, one standard error below is 0.952.
+    trained(lambda trial: [1.0 if trial else first], pictures=20)
     assert search(asked(3)).run.name == best
 
 
