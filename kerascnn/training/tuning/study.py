@@ -34,6 +34,7 @@ from kerascnn.training.callbacks import Callback, CallbackList, EpochRecord, Pla
 from kerascnn.training.command_line import train_command
 from kerascnn.training.config import AUTO, TrainConfig
 from kerascnn.training.train import fit
+from kerascnn.training.tuning.request import Search
 from kerascnn.training.tuning.search_space import (
     AUGMENTATIONS,
     first_trial,
@@ -57,27 +58,6 @@ _FREE_TRIALS = 4
 _FREE_SHARE = 1 / 3
 """Share of a trial's epochs before it may be pruned: with a lower learning rate or more
 augmentation a network learns more slowly at first, and may still be the best in the end."""
-
-
-@dataclass(frozen=True)
-class Search:
-    """What to search, and for how long.
-
-    Attributes:
-        config: Configuration that all trials share; its ``out`` is not used.
-        out: Folder of the study and the runs.
-        seconds: Time in which new trials begin, in seconds; epochs after its end are pruned.
-        trials: Maximum number of trials; None: as many as fit into the time.
-        networks: Networks to choose from; none: those of :mod:`.search_space`.
-        storage: Optuna's storage; None: ``study.db`` in ``out``.
-    """
-
-    config: TrainConfig
-    out: Path
-    seconds: float
-    trials: int | None = None
-    networks: tuple[str, ...] = ()
-    storage: str | None = None
 
 
 @dataclass(frozen=True)
@@ -122,7 +102,7 @@ def search(asked: Search, progress: Callback | None = None) -> SearchResult:
         KerascnnError: No trial was finished.
     """
     progress = progress or Callback()
-    named = asked.networks or ((asked.config.model,) if asked.config.model != AUTO else ())
+    named = asked.model or ((asked.config.model,) if asked.config.model != AUTO else ())
     start, networks = search_start(asked.config, named, progress)
     study = _open(asked, networks)
     end, begun = time.monotonic() + asked.seconds, 0
@@ -132,7 +112,7 @@ def search(asked: Search, progress: Callback | None = None) -> SearchResult:
             config = first_trial(asked.config, named)
         else:
             config = suggested(trial, start, networks)
-        _try(asked.out, study, trial, config, end, progress)
+        _try(Path(asked.out), study, trial, config, end, progress)
     return _found(study)
 
 
@@ -140,8 +120,9 @@ def _open(asked: Search, networks: tuple[str, ...]) -> optuna.Study:
     with needs_extra("tune", "to search"):
         import optuna
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    asked.out.mkdir(parents=True, exist_ok=True)
-    storage = asked.storage or f"sqlite:///{asked.out.absolute() / 'study.db'}"
+    out = Path(asked.out)
+    out.mkdir(parents=True, exist_ok=True)
+    storage = asked.storage or f"sqlite:///{out.absolute() / 'study.db'}"
     try:
         # Without a seed: processes that share a study would suggest the same.
         sampler = optuna.samplers.TPESampler()

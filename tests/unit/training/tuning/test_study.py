@@ -14,10 +14,12 @@ from click.testing import CliRunner
 
 from kerascnn.cli import main
 from kerascnn.errors import ConfigError, DataError, KerascnnError
+from kerascnn.options import help_text, options_of
 from kerascnn.training.auto import model
 from kerascnn.training.callbacks import Callback, EpochRecord, Plan
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.tuning import study
+from kerascnn.training.tuning.request import Search
 from kerascnn.training.tuning.search_space import (
     PRETRAINED,
     SMALL,
@@ -25,7 +27,7 @@ from kerascnn.training.tuning.search_space import (
     search_start,
     suggested,
 )
-from kerascnn.training.tuning.study import Search, search
+from kerascnn.training.tuning.study import search
 
 CONFIG = TrainConfig(data="pictures.npz", epochs=3)
 
@@ -66,8 +68,8 @@ def plan_of(config: TrainConfig, folder: Path, epochs: int, pictures: int) -> Pl
     )  # fmt: skip
 
 
-def asked(trials: int = 1, seconds: float = 1e6, **more: Any) -> Search:
-    return Search(CONFIG, Path("tune"), seconds, trials, ("cnn", "lenet5"), **more)
+def asked(trials: int = 1, time: str = "99h", **more: Any) -> Search:
+    return Search(CONFIG, Path("tune"), time, trials, ("cnn", "lenet5"), **more)
 
 
 def test_the_best_is_found_and_those_that_lag_are_pruned(trained) -> None:
@@ -171,9 +173,9 @@ def test_a_study_of_something_else(trained) -> None:
     search(asked())
     with pytest.raises(ConfigError, match="the study there has epochs 3, and this is 4"):
         longer = TrainConfig(data="pictures.npz", epochs=4)
-        search(Search(longer, Path("tune"), 9, 1, ("cnn", "lenet5")))
+        search(Search(longer, "tune", "9s", 1, ("cnn", "lenet5")))
     with pytest.raises(ConfigError, match=r"networks \['cnn', 'lenet5'\]"):
-        search(Search(CONFIG, Path("tune"), 9, 1, ("cnn",)))
+        search(Search(CONFIG, "tune", "9s", 1, ("cnn",)))
 
 
 def test_several_share_one_storage(trained) -> None:
@@ -199,7 +201,7 @@ def test_time_that_is_up(trained, monkeypatch: pytest.MonkeyPatch) -> None:
 
     made = trained(curve)
     # The first is finished, however long it takes; the second is begun in time and ended late.
-    found = search(asked(9, seconds=10))
+    found = search(asked(9, time="10s"))
     assert (len(made), found.trials) == (2, {"complete": 1, "pruned": 1})
 
 
@@ -295,9 +297,19 @@ def test_the_command(trained, subset: Callable[[int], Path]) -> None:
 def test_misuse() -> None:
     assert told("--time", "soon") == (
         2,
-        "Error: --time is 'soon'; expected a duration, e.g. 30m or 2h.\n",
+        "Error: --time is 'soon'; expected a duration, e.g. 10m, 90s or 1h30m.\n",
     )
+    assert told("--trials", "0") == (2, "Error: --trials is 0; expected at least 1.\n")
     assert told("nowhere/")[0] == 1
+
+
+def test_each_option_is_declared_once() -> None:
+    shown = {one.name: one.help for one in main.get_command(None, "tune").params}  # type: ignore[attr-defined]
+    for name, (declared, its_field) in options_of(Search).items():
+        assert shown[name] == help_text(declared, its_field.default), name
+    search_request = Search(CONFIG, trials="3", model=["cnn"], time="1h30m")
+    assert (search_request.trials, search_request.model) == (3, ("cnn",))
+    assert search_request.seconds == 5400
 
 
 @pytest.mark.full
