@@ -13,11 +13,13 @@ import pytest
 from click.testing import CliRunner
 
 from kerascnn.cli import main
-from kerascnn.errors import ConfigError, DataError, KerascnnError
+from kerascnn.errors import ConfigError, DataError, KerascnnError, ModelFileError
 from kerascnn.options import help_text, options_of
 from kerascnn.training.auto import model
+from kerascnn.training.auto.model import choose_network
 from kerascnn.training.callbacks import Callback, EpochRecord, Plan
 from kerascnn.training.config import TrainConfig
+from kerascnn.training.data.splits import run_dataset
 from kerascnn.training.tuning import study
 from kerascnn.training.tuning.request import Search
 from kerascnn.training.tuning.search_space import (
@@ -255,6 +257,21 @@ def test_where_a_search_starts(subset: Callable[[int], Path], cached: list[str])
     assert not said.choices  # the first trial says them
     assert first_trial(config, ()) == config
     assert first_trial(config, ("lenet5", "cnn")).model == "lenet5"
+
+
+def test_missing_weights_are_said_by_the_first_trial_alone(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def missing(*_: object) -> None:
+        raise ModelFileError("no weights here.")
+
+    monkeypatch.setattr(model, "ensure", missing)
+    config = TrainConfig(data=str(photographs_npz()))
+    assert search_start(config, (), Said()) == (replace(config, weights="none"), SMALL)
+    assert not caplog.records
+    choose_network(first_trial(config, ()), run_dataset(config), Said())
+    (said,) = caplog.messages
+    assert said == "no weights here. Training cnn from random weights instead."
 
 
 @pytest.fixture
