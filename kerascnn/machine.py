@@ -30,20 +30,26 @@ def machine() -> dict[str, str]:
 
 def processor() -> str:
     """Return the processor's model name, or its architecture if that is unknown."""
-    source = Path("/proc/cpuinfo")
-    if source.is_file():
-        for line in source.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
+    for line in _cpuinfo().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def instruction_sets() -> frozenset[str]:
+    """Return the processor's instruction sets, in Linux' names; none on other systems."""
+    return frozenset(_cpuinfo().split())
 
 
 @cache
 def has_avx512() -> bool:
-    """Return whether the processor is known to have AVX-512; only Linux lists instruction sets."""
+    """Return whether the processor is known to have AVX-512."""
+    return "avx512f" in instruction_sets()
+
+
+def _cpuinfo() -> str:
     source = Path("/proc/cpuinfo")
-    flags = source.read_text(encoding="utf-8", errors="replace") if source.is_file() else ""
-    return "avx512f" in flags.split()
+    return source.read_text(encoding="utf-8", errors="replace") if source.is_file() else ""
 
 
 def _memory() -> str:

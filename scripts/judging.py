@@ -8,7 +8,6 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 DEBIAN = "/usr/share/datasets/fashion-mnist"
@@ -24,11 +23,10 @@ def kerascnn(*arguments: str) -> dict[str, Any]:
 
 def processor_and_instructions() -> str:
     """Name the processor with those of its instruction sets on which speed depends most."""
-    from kerascnn.machine import processor
+    from kerascnn.machine import instruction_sets, processor
 
-    info = Path("/proc/cpuinfo")
-    flags = set(info.read_text().split()) if info.exists() else set()
-    kinds = [one for one in ("avx2", "avx512f", "avx512_bf16", "amx_tile") if one in flags]
+    found = instruction_sets()
+    kinds = [one for one in ("avx2", "avx512f", "avx512_bf16", "amx_tile") if one in found]
     return f"{processor()} ({', '.join(kinds) or 'no AVX2'})"
 
 

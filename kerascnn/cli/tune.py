@@ -10,12 +10,16 @@ import click
 
 from kerascnn.cli.base import Command, add_options, console, print_json, quiet_tensorflow
 from kerascnn.cli.completion import complete_networks
+from kerascnn.cli.declared_options import declared_option, grouped
 from kerascnn.cli.shared import check_data_is_there
 from kerascnn.cli.shown_errors import INTERRUPTED, as_options
 from kerascnn.cli.train_options import train_option
-from kerascnn.errors import ConfigError
 from kerascnn.files import write_bytes
 from kerascnn.language import tr
+from kerascnn.options import options_of
+
+# Light: it needs neither Keras nor Optuna.
+from kerascnn.training.tuning.request import SEARCH, Search  # noqa: TID253
 
 if TYPE_CHECKING:
     from kerascnn.training.tuning.study import SearchResult
@@ -23,66 +27,24 @@ if TYPE_CHECKING:
 _SHARED = ("val", "image_size", "resize", "weights", "epochs", "batch_size", "device", "seed")
 """Options of ``train`` that apply to all trials."""
 
+_SETTINGS = {"model": {"shell_complete": complete_networks}}
+"""Click settings of further options."""
+
 
 @click.command(
     "tune",
     cls=Command,
     of_train=("augment", "random_crop", "mixup", "cutmix"),
-    groups={
-        "Search": ("out", "time", "trials", "model", "storage", "as_json"),
-        "All trials": _SHARED,
-    },
+    groups=grouped(Search, {SEARCH: ("as_json",), "All trials": _SHARED}),
 )
 @click.argument("data", default="fashion-mini")
-@click.option(
-    "--out",
-    default="runs/tune",
-    show_default=True,
-    metavar="DIR",
-    help="Folder of the study and of all runs.",
-)
-@click.option(
-    "--time",
-    default="30m",
-    show_default=True,
-    metavar="DURATION",
-    help="How long this invocation may search.",
-)
-@click.option(
-    "--trials",
-    type=click.IntRange(1),
-    metavar="N",
-    help="Maximum number of trials in this invocation.",
-)
-@click.option(
-    "--model",
-    multiple=True,
-    metavar="NAME",
-    shell_complete=complete_networks,
-    help="Network to try; may be repeated.  [default: cnn, cnn4 and resnet20; with --weights "
-    "imagenet mobilenet_v3_large, efficientnet_b0 and resnet50]",
-)
-@click.option(
-    "--storage",
-    metavar="URL",
-    help="Optuna storage that several machines share, e.g. postgresql://…  "
-    "[default: study.db in --out]",
+@add_options(
+    *(declared_option(Search, name, **_SETTINGS.get(name, {})) for name in options_of(Search))
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @add_options(*map(train_option, _SHARED))
 @click.pass_context
-def command(
-    ctx: click.Context,
-    /,
-    data: str,
-    out: str,
-    time: str,
-    trials: int | None,
-    model: tuple[str, ...],
-    storage: str | None,
-    as_json: bool,
-    **options: Any,
-) -> None:
+def command(ctx: click.Context, /, data: str, as_json: bool, **options: Any) -> None:
     """Search for the best network, learning rate, depth and augmentation for the pictures in DATA.
 
     The first trial has the settings that `kerascnn train` chooses; the others try something else.
@@ -96,16 +58,16 @@ def command(
     """
     from kerascnn.training.config import TrainConfig
 
-    seconds = _seconds(time)
-    given = {name: value for name, value in options.items() if value is not None}
+    shared = {name: options.pop(name) for name in _SHARED}
+    given = {name: value for name, value in shared.items() if value is not None}
     config = TrainConfig(data=data, **given)
+    asked = Search(config, **options)
     check_data_is_there(config.data, config.val)
     click.echo(tr("loading Keras …"), err=True)
     with quiet_tensorflow():
         from kerascnn.training.display.terminal import TrainingDisplay
-        from kerascnn.training.tuning.study import Search, search
+        from kerascnn.training.tuning.study import search
 
-    asked = Search(config, Path(out), seconds, trials, model, storage)
     try:
         with TrainingDisplay(console(stderr=True), as_options) as display:
             found = search(asked, display)
@@ -113,20 +75,11 @@ def command(
         line = tr("Stopped. Run the same command again to continue the study.")
         click.echo(f"\n{line}", err=True)
         ctx.exit(INTERRUPTED)
-    plot = _plot(found, Path(out))
+    plot = _plot(found, Path(asked.out))
     if as_json:
         print_json({**asdict(found), "run": str(found.run), "plot": plot and str(plot)})
         return
     _tell(found, plot)
-
-
-def _seconds(time: str) -> float:
-    from kerascnn.training.clock import seconds_of
-
-    seconds = seconds_of(time)
-    if seconds is None:
-        raise ConfigError(f"`time` is {time!r}; expected a duration, e.g. 30m or 2h.")
-    return seconds
 
 
 def _plot(found: SearchResult, folder: Path) -> Path | None:

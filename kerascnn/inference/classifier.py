@@ -5,23 +5,22 @@ Knows: card, session, batches. Does not know Keras, how pictures are read, or pr
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, NoReturn, TypedDict, TypeVar
+from typing import NoReturn, TypedDict, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from kerascnn import images, notebook
+from kerascnn import notebook
 from kerascnn.card import ModelCard
 from kerascnn.errors import ConfigError, PictureError
 from kerascnn.inference.arguments import check_count, check_share
+from kerascnn.inference.batch_outputs import BatchOutputs, run_batch
 from kerascnn.inference.checked_session import open_checked, run_network
 from kerascnn.inference.model_file.foreign import ForeignModel
 from kerascnn.inference.model_file.signature import Signature
-from kerascnn.inference.prediction import Prediction, finite_rows, no_answer, rank_all
+from kerascnn.inference.prediction import Prediction, rank_all
 from kerascnn.inference.reading import Picture, PictureReader, SizedPicture, as_many
 from kerascnn.inference.runtime.providers import Arithmetic
 from kerascnn.inference.runtime.selection import Asked, Choice, choose
@@ -31,29 +30,11 @@ from kerascnn.language import tr
 from kerascnn.parallel import usable_cpus
 from kerascnn.uris import local_file
 
-log = logging.getLogger(__name__)
-
 T = TypeVar("T")
 
 BATCH_SIZE = 32
 """Default pictures per run. Not larger, because onnxruntime keeps the memory of the largest batch
 that it has run."""
-
-
-class BatchOutputs(NamedTuple):
-    """Outputs of the network for a batch of pictures.
-
-    Attributes:
-        logits: float32 ``[pictures, classes]``, of the pictures with finite outputs, in order.
-        probabilities: Likewise.
-        errors: Errors of the other pictures, by index in the batch.
-        seconds: Duration of the network's run.
-    """
-
-    logits: npt.NDArray[np.float32]
-    probabilities: npt.NDArray[np.float32]
-    errors: dict[int, PictureError]
-    seconds: float
 
 
 class AnswerOptions(TypedDict, total=False):
@@ -270,27 +251,7 @@ class Classifier:
         """
         pool, threads = self._reader.pool, self._reader.threads
         for batch in in_batches(read, items, size, weigh, pool, threads, timeout):
-            yield self._run_batch(batch)
-
-    def _run_batch(self, batch: list[SizedPicture]) -> BatchOutputs:
-        good: dict[int, images.UInt8Array] = {}
-        errors: dict[int, PictureError] = {}
-        for place, (_, sized) in enumerate(batch):
-            if isinstance(sized, PictureError):
-                errors[place] = sized
-            else:
-                good[place] = sized
-        none = np.empty((0, *self.card.shape, 3), np.uint8)
-        pictures = np.stack(list(good.values())) if good else none
-        start = time.perf_counter()
-        logits, probabilities = self.run(pictures)
-        seconds = time.perf_counter() - start
-        finite = finite_rows(logits, probabilities)
-        if not finite.all():
-            bad = [place for place, sound in zip(good, finite, strict=True) if not sound]
-            errors |= {place: no_answer(batch[place][0]) for place in bad}
-            logits, probabilities = logits[finite], probabilities[finite]
-        return BatchOutputs(logits, probabilities, errors, seconds)
+            yield run_batch(self.run, batch, self.card.shape)
 
     def run(
         self, batch: npt.NDArray[np.uint8]

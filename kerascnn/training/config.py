@@ -43,6 +43,11 @@ DEVICE, OUTPUT = "Device and speed", "Output"
 GROUPS = (DATA, NETWORK, SCHEDULE, OPTIMIZER, AUGMENTATION, DEVICE, OUTPUT)
 """Headings of the options, in order."""
 
+DURATION = Text(
+    "a duration, e.g. 10m, 90s or 1h30m", "DURATION", lambda text: seconds_of(text) is not None
+)
+"""A length of time."""
+
 _NAME = Text("a name, or a path", "NAME")
 _COUNT_OR_AUTO = Number(int, lambda n: n >= 1, "at least 1, or auto", "N|auto", (AUTO,))
 _ALPHA = Number(float, lambda x: 0 <= x <= 100, "0 (off) or above, at most 100", "ALPHA")
@@ -96,8 +101,7 @@ class TrainConfig:
     epochs: int | Auto = option(AUTO, _COUNT_OR_AUTO,
         "Passes over the training pictures. auto: 10, or more if that would be too few steps.",
         SCHEDULE)
-    time: str | None = option(None, Text("a duration, e.g. 10m, 90s or 1h30m", "DURATION",
-        lambda text: seconds_of(text) is not None),
+    time: str | None = option(None, DURATION,
         "Time limit of the run, e.g. 10m or 1h30m: train as many epochs as fit (at most `epochs`), "
         "with a learning-rate schedule of that length.", SCHEDULE, without="no limit")
     phase: tuple[str, ...] = option((),

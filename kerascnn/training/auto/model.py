@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -85,6 +85,20 @@ THUMBNAIL = 32
 """Side of those pictures, in pixels."""
 
 
+class InitialWeights(NamedTuple):
+    """Initial weights of the network that ``auto`` chooses.
+
+    Attributes:
+        name: ``imagenet`` or ``none``.
+        reason: Why.
+        missing: The reason that there are no ImageNet weights, if they would suit the pictures.
+    """
+
+    name: str
+    reason: Sentence
+    missing: ModelFileError | None = None
+
+
 def choose_network(config: TrainConfig, dataset: Dataset, progress: Callback) -> TrainConfig:
     """Replace ``model`` ``auto`` by a network and its initial weights.
 
@@ -98,25 +112,40 @@ def choose_network(config: TrainConfig, dataset: Dataset, progress: Callback) ->
     if config.model != AUTO:
         return config
     if config.weights not in (AUTO, "none", "imagenet"):
-        network = _network_of(on_this_machine(config.weights))
+        network = network_of(config.weights)
         return replace(config, model=network, trainable=_undecided_scope(config))
+    initial = initial_weights(config, dataset, progress)
+    if initial.name == "imagenet":
+        chosen = _pretrained(config, dataset.splits["train"].longest_side())
+    else:
+        chosen = from_scratch(config, dataset)
+    if initial.missing:
+        log.warning("%s Training %s from random weights instead.", initial.missing, chosen.model)
+    progress.on_choice("model", chosen.model, initial.reason)
+    return chosen
+
+
+def initial_weights(config: TrainConfig, dataset: Dataset, progress: Callback) -> InitialWeights:
+    """Decide whether the network that ``auto`` chooses starts from ImageNet weights; fetch them.
+
+    Raises:
+        ModelFileError: They are requested and not available.
+    """
     longest = dataset.splits["train"].longest_side()
     if config.weights == "none":
-        reason = sentence("from random weights, as asked for")
-        return _report_choice(from_scratch(config, dataset), reason, progress)
+        return InitialWeights("none", sentence("from random weights, as asked for"))
     if config.weights == AUTO and longest <= SMALL:
         reason = sentence("the pictures are small: {longest} pixels", longest=longest)
-        return _report_choice(from_scratch(config, dataset), reason, progress)
+        return InitialWeights("none", reason)
     try:
         ensure(BACKBONE, lambda done, total: progress.on_download(BACKBONE, done, total))
     except ModelFileError as error:
         if config.weights == "imagenet":
             raise
-        chosen = from_scratch(config, dataset)
-        log.warning("%s Training %s from random weights instead.", error, chosen.model)
         reason = sentence("there are no ImageNet weights on this machine")
-        return _report_choice(chosen, reason, progress)
-    return _pretrained(config, longest, progress)
+        return InitialWeights("none", reason, error)
+    reason = sentence("photographs, {longest} pixels; ImageNet weights", longest=f"{longest:,}")
+    return InitialWeights("imagenet", reason)
 
 
 def from_scratch(config: TrainConfig, dataset: Dataset) -> TrainConfig:
@@ -151,20 +180,12 @@ def _input_for(longest: int, multiple: int, bounds: tuple[int, int]) -> int:
     return min(most, max(least, -(-longest // multiple) * multiple))
 
 
-def _report_choice(chosen: TrainConfig, reason: str, progress: Callback) -> TrainConfig:
-    progress.on_choice("model", chosen.model, reason)
-    return chosen
-
-
-def _pretrained(config: TrainConfig, longest: int, progress: Callback) -> TrainConfig:
-    size = config.image_size or _input_for(longest, STRIDE, SIZES)
-    reason = sentence("photographs, {longest} pixels; ImageNet weights", longest=f"{longest:,}")
-    progress.on_choice("model", BACKBONE, reason)
+def _pretrained(config: TrainConfig, longest: int) -> TrainConfig:
     return replace(
         config,
         model=BACKBONE,
         weights="imagenet",
-        image_size=size,
+        image_size=config.image_size or _input_for(longest, STRIDE, SIZES),
         trainable=_undecided_scope(config),
     )
 
@@ -175,7 +196,13 @@ def _undecided_scope(config: TrainConfig) -> str:
     return AUTO if unsaid else config.trainable
 
 
-def _network_of(path: Path) -> str:
+def network_of(weights: str) -> str:
+    """Return the network that a file of weights is for, which a card beside it names.
+
+    Raises:
+        ConfigError: There is no card.
+    """
+    path = on_this_machine(weights)
     kind_of(path)  # raises if it is no file of weights
     card = path.parent / "card.json"
     if not card.is_file():

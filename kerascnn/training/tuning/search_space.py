@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Protocol
 
-from kerascnn.training.auto.model import LEAST_AREA, choose_network
+from kerascnn.training.auto.model import LEAST_AREA, initial_weights, network_of
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import AUTO, TrainConfig
 from kerascnn.training.data.splits import run_dataset
@@ -45,17 +45,6 @@ class Trial(Protocol):
         """Suggest a number."""
 
 
-class _Downloads(Callback):
-    """Passes on the progress of downloads only: the first trial shows what is chosen."""
-
-    def __init__(self, progress: Callback) -> None:
-        self._progress = progress
-
-    def on_download(self, what: str, done: int, total: int) -> None:
-        """Pass on the progress of a download."""
-        self._progress.on_download(what, done, total)
-
-
 def search_start(
     config: TrainConfig, named: tuple[str, ...], progress: Callback
 ) -> tuple[TrainConfig, tuple[str, ...]]:
@@ -75,15 +64,14 @@ def search_start(
         DataError: There is no usable data.
     """
     networks = tuple(find_network(name).name for name in named)
-    if config.weights in ("none", "imagenet") or (networks and config.weights != AUTO):
-        chosen = config
-    elif networks:
-        chosen = replace(config, weights="none")
-    else:
-        chosen = choose_network(config, run_dataset(config), _Downloads(progress))
-        networks = () if chosen.weights in ("none", "imagenet") else (chosen.model,)
-    usual = PRETRAINED if chosen.weights == "imagenet" else SMALL
-    return replace(config, weights=chosen.weights), networks or usual
+    weights = config.weights
+    if weights == AUTO:
+        found = not networks and initial_weights(config, run_dataset(config), progress)
+        weights = found.name if found else "none"
+    if weights not in ("none", "imagenet") and not networks:
+        networks = (network_of(weights),)
+    usual = PRETRAINED if weights == "imagenet" else SMALL
+    return replace(config, weights=weights), networks or usual
 
 
 def first_trial(config: TrainConfig, named: tuple[str, ...]) -> TrainConfig:

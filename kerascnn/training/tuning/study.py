@@ -1,7 +1,7 @@
 """The search: trials until the time is up, in a study that processes may share.
 
 Knows: Optuna. Does not know: the search space (:mod:`kerascnn.training.tuning.search_space`), how a
-run is trained. Only validation pictures count.
+run is trained, which trial is the best (:mod:`kerascnn.training.tuning.selection`).
 """
 
 from __future__ import annotations
@@ -30,21 +30,22 @@ from kerascnn.errors import (
     needs_extra,
     one_line,
 )
-from kerascnn.metrics.significance import Interval, wilson_interval
-from kerascnn.training.auto.hyperparameters import FEW_TO_CHOOSE_BY
 from kerascnn.training.callbacks import Callback, CallbackList, EpochRecord, Plan
 from kerascnn.training.command_line import train_command
 from kerascnn.training.config import AUTO, TrainConfig
 from kerascnn.training.train import fit
+from kerascnn.training.tuning.request import Search
 from kerascnn.training.tuning.search_space import (
     AUGMENTATIONS,
     first_trial,
     search_start,
     suggested,
 )
+from kerascnn.training.tuning.selection import best_trial, top1, within_chance
 
 if TYPE_CHECKING:
     import optuna
+    from optuna.trial import FrozenTrial
 
 log = logging.getLogger(__name__)
 
@@ -57,33 +58,6 @@ _FREE_TRIALS = 4
 _FREE_SHARE = 1 / 3
 """Share of a trial's epochs before it may be pruned: with a lower learning rate or more
 augmentation a network learns more slowly at first, and may still be the best in the end."""
-
-ONE_STANDARD_ERROR = 0.6827
-"""Confidence of an interval that reaches one standard error to either side."""
-
-SIGNIFICANT = 0.95
-"""Confidence of the interval that decides where fewer pictures than :data:`FEW_TO_CHOOSE_BY` do."""
-
-
-@dataclass(frozen=True)
-class Search:
-    """What to search, and for how long.
-
-    Attributes:
-        config: Configuration that all trials share; its ``out`` is not used.
-        out: Folder of the study and the runs.
-        seconds: Time in which new trials begin, in seconds; epochs after its end are pruned.
-        trials: Maximum number of trials; None: as many as fit into the time.
-        networks: Networks to choose from; none: those of :mod:`.search_space`.
-        storage: Optuna's storage; None: ``study.db`` in ``out``.
-    """
-
-    config: TrainConfig
-    out: Path
-    seconds: float
-    trials: int | None = None
-    networks: tuple[str, ...] = ()
-    storage: str | None = None
 
 
 @dataclass(frozen=True)
@@ -128,7 +102,7 @@ def search(asked: Search, progress: Callback | None = None) -> SearchResult:
         KerascnnError: No trial was finished.
     """
     progress = progress or Callback()
-    named = asked.networks or ((asked.config.model,) if asked.config.model != AUTO else ())
+    named = asked.model or ((asked.config.model,) if asked.config.model != AUTO else ())
     start, networks = search_start(asked.config, named, progress)
     study = _open(asked, networks)
     end, begun = time.monotonic() + asked.seconds, 0
@@ -138,7 +112,7 @@ def search(asked: Search, progress: Callback | None = None) -> SearchResult:
             config = first_trial(asked.config, named)
         else:
             config = suggested(trial, start, networks)
-        _try(asked.out, study, trial, config, end, progress)
+        _try(Path(asked.out), study, trial, config, end, progress)
     return _found(study)
 
 
@@ -146,8 +120,9 @@ def _open(asked: Search, networks: tuple[str, ...]) -> optuna.Study:
     with needs_extra("tune", "to search"):
         import optuna
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    asked.out.mkdir(parents=True, exist_ok=True)
-    storage = asked.storage or f"sqlite:///{asked.out.absolute() / 'study.db'}"
+    out = Path(asked.out)
+    out.mkdir(parents=True, exist_ok=True)
+    storage = asked.storage or f"sqlite:///{out.absolute() / 'study.db'}"
     try:
         # Without a seed: processes that share a study would suggest the same.
         sampler = optuna.samplers.TPESampler()
@@ -261,82 +236,45 @@ class _Pruning(Callback):
     def on_epoch_end(self, record: EpochRecord, kept: bool) -> None:  # noqa: ARG002 - as in Callback
         """Report an epoch."""
         self._trial.report(record.val_accuracy, record.epoch)
-        late = time.monotonic() > self._end and _complete(self._study)
+        late = time.monotonic() > self._end and _complete(self._study.get_trials(deepcopy=False))
         if late or (record.epoch > self._free_epochs and self._trial.should_prune()):
             raise _Pruned
 
 
-def _complete(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
-    from optuna.trial import TrialState
-
-    found: list[optuna.trial.FrozenTrial] = study.get_trials(
-        deepcopy=False, states=(TrialState.COMPLETE,)
-    )
-    return found
+def _complete(trials: list[FrozenTrial]) -> list[FrozenTrial]:
+    return [one for one in trials if one.state.name == "COMPLETE"]
 
 
 def _found(study: optuna.Study) -> SearchResult:
     trials = study.get_trials(deepcopy=False)
+    complete = _complete(trials)
     failed = {one.number: one.user_attrs["error"] for one in trials if "error" in one.user_attrs}
-    if not _complete(study):
+    if not complete:
         reasons = "; ".join(f"trial {number}: {why}" for number, why in failed.items())
         raise KerascnnError(
             f"no trial was finished ({reasons or 'the time was too short'}). The study is kept; "
             "run the search again with more time."
         )
-    best = _best(_complete(study))
+    best = best_trial(complete)
     return SearchResult(
         Path(best.user_attrs["folder"]),
         best.user_attrs["machine"],
-        _top1(best),
+        top1(best),
         best.user_attrs["command"],
         best.params,
         best.user_attrs["pictures"],
-        _within_chance(study, best),
+        within_chance(complete, best),
         dict(Counter(one.state.name.lower() for one in trials)),
         failed,
-        _importances(study),
+        _importances(study, complete),
     )
 
 
-def _best(complete: list[optuna.trial.FrozenTrial]) -> optuna.trial.FrozenTrial:
-    """Choose a trial: the first unless another is better by more than one standard error.
-
-    That is the rule of Breiman et al. (1984, section 3.4.3), for whom the simplest model is the
-    first choice. Here it is what ``train`` chooses, which is known to suit many data sets: the best
-    of many trials on few pictures is mostly lucky. On very few it must be significantly better.
-    """
-    highest = max(complete, key=_rank)
-    first = min(complete, key=lambda one: one.number)
-    few = int(highest.user_attrs["pictures"]) < FEW_TO_CHOOSE_BY
-    low = _interval(highest, SIGNIFICANT if few else ONE_STANDARD_ERROR).low
-    return first if not first.params and _top1(first) >= low else highest
-
-
-def _interval(trial: optuna.trial.FrozenTrial, confidence: float) -> Interval:
-    pictures = int(trial.user_attrs["pictures"])
-    return wilson_interval(_top1(trial) * pictures, pictures, confidence)
-
-
-def _top1(trial: optuna.trial.FrozenTrial) -> float:
-    return float(trial.value or 0.0)
-
-
-def _rank(trial: optuna.trial.FrozenTrial) -> tuple[float, float]:
-    """Return the sort key of trials: accuracy, then loss, since few pictures give many ties."""
-    return _top1(trial), -float(trial.user_attrs["val_loss"])
-
-
-def _within_chance(study: optuna.Study, best: optuna.trial.FrozenTrial) -> int:
-    low = _interval(best, SIGNIFICANT).low
-    return sum(one.number != best.number and _top1(one) >= low for one in _complete(study))
-
-
-def _importances(study: optuna.Study) -> dict[str, float]:
+def _importances(study: optuna.Study, complete: list[FrozenTrial]) -> dict[str, float]:
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
     # All but the first trial, which has settings that were not suggested.
-    suggested_ones = [one for one in _complete(study) if one.params]
+    suggested_ones = [one for one in complete if one.params]
     if len({one.value for one in suggested_ones}) < 2:
         return {}
     with warnings.catch_warnings():

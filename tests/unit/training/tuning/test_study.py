@@ -13,11 +13,15 @@ import pytest
 from click.testing import CliRunner
 
 from kerascnn.cli import main
-from kerascnn.errors import ConfigError, DataError, KerascnnError
+from kerascnn.errors import ConfigError, DataError, KerascnnError, ModelFileError
+from kerascnn.options import help_text, options_of
 from kerascnn.training.auto import model
+from kerascnn.training.auto.model import choose_network
 from kerascnn.training.callbacks import Callback, EpochRecord, Plan
 from kerascnn.training.config import TrainConfig
+from kerascnn.training.data.splits import run_dataset
 from kerascnn.training.tuning import study
+from kerascnn.training.tuning.request import Search
 from kerascnn.training.tuning.search_space import (
     PRETRAINED,
     SMALL,
@@ -25,7 +29,7 @@ from kerascnn.training.tuning.search_space import (
     search_start,
     suggested,
 )
-from kerascnn.training.tuning.study import Search, search
+from kerascnn.training.tuning.study import search
 
 CONFIG = TrainConfig(data="pictures.npz", epochs=3)
 
@@ -66,8 +70,8 @@ def plan_of(config: TrainConfig, folder: Path, epochs: int, pictures: int) -> Pl
     )  # fmt: skip
 
 
-def asked(trials: int = 1, seconds: float = 1e6, **more: Any) -> Search:
-    return Search(CONFIG, Path("tune"), seconds, trials, ("cnn", "lenet5"), **more)
+def asked(trials: int = 1, time: str = "99h", **more: Any) -> Search:
+    return Search(CONFIG, Path("tune"), time, trials, ("cnn", "lenet5"), **more)
 
 
 def test_the_best_is_found_and_those_that_lag_are_pruned(trained) -> None:
@@ -171,9 +175,9 @@ def test_a_study_of_something_else(trained) -> None:
     search(asked())
     with pytest.raises(ConfigError, match="the study there has epochs 3, and this is 4"):
         longer = TrainConfig(data="pictures.npz", epochs=4)
-        search(Search(longer, Path("tune"), 9, 1, ("cnn", "lenet5")))
+        search(Search(longer, "tune", "9s", 1, ("cnn", "lenet5")))
     with pytest.raises(ConfigError, match=r"networks \['cnn', 'lenet5'\]"):
-        search(Search(CONFIG, Path("tune"), 9, 1, ("cnn",)))
+        search(Search(CONFIG, "tune", "9s", 1, ("cnn",)))
 
 
 def test_several_share_one_storage(trained) -> None:
@@ -199,7 +203,7 @@ def test_time_that_is_up(trained, monkeypatch: pytest.MonkeyPatch) -> None:
 
     made = trained(curve)
     # The first is finished, however long it takes; the second is begun in time and ended late.
-    found = search(asked(9, seconds=10))
+    found = search(asked(9, time="10s"))
     assert (len(made), found.trials) == (2, {"complete": 1, "pruned": 1})
 
 
@@ -255,6 +259,21 @@ def test_where_a_search_starts(subset: Callable[[int], Path], cached: list[str])
     assert first_trial(config, ("lenet5", "cnn")).model == "lenet5"
 
 
+def test_missing_weights_are_said_by_the_first_trial_alone(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def missing(*_: object) -> None:
+        raise ModelFileError("no weights here.")
+
+    monkeypatch.setattr(model, "ensure", missing)
+    config = TrainConfig(data=str(photographs_npz()))
+    assert search_start(config, (), Said()) == (replace(config, weights="none"), SMALL)
+    assert not caplog.records
+    choose_network(first_trial(config, ()), run_dataset(config), Said())
+    (said,) = caplog.messages
+    assert said == "no weights here. Training cnn from random weights instead."
+
+
 @pytest.fixture
 def cached(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """ImageNet weights of every network are on this machine; those that were looked for."""
@@ -295,9 +314,19 @@ def test_the_command(trained, subset: Callable[[int], Path]) -> None:
 def test_misuse() -> None:
     assert told("--time", "soon") == (
         2,
-        "Error: --time is 'soon'; expected a duration, e.g. 30m or 2h.\n",
+        "Error: --time is 'soon'; expected a duration, e.g. 10m, 90s or 1h30m.\n",
     )
+    assert told("--trials", "0") == (2, "Error: --trials is 0; expected at least 1.\n")
     assert told("nowhere/")[0] == 1
+
+
+def test_each_option_is_declared_once() -> None:
+    shown = {one.name: one.help for one in main.get_command(None, "tune").params}  # type: ignore[attr-defined]
+    for name, (declared, its_field) in options_of(Search).items():
+        assert shown[name] == help_text(declared, its_field.default), name
+    search_request = Search(CONFIG, trials="3", model=["cnn"], time="1h30m")
+    assert (search_request.trials, search_request.model) == (3, ("cnn",))
+    assert search_request.seconds == 5400
 
 
 @pytest.mark.full
