@@ -56,7 +56,7 @@ def pictures(folder: Path) -> Target:
     found = {}
     for name, picture, options in (
         ("plain.jpg", rgb, {"exif": exif}), ("progressive.jpg", rgb, {"progressive": True}),
-        ("cmyk.jpg", rgb.convert("CMYK"), {}), ("grey.jpg", rgb.convert("L"), {}),
+        ("cmyk.jpg", rgb.convert("CMYK"), {}), ("gray.jpg", rgb.convert("L"), {}),
         ("plain.png", rgb, {"exif": exif}), ("alpha.png", clear, {}),
         ("palette.png", rgb.quantize(16), {"bits": 4}), ("bits.png", rgb.convert("1"), {}),
         ("deep.png", rgb.convert("I;16"), {}),

@@ -1,4 +1,4 @@
-"""Train with Ray Train: its JaxTrainer starts the processes and initialises JAX for them.
+"""Train with Ray Train: its JaxTrainer starts the processes and initializes JAX for them.
 
 ray job submit -- python ray_train.py /shared/flowers /shared/runs/flowers epochs=20 batch_size=64
 Needs kerascnn[jax] and ray[train] on every machine, and KERAS_BACKEND=jax there.
@@ -28,7 +28,7 @@ def main() -> None:
     JaxTrainer(
         train,
         train_loop_config={"data": data, "out": out, **dict(word.split("=", 1) for word in more)},
-        jax_config=JaxConfig(use_gpu=True),  # else Ray does not initialise JAX
+        jax_config=JaxConfig(use_gpu=True),  # else Ray does not initialize JAX
         scaling_config=ScalingConfig(num_workers=2, use_gpu=gpu),
     ).fit()
 
