@@ -179,7 +179,7 @@ class Batcher:
             asyncio.get_running_loop().call_soon(self._start_if_due)
 
     async def submit(self, pictures: Sequence[UInt8Array]) -> Answer:
-        """Run pictures in batches with those of other requests; cancelling withdraws them.
+        """Run pictures in batches with those of other requests; canceling withdraws them.
 
         Args:
             pictures: Pictures of the model's size, uint8 ``[H, W, 3]`` each; at least one.

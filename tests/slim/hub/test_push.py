@@ -179,7 +179,7 @@ def test_a_page_of_somebody_else_stays(hub, file, run) -> None:
     assert b"pipeline_tag" in head(hub)["README.md"]
 
 
-def test_a_licence_is_asked_for_on_a_terminal_only(hub, file, monkeypatch, run) -> None:
+def test_a_license_is_asked_for_on_a_terminal_only(hub, file, monkeypatch, run) -> None:
     done = run("push", file, REPO)
     assert (done.exit_code, "--license is missing" in done.stderr) == (2, True)
     from click.testing import CliRunner
@@ -206,7 +206,7 @@ def test_a_licence_is_asked_for_on_a_terminal_only(hub, file, monkeypatch, run) 
         (None, ["--license", "mit", "--report", "absent.html"], "absent.html: no such file"),
         (None, ["--license", "mit", "--keras"], "--keras uploads model.keras of a run"),
     ],
-    ids=["no right", "not logged in", "licence", "report", "keras"],
+    ids=["no right", "not logged in", "license", "report", "keras"],
 )
 def test_faults_are_one_line(token, arguments, said, hub, file, run, monkeypatch) -> None:
     if token is not None:

@@ -41,8 +41,8 @@ FORMS = {
     "numbers": lambda _, pixels: pixels.tolist(),
     "whole floats": lambda _, pixels: pixels.astype(float).tolist(),
     "named numbers": lambda _, pixels: {"input_1": pixels.tolist()},
-    "grey": lambda _, pixels: pixels[:, :, 0].tolist(),
-    "grey with a channel": lambda _, pixels: pixels[:, :, :1].tolist(),
+    "gray": lambda _, pixels: pixels[:, :, 0].tolist(),
+    "gray with a channel": lambda _, pixels: pixels[:, :, :1].tolist(),
 }
 
 

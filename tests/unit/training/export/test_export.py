@@ -170,7 +170,7 @@ def test_parity_is_measured_through_the_classifier(exported, keras_core, trained
 
 
 @pytest.mark.parametrize("theirs", [None, "TRUE"])
-def test_an_optimisation_of_tf2onnx_that_fails_is_left_out(
+def test_an_optimization_of_tf2onnx_that_fails_is_left_out(
     theirs, trained, keras_core, onnx_core, photograph, monkeypatch
 ) -> None:
     from tf2onnx.optimizer.identity_optimizer import IdentityOptimizer
