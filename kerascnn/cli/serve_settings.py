@@ -175,7 +175,7 @@ def _sections_of(
         values = {"path": section} if isinstance(section, str) else section
         where = f"models.{name}: "
         if isinstance(name, bool):  # YAML reads yes, no, on and off as booleans
-            raise ConfigError(f"{path}: models: a name is {name}; put it in quotes.")
+            raise ConfigError(f"{path}: models: the name {name} is not text; put it in quotes.")
         if not isinstance(values, dict) or not isinstance(values.get("path"), str):
             raise ConfigError(f'{path}: {where}expected a section with path = "FILE.onnx".')
         sections[str(name)] = {

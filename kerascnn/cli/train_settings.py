@@ -100,7 +100,7 @@ def _of_this_version(content: dict[str, Any], path: Path) -> dict[str, Any]:
     gone = removed_options(json.dumps(content))
     if gone:
         log.warning(
-            "%s: made by an earlier version with %s, which this version lacks; it is left out.",
+            "%s: made by an earlier version with %s, which no longer exists and is ignored.",
             path,
             ", ".join(f"{name} {value}" for name, value in gone.items()),
         )

@@ -153,7 +153,7 @@ def test_a_run_with_and_without_its_exported_file(hub, file, run, exported) -> N
     card = read_card(exported).with_(weights_sha256="0" * 64)
     (runs / "card.json").write_text(card.to_json(), encoding="utf-8")
     other = run("push", runs, REPO, "--license", "mit")
-    assert (other.exit_code, "is not of the run" in other.stderr) == (1, True)
+    assert (other.exit_code, "not exported from the current state" in other.stderr) == (1, True)
 
 
 def test_again_and_into_a_branch(hub, file, run) -> None:
