@@ -78,10 +78,10 @@ def command(figure: str | None, as_json: bool, **options: Any) -> None:
         shown = {**advice.to_dict(), "command": line}
         print_json({**shown, "figure": figure} if figure else shown)
         return
-    _tell(advice, line)
+    _print_result(advice, line)
 
 
-def _tell(advice: Advice, line: str) -> None:
+def _print_result(advice: Advice, line: str) -> None:
     low, high = advice.expected_top1
     click.echo(f"{advice.scope}: {tr(', then ').join(advice.phases)}")
     click.echo(

@@ -131,7 +131,7 @@ def command(
     if as_json:
         print_json(_values(result) | ({"triton": str(repository)} if repository else {}))
         return
-    _tell(result, repository, foreign is not None)
+    _print_result(result, repository, foreign is not None)
 
 
 def _values(result: Export) -> dict[str, Any]:
@@ -139,7 +139,7 @@ def _values(result: Export) -> dict[str, Any]:
     return {"path": str(result.path), "bytes": result.bytes, "parity": parity, "card": card}
 
 
-def _tell(result: Export, repository: Path | None, is_foreign: bool) -> None:
+def _print_result(result: Export, repository: Path | None, is_foreign: bool) -> None:
     click.echo(f"{result.path}: {result.bytes / 1e6:.1f} MB; {_proof(result.card)}")
     if repository:
         line = "{folder}: for Triton; KServe's manifest is next to it"
@@ -152,13 +152,13 @@ def _tell(result: Export, repository: Path | None, is_foreign: bool) -> None:
 
 def _warn_if_not_learned(card: ModelCard) -> None:
     from kerascnn.report.card_facts import learning_of
-    from kerascnn.report.causes import not_learned, not_told
+    from kerascnn.report.causes import inconclusive_note, not_learned
 
     learning = learning_of(card)
     if learning and not learning.has_learned:
         log.warning("this network has not learned. %s", not_learned(learning))
-    elif learning and not learning.is_told:
-        log.warning("%s", not_told(learning.baseline))
+    elif learning and not learning.is_conclusive:
+        log.warning("%s", inconclusive_note(learning.baseline))
 
 
 def _proof(card: ModelCard) -> str:

@@ -10,7 +10,7 @@ import click
 
 from kerascnn.cli.base import Command, console, open_run, print_json, quiet_tensorflow
 from kerascnn.cli.completion import complete_networks, complete_scopes
-from kerascnn.cli.shared import image_size_option, on_this_machine
+from kerascnn.cli.shared import download_models, image_size_option
 from kerascnn.errors import ModelFileError
 from kerascnn.files import did_you_mean
 from kerascnn.inference.model_file.advice import ONNX, describe_path
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command("summary", cls=Command)
-@click.argument("model", shell_complete=complete_networks, callback=on_this_machine)
+@click.argument("model", shell_complete=complete_networks, callback=download_models)
 @click.option(
     "--classes",
     type=click.IntRange(1),

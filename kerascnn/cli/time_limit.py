@@ -85,7 +85,7 @@ class _Watch(threading.Thread):
         while (number := self._next(patience)) is not None:
             if number == b"":
                 return
-        self._leave()
+        self._quit()
 
     def _next(self, end: float) -> bytes | None:
         """Return the number of a signal; empty if the work has ended; None at the deadline."""
@@ -94,7 +94,7 @@ class _Watch(threading.Thread):
             return None
         return self._connection.recv(1)
 
-    def _leave(self) -> None:
+    def _quit(self) -> None:
         # The next process removes leftover temporary files.
         with suppress(OSError, ValueError):
             click.echo(self._late if self.late else self._stopped, err=True)

@@ -137,7 +137,7 @@ class Learning:
         return self.beats_chance or not (self._fits_nothing or self._is_chance)
 
     @property
-    def is_told(self) -> bool:
+    def is_conclusive(self) -> bool:
         """Whether the pictures suffice to distinguish it from guessing."""
         return self.beats_chance or not self.has_learned
 

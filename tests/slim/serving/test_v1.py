@@ -162,7 +162,7 @@ def test_a_column_of_one_file_need_not_be_a_list(around):
 @pytest.mark.parametrize(
     ("method", "path", "status", "expected"),
     [
-        ("POST", "{}:classify", 404, ":classify is not answered here; expected :predict."),
+        ("POST", "{}:classify", 404, ":classify is not supported; expected :predict."),
         ("POST", "{}/versions/1:regress", 404, ":regress is not answered here"),
         ("GET", "{}:predict", 405, "expected POST"),
         ("GET", "{}/versions/1:predict", 405, "expected POST"),
