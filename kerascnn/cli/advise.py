@@ -50,9 +50,9 @@ if TYPE_CHECKING:
 def command(figure: str | None, as_json: bool, **options: Any) -> None:
     """Recommend how deep to fine-tune a backbone on the pictures in DATA.
 
-    Up to 1,500 of them pass through the backbone, without training: the advice depends on how many
-    there are, and on how similar they are to what it was trained on. `kerascnn train --trainable
-    auto` follows the advice.
+    Up to 1,500 of the pictures pass through the backbone, and nothing is trained. The advice
+    depends on the number of pictures, and on how similar they are to what the backbone was trained
+    on. `kerascnn train --trainable auto` follows the advice.
 
     \b
     kerascnn advise flowers/ --model resnet50

@@ -30,8 +30,9 @@ def command(file: str, as_json: bool) -> None:
     """Show the metadata of FILE, an .onnx file made by kerascnn or any other program.
 
     For a file that `kerascnn export` wrote: classes, how pictures are resized and normalized, where
-    it comes from, how it was compared with the trained model, and what was measured. For any:
-    inputs, outputs, operators, versions and metadata. The model is not run, and no Keras is needed.
+    it comes from, how it was compared with the trained model, and what was measured. For any
+    file: inputs, outputs, operators, versions and metadata. The model is not run, and Keras is not
+    needed.
 
     \b
     kerascnn card exported/flowers.onnx

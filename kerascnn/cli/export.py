@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 )
 @click.argument("run")
 @click.option("--onnx", is_flag=True, required=True, help="Write an ONNX file.")
-@click.option("--out", metavar="FILE", help="The file.  [default: exported/NAME.onnx]")
+@click.option("--out", metavar="FILE", help="The file to write.  [default: exported/NAME.onnx]")
 @click.option("--overwrite", is_flag=True, help="Replace a file that holds another model.")
 @click.option(
     "--verify",

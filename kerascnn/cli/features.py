@@ -29,7 +29,12 @@ if TYPE_CHECKING:
     help="Maps per block: those with the strongest activations.  [default: 8; 64 with --block]",
 )
 @click.option(
-    "-o", "--out", default="features.svg", show_default=True, metavar="FILE", help=".svg or .png."
+    "-o",
+    "--out",
+    default="features.svg",
+    show_default=True,
+    metavar="FILE",
+    help="The figure to write, .svg or .png.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what was drawn as JSON.")
 def command(

@@ -22,7 +22,8 @@ from kerascnn.language import tr
     "-o",
     "--out",
     metavar="FILE",
-    help="The HTML file.  [default: report.html in the run folder; NAME-report.html for NAME.onnx]",
+    help="The HTML file to write.  [default: report.html in the run folder; NAME-report.html for "
+    "NAME.onnx]",
 )
 @foreign_options
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")

@@ -62,7 +62,7 @@ def _option(name: str) -> Any:
 @add_options(*map(_option, options_of(ServeConfig)))
 @foreign_options
 def command(**options: Any) -> None:
-    """Serve files that `kerascnn export` wrote, or one other .onnx, over HTTP.
+    """Serve files that `kerascnn export` wrote, or one other .onnx file, over HTTP.
 
     Each is served under its file's name, or as NAME=FILE says; a folder may hold several, or a
     model repository in Triton's layout. Endpoints: the Open Inference Protocol v2, TensorFlow

@@ -53,13 +53,13 @@ device_option = click.option(
     type=click.Choice(["auto", "cpu", "gpu"]),
     default="auto",
     show_default=True,
-    help="gpu: fail, and say why, if no GPU can be used.",
+    help="gpu: fail with the reason if no GPU can be used.",
 )
 
 split_option = click.option(
     "--split",
     type=click.Choice(["train", "val", "test", "all"]),
-    help="Which part of DATA.  [default: test, else val, else all]",
+    help="Which part of DATA to use.  [default: test, else val, else all]",
 )
 
 

@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     type=click.IntRange(1),
     default=1000,
     show_default=True,
-    help="Number of classes, for a name.",
+    help="Number of classes, if MODEL is the name of a network.",
 )
 @image_size_option
 @click.option(
     "--trainable",
     shell_complete=complete_scopes,
     metavar="SCOPE",
-    help="all, head, from:BLOCK, or a comma-separated list of blocks.  [default: as it is]",
+    help="all, head, from:BLOCK, or a comma-separated list of blocks.  [default: unchanged]",
 )
 @click.option(
     "--batchnorm",

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 @click.option(
     "--recipe",
     type=click.Choice(["best"]),
-    help="best: a set of option values found together, slower and more accurate than the defaults; "
-    "options that are given override it. See docs/training.md.",
+    help="best: option values that were tuned together, slower and more accurate than the "
+    "defaults; options that are given override them. See docs/training.md.",
 )
 @click.option(
     "--find-lr",

@@ -66,7 +66,8 @@ class ServeConfig:
     models: tuple[str | ModelConfig, ...]
     # fmt: off
     host: str = option("127.0.0.1", Text("a name or an address", "TEXT"),
-        "Address to listen on; 0.0.0.0, or :: for IPv6 too, accepts other machines.", LISTENING)
+        "Address to listen on; with 0.0.0.0 (or ::, for IPv6 too) other machines can connect.",
+        LISTENING)
     port: int = option(8000, _PORT, "Port to listen on; 0: any free port.", LISTENING)
     grpc_port: int | None = option(None, _PORT,
         "Also serve gRPC on this port, usually 8001.", LISTENING,

@@ -76,7 +76,7 @@ class ForeignModel:
     # fmt: off
     classes: tuple[str, ...] = ()
     image_size: int | Shape | None = option(None, PictureSize(),
-        "Input size, 224 or 48x192 (height x width).", HEADING,
+        "Input size, e.g. 224 or 48x192 (height x width).", HEADING,
         without="the size fixed in the file")
     normalize: Normalize | None = option(None, Choice(NORMALIZE),
         "Pixel values it was trained on: 0 to 255 (none), 0 to 1 (unit), -1 to 1 (tf), "
@@ -84,7 +84,7 @@ class ForeignModel:
         "(caffe).", HEADING, without="none")
     resize: Resize | None = same_option(Resizing, "resize", default=None)
     outputs: Outputs | None = option(None, Choice(get_args(Outputs)),
-        "What the outputs are.", HEADING, without="detected")
+        "Whether the outputs are logits or probabilities.", HEADING, without="detected")
     output: str | None = option(None, Text("the name of an output", "NAME"),
         "Which of several outputs holds the predictions.", HEADING)
     # fmt: on
