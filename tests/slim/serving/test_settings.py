@@ -226,7 +226,7 @@ LAUGHS = "&a0 [1, 1]," + ",".join(f"&a{n} [{','.join([f'*a{n - 1}'] * 10)}]" for
     [
         ("port: 1\nport: 2", "port occurs twice"),
         ("models:\n  x: {path: a.onnx}\n  x: {path: a.onnx}", "x occurs twice"),
-        ("models:\n  on: {path: a.onnx}", "a name is True; put it in quotes"),
+        ("models:\n  on: {path: a.onnx}", "the name True is not text; put it in quotes"),
         ("token-file:", "expected a value"),
         ("port: &a [*a]", "more than 10,000 values"),
         ("host: [" + LAUGHS + "]", "more than 10,000 values"),

@@ -163,7 +163,7 @@ def test_a_column_of_one_file_need_not_be_a_list(around):
     ("method", "path", "status", "expected"),
     [
         ("POST", "{}:classify", 404, ":classify is not supported; expected :predict."),
-        ("POST", "{}/versions/1:regress", 404, ":regress is not answered here"),
+        ("POST", "{}/versions/1:regress", 404, ":regress is not supported"),
         ("GET", "{}:predict", 405, "expected POST"),
         ("GET", "{}/versions/1:predict", 405, "expected POST"),
         ("POST", "{}", 405, "expected GET, HEAD"),
