@@ -80,8 +80,8 @@ def command(
     with console(stderr=True).status(tr("measuring")) as status:
         for file in (model, *also):
             pictures = real_pictures(file, data, about)
-            tell = lambda step, file=file: status.update(f"{file}: {tr(step)}")  # noqa: E731
-            found.append(benchmark(file, batches or BATCHES, pictures, about, tell))
+            progress = lambda step, file=file: status.update(f"{file}: {tr(step)}")  # noqa: E731
+            found.append(benchmark(file, batches or BATCHES, pictures, about, progress))
     if as_json:
         others = [one.to_dict(arithmetic) for one in found[1:]]
         print_json(found[0].to_dict(arithmetic) | {"also": others})

@@ -142,13 +142,13 @@ def _cost(cost: Reduction) -> str:
 def _foreign_lines(found: Description) -> Iterator[tuple[str, str]]:
     from kerascnn.inference.model_file.labels import from_metadata
 
-    told = from_metadata(found.metadata)
-    if told is None:
+    declared = from_metadata(found.metadata)
+    if declared is None:
         yield tr("classes"), tr("it does not say; --labels FILE does")
         return
-    yield _heading(told.classes), _listed(told.classes)
-    if told.shape and told.sizing:
-        yield from _preprocessing_lines(told.card("model", "made elsewhere", told.shape))
+    yield _heading(declared.classes), _listed(declared.classes)
+    if declared.shape and declared.sizing:
+        yield from _preprocessing_lines(declared.card("model", "made elsewhere", declared.shape))
 
 
 def _graph_lines(found: Description) -> Iterator[tuple[str, str]]:

@@ -213,10 +213,10 @@ def _export(
     elif foreign:
         raise _no_foreign(run)
     with console(stderr=True).status(tr("exporting")) as status:
-        tell = lambda step: status.update(tr(step))  # noqa: E731
+        progress = lambda step: status.update(tr(step))  # noqa: E731
         if foreign:
-            return export_foreign(run, foreign, out, progress=tell, **options)
-        return export_onnx(run, out, progress=tell, **options)
+            return export_foreign(run, foreign, out, progress=progress, **options)
+        return export_onnx(run, out, progress=progress, **options)
 
 
 def _refuse_onnx(run: str) -> None:

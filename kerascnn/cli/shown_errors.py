@@ -59,12 +59,12 @@ def shown_errors(ctx: click.Context) -> Iterator[None]:
     try:
         yield
     except click.UsageError as error:
-        told = _failure(ctx, error.format_message(), error.exit_code)
-        if told.message == error.format_message():
+        failure = _failure(ctx, error.format_message(), error.exit_code)
+        if failure.message == error.format_message():
             raise
         if error.ctx:
             click.echo(f"{error.ctx.get_usage()}\n", err=True)
-        raise told from error
+        raise failure from error
     except (KerascnnError, OSError, ModuleNotFoundError) as error:
         ours = _as_kerascnn_error(error)
         if ours is None or ctx.find_root().meta.get("debug"):

@@ -42,11 +42,11 @@ def time_limit(seconds: float, message: str) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    ours, told = socket.socketpair()
-    told.setblocking(False)
-    watch = _Watch(ours, time.monotonic() + seconds, message)
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    watch = _Watch(reader, time.monotonic() + seconds, message)
     # Written at every signal, whatever Python is doing.
-    before = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+    before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
     try:
         watch.start()
         yield
@@ -56,9 +56,9 @@ def time_limit(seconds: float, message: str) -> Iterator[None]:
         raise
     finally:
         signal.set_wakeup_fd(before)
-        told.close()
+        writer.close()
         watch.join()
-        ours.close()
+        reader.close()
 
 
 class _Watch(threading.Thread):

@@ -55,9 +55,9 @@ def open_signature(path: str | Path, foreign: ForeignModel | None = None) -> Sig
 def _completed(path: str | Path, foreign: ForeignModel | None) -> ForeignModel | None:
     """Complete the user's description of a file without a card from its metadata."""
     metadata = read_metadata(path)
-    told = from_metadata(metadata)
-    if told or (foreign and foreign.classes):
-        return (foreign or ForeignModel()).completed_from(told or ForeignModel())
+    declared = from_metadata(metadata)
+    if declared or (foreign and foreign.classes):
+        return (foreign or ForeignModel()).completed_from(declared or ForeignModel())
     unread = unread_listing(metadata)
     if unread or foreign:
         raise ConfigError(

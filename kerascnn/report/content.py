@@ -133,7 +133,7 @@ class Learning:
 
     @property
     def has_learned(self) -> bool:
-        """Whether it beats always predicting the most frequent class, or too few can tell."""
+        """False only if pictures show that it does no better than always guessing one class."""
         return self.beats_chance or not (self._fits_nothing or self._is_chance)
 
     @property

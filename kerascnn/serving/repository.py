@@ -159,15 +159,15 @@ class ModelRepository:
 
     async def watch(self) -> None:
         """Check for newer files forever; a repeated error is logged once."""
-        told = ""
+        reported = ""
         while True:
             await asyncio.sleep(self._config.reload_seconds)
             try:
                 await self.reload()
-                told = ""
+                reported = ""
             except Exception as error:
-                if told != kind_and_line(error):
-                    told = kind_and_line(error)
+                if reported != kind_and_line(error):
+                    reported = kind_and_line(error)
                     log.exception("looking for newer files failed")
 
     def close(self) -> None:

@@ -94,16 +94,16 @@ class ForeignModel:
     def __post_init__(self) -> None:
         read_all(self)
 
-    def completed_from(self, told: ForeignModel) -> ForeignModel:
+    def completed_from(self, other: ForeignModel) -> ForeignModel:
         """Fill in what the user did not give from the file's metadata, or a file next to it."""
         own = self.normalize or self.normalization
         return replace(
             self,
-            classes=self.classes or told.classes,
-            image_size=self.image_size or told.image_size,
-            normalize=self.normalize if own else told.normalize,
-            normalization=self.normalization if own else told.normalization,
-            sizing=self.sizing if self.resize or self.sizing else told.sizing,
+            classes=self.classes or other.classes,
+            image_size=self.image_size or other.image_size,
+            normalize=self.normalize if own else other.normalize,
+            normalization=self.normalization if own else other.normalization,
+            sizing=self.sizing if self.resize or self.sizing else other.sizing,
         )
 
     @property

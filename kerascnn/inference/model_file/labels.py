@@ -260,13 +260,13 @@ def _literal(text: str) -> Any:
     Raises:
         ValueError: The text is neither of them.
     """
-    told = ""
+    problem = ""
     for read in (json.loads, ast.literal_eval):
         try:
             return read(text)
         except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError) as error:
-            told = told or str(error)
-    raise ValueError(told)
+            problem = problem or str(error)
+    raise ValueError(problem)
 
 
 def _size(metadata: Mapping[str, str]) -> int | Shape | None:
