@@ -94,8 +94,8 @@ def _no_output_fits(path: str | Path, values: Sequence[Any], classes: int) -> Mo
         )
     if any(sum(side != 1 for side in value.shape[1:]) > 1 for value in values):
         return ModelFileError(
-            f"{what}. It looks like a model for object detection or segmentation; kerascnn runs "
-            "models that classify whole pictures."
+            f"{what}. It looks like a model for object detection or segmentation; kerascnn "
+            "classifies whole pictures."
         )
     return ModelFileError(f"{what} in `labels`. {_UNFIT}")
 
