@@ -50,9 +50,9 @@ if TYPE_CHECKING:
 def command(figure: str | None, as_json: bool, **options: Any) -> None:
     """Recommend how deep to fine-tune a backbone on the pictures in DATA.
 
-    Up to 1,500 of them pass through the backbone, without training: the advice depends on how many
-    there are, and on how similar they are to what it was trained on. `kerascnn train --trainable
-    auto` follows the advice.
+    Up to 1,500 of the pictures pass through the backbone, and nothing is trained. The advice
+    depends on the number of pictures, and on how similar they are to what the backbone was trained
+    on. `kerascnn train --trainable auto` follows the advice.
 
     \b
     kerascnn advise flowers/ --model resnet50
@@ -78,10 +78,10 @@ def command(figure: str | None, as_json: bool, **options: Any) -> None:
         shown = {**advice.to_dict(), "command": line}
         print_json({**shown, "figure": figure} if figure else shown)
         return
-    _tell(advice, line)
+    _print_result(advice, line)
 
 
-def _tell(advice: Advice, line: str) -> None:
+def _print_result(advice: Advice, line: str) -> None:
     low, high = advice.expected_top1
     click.echo(f"{advice.scope}: {tr(', then ').join(advice.phases)}")
     click.echo(

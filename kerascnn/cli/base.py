@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from kerascnn.cli.help import TranslatedHelp, option_row, what_for
+from kerascnn.cli.help import TranslatedHelp, option_row, summary_of
 from kerascnn.cli.shown_errors import LANGUAGE, OPTIONS, wanted_language
 from kerascnn.language import LANGUAGES, translated_help, use_language
 from kerascnn.printable import columns, printable_json
@@ -57,7 +57,7 @@ class Command(TranslatedHelp):
         self.of_train = {name: f"--{name.replace('_', '-')}" for name in of_train}
         self.params += [lang_option(), debug_option()]
         for parameter in self.params:
-            if parameter.type is click.STRING and _names_a_file(parameter):
+            if parameter.type is click.STRING and _takes_a_path(parameter):
                 # Only for path completion in shells; the value is not changed.
                 parameter.type = click.Path(allow_dash=True, readable=False)
 
@@ -104,7 +104,7 @@ class Group(TranslatedHelp, click.Group):
         """Write each command with the first sentence of its help."""
         found = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
         with formatter.section(translated_help("Commands")):
-            formatter.write_dl([(name, what_for(one)) for name, one in found if one])
+            formatter.write_dl([(name, summary_of(one)) for name, one in found if one])
 
 
 def option_name(parameter: click.Option) -> str:
@@ -142,7 +142,7 @@ def _remember_language(ctx: click.Context, _parameter: click.Parameter, value: s
         ctx.find_root().meta[LANGUAGE] = value
 
 
-def _names_a_file(parameter: click.Parameter) -> bool:
+def _takes_a_path(parameter: click.Parameter) -> bool:
     if isinstance(parameter, click.Argument):
         return True  # or a built-in name: `fashion-mini`, `cnn`
     return getattr(parameter, "metavar", None) in ("FILE", "RUN", "DIR", "DATA")

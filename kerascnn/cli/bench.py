@@ -8,7 +8,7 @@ import click
 
 from kerascnn.cli.base import Command, console, padded, print_json
 from kerascnn.cli.foreign import HEADING, foreign_from_options, foreign_options
-from kerascnn.cli.shared import on_this_machine
+from kerascnn.cli.shared import download_models
 from kerascnn.inference.runtime.providers import ARITHMETICS
 from kerascnn.language import sentence, tr
 from kerascnn.language.messages import translated
@@ -29,10 +29,10 @@ _WIDTH = 24
     cls=Command,
     groups={"Options": ("also", "batches", "data", "arithmetic", "save", "as_json"), **HEADING},
 )
-@click.argument("model", callback=on_this_machine)
+@click.argument("model", callback=download_models)
 @click.option(
     "--also",
-    callback=on_this_machine,
+    callback=download_models,
     multiple=True,
     metavar="FILE",
     help="Another precision of the same model, to compare; repeatable.",
@@ -80,8 +80,8 @@ def command(
     with console(stderr=True).status(tr("measuring")) as status:
         for file in (model, *also):
             pictures = real_pictures(file, data, about)
-            tell = lambda step, file=file: status.update(f"{file}: {tr(step)}")  # noqa: E731
-            found.append(benchmark(file, batches or BATCHES, pictures, about, tell))
+            progress = lambda step, file=file: status.update(f"{file}: {tr(step)}")  # noqa: E731
+            found.append(benchmark(file, batches or BATCHES, pictures, about, progress))
     if as_json:
         others = [one.to_dict(arithmetic) for one in found[1:]]
         print_json(found[0].to_dict(arithmetic) | {"also": others})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kerascnn.cli.base import Command, padded, print_json
-from kerascnn.cli.shared import on_this_machine, speedups
+from kerascnn.cli.shared import download_models, speedups
 from kerascnn.language import count, tr
 from kerascnn.printable import printable
 
@@ -24,14 +24,15 @@ _LONGEST = 5000
 
 
 @click.command("card", cls=Command)
-@click.argument("file", callback=on_this_machine)
+@click.argument("file", callback=download_models)
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def command(file: str, as_json: bool) -> None:
     """Show the metadata of FILE, an .onnx file made by kerascnn or any other program.
 
     For a file that `kerascnn export` wrote: classes, how pictures are resized and normalized, where
-    it comes from, how it was compared with the trained model, and what was measured. For any:
-    inputs, outputs, operators, versions and metadata. The model is not run, and no Keras is needed.
+    it comes from, how it was compared with the trained model, and what was measured. For any
+    file: inputs, outputs, operators, versions and metadata. The model is not run, and Keras is not
+    needed.
 
     \b
     kerascnn card exported/flowers.onnx
@@ -57,22 +58,22 @@ def _lines(found: Description) -> Iterator[tuple[str, str]]:
     yield tr("file"), f"{found.path}: {tr(count(found.bytes, 'byte'))}"
     if found.card:
         yield tr("made by"), "kerascnn export"
-        yield from _of_card(found.card)
+        yield from _card_lines(found.card)
     else:
         producer = found.producer or tr("it does not say")
         yield tr("made by"), tr("{producer}; not kerascnn export, so no card", producer=producer)
-        yield from _of_foreign(found)
-    yield from _of_graph(found)
+        yield from _foreign_lines(found)
+    yield from _graph_lines(found)
 
 
-def _of_card(card: ModelCard) -> Iterator[tuple[str, str]]:
+def _card_lines(card: ModelCard) -> Iterator[tuple[str, str]]:
     yield tr("name"), card.name
     yield tr("network"), card.network
     yield _heading(card.classes), _listed(card.classes)
-    yield from _of_pictures(card)
+    yield from _preprocessing_lines(card)
     yield tr("temperature"), f"{card.temperature:g}"
     yield tr("Precision").lower(), card.precision
-    yield from _of_proof(card)
+    yield from _verification_lines(card)
     for title, values in (
         ("metrics", card.metrics),
         ("data", card.data),
@@ -85,7 +86,7 @@ def _of_card(card: ModelCard) -> Iterator[tuple[str, str]]:
     yield tr("probes"), tr("{pictures} that every provider is checked on", pictures=probes)
 
 
-def _of_pictures(card: ModelCard) -> Iterator[tuple[str, str]]:
+def _preprocessing_lines(card: ModelCard) -> Iterator[tuple[str, str]]:
     from kerascnn.inference.model_file.foreign_notices import sizing_words
 
     yield tr("pictures"), tr(sizing_words(card))
@@ -102,7 +103,7 @@ def _normalization(rule: Normalization) -> str:
     )
 
 
-def _of_proof(card: ModelCard) -> Iterator[tuple[str, str]]:
+def _verification_lines(card: ModelCard) -> Iterator[tuple[str, str]]:
     parity, cost = card.parity, card.reduction
     if parity is None:
         yield tr("compared"), tr("not compared with a trained model")
@@ -138,19 +139,19 @@ def _cost(cost: Reduction) -> str:
     )
 
 
-def _of_foreign(found: Description) -> Iterator[tuple[str, str]]:
+def _foreign_lines(found: Description) -> Iterator[tuple[str, str]]:
     from kerascnn.inference.model_file.labels import from_metadata
 
-    told = from_metadata(found.metadata)
-    if told is None:
+    declared = from_metadata(found.metadata)
+    if declared is None:
         yield tr("classes"), tr("it does not say; --labels FILE does")
         return
-    yield _heading(told.classes), _listed(told.classes)
-    if told.shape and told.sizing:
-        yield from _of_pictures(told.card("model", "made elsewhere", told.shape))
+    yield _heading(declared.classes), _listed(declared.classes)
+    if declared.shape and declared.sizing:
+        yield from _preprocessing_lines(declared.card("model", "made elsewhere", declared.shape))
 
 
-def _of_graph(found: Description) -> Iterator[tuple[str, str]]:
+def _graph_lines(found: Description) -> Iterator[tuple[str, str]]:
     for title, ends in (("input", found.inputs), ("output", found.outputs)):
         yield from ((tr(title), _tensor_info(end)) for end in ends)
     operators = [f"{count} {kind}" for kind, count in found.operators.items()]

@@ -96,7 +96,7 @@ def command(
         sizes = {"from": list(picture.shape[:2]), "to": list(answer.shape[:2])}
         print_json({"written": written, "kernel": weights.tolist(), **sizes})
         return
-    _tell(written, picture.shape, answer.shape)
+    _print_result(written, picture.shape, answer.shape)
 
 
 def _check_padded(shape: tuple[int, ...], padding: Padding) -> None:
@@ -111,7 +111,7 @@ def _check_padded(shape: tuple[int, ...], padding: Padding) -> None:
         )
 
 
-def _tell(written: list[str], before: tuple[int, ...], after: tuple[int, ...]) -> None:
+def _print_result(written: list[str], before: tuple[int, ...], after: tuple[int, ...]) -> None:
     click.echo(
         tr(
             "{written}: {width} x {height} became {columns} x {rows}",

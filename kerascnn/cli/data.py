@@ -38,7 +38,7 @@ def command() -> None:
     type=click.IntRange(1),
     default=20,
     show_default=True,
-    help="Least number of training pictures that a class should have.",
+    help="Minimum number of training pictures that a class should have.",
 )
 @click.option(
     "--page", metavar="FILE", help="Write an HTML page with the pictures, e.g. check.html."

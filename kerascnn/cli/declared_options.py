@@ -47,7 +47,7 @@ def declared_option(configuration: Any, name: str, *short: str, **settings: Any)
 def converted_option(configuration: Any, name: str, **settings: Any) -> Any:
     """Return the option of a field, converted by Click rather than by the configuration."""
     kind = options_of(configuration)[name][0].kind
-    typed = {} if kind.choices or isinstance(kind, Flag) else {"type": OfKind(kind)}
+    typed = {} if kind.choices or isinstance(kind, Flag) else {"type": DeclaredType(kind)}
     return declared_option(configuration, name, **typed | settings)
 
 
@@ -63,7 +63,7 @@ def _settings(declared: Option, default: Any) -> dict[str, Any]:
     return {**settings, "type": click.Choice(kind.choices) if kind.choices else click.STRING}
 
 
-class OfKind(click.ParamType):  # type: ignore[type-arg] # not generic in older versions
+class DeclaredType(click.ParamType):  # type: ignore[type-arg] # not generic in older versions
     """Click's type for values of a declared kind."""
 
     def __init__(self, kind: Kind) -> None:

@@ -16,7 +16,7 @@ from kerascnn.cli.base import (
 )
 from kerascnn.cli.evaluation_tables import show_comparison, show_evaluation
 from kerascnn.cli.foreign import HEADING, foreign_options, pop_foreign
-from kerascnn.cli.shared import check_data_is_there, on_this_machine, split_option
+from kerascnn.cli.shared import check_data_is_there, download_models, split_option
 from kerascnn.errors import ConfigError
 from kerascnn.language import count, tr
 
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
         **HEADING,
     },
 )
-@click.argument("model", callback=on_this_machine)
+@click.argument("model", callback=download_models)
 @click.argument("data", required=False)
 @split_option
 @click.option(
     "--compare",
-    callback=on_this_machine,
+    callback=download_models,
     metavar="FILE",
     help="A second model on the same pictures: which predictions differ, and which is better.",
 )
@@ -97,7 +97,7 @@ def command(
         show(compared)
         skipped = compared.skipped
     else:
-        evaluation: Evaluation = _judged("evaluate", model, *chosen, leaks=leaks is not False)
+        evaluation: Evaluation = _evaluate("evaluate", model, *chosen, leaks=leaks is not False)
         if as_json:
             print_json(evaluation.to_dict(curves))
         else:
@@ -157,7 +157,7 @@ def _best_sizing(trials: Trials) -> str:
     )
 
 
-def _judged(
+def _evaluate(
     what: str, model: str, data: str | None, split: str | None, foreign: ForeignModel | None,
     **options: Any,
 ) -> Any:  # fmt: skip
@@ -185,12 +185,12 @@ def _compare(
 ) -> Comparison:
     from kerascnn.metrics.comparison import compare_predictions
 
-    one = _judged("predict", model, data, split, foreign)
-    two = _judged("predict", other, data, split, _foreign_of_second(other, foreign))
+    one = _evaluate("predict", model, data, split, foreign)
+    two = _evaluate("predict", other, data, split, _foreign_options_of_second(other, foreign))
     return compare_predictions(one, two, model, other)
 
 
-def _foreign_of_second(model: str, foreign: ForeignModel | None) -> ForeignModel | None:
+def _foreign_options_of_second(model: str, foreign: ForeignModel | None) -> ForeignModel | None:
     """Apply the options for the first model to the second, unless that has a card."""
     if foreign is None or not model.lower().endswith(".onnx"):
         return None

@@ -11,7 +11,7 @@ import click
 
 from kerascnn.cli.base import SOME_INPUTS_BAD, Command, print_json, quiet_tensorflow
 from kerascnn.cli.foreign import HEADING, foreign_from_options, foreign_options, labels_missing
-from kerascnn.cli.shared import on_this_machine
+from kerascnn.cli.shared import download_models
 from kerascnn.cli.shown_errors import warning
 from kerascnn.errors import ConfigError, ModelFileError, PictureError
 from kerascnn.language import tr
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.command(
     "explain", cls=Command, groups={"Options": ("top", "out", "form", "as_json"), **HEADING}
 )
-@click.argument("model", callback=on_this_machine)
+@click.argument("model", callback=download_models)
 @click.argument("pictures", nargs=-1, required=True, metavar="IMAGE...")
 @click.option(
     "--top", type=click.IntRange(1), default=3, show_default=True, help="Classes to explain."

@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 )
 @click.argument("run")
 @click.option("--onnx", is_flag=True, required=True, help="Write an ONNX file.")
-@click.option("--out", metavar="FILE", help="The file.  [default: exported/NAME.onnx]")
+@click.option("--out", metavar="FILE", help="The file to write.  [default: exported/NAME.onnx]")
 @click.option("--overwrite", is_flag=True, help="Replace a file that holds another model.")
 @click.option(
     "--verify",
@@ -131,7 +131,7 @@ def command(
     if as_json:
         print_json(_values(result) | ({"triton": str(repository)} if repository else {}))
         return
-    _tell(result, repository, foreign is not None)
+    _print_result(result, repository, foreign is not None)
 
 
 def _values(result: Export) -> dict[str, Any]:
@@ -139,7 +139,7 @@ def _values(result: Export) -> dict[str, Any]:
     return {"path": str(result.path), "bytes": result.bytes, "parity": parity, "card": card}
 
 
-def _tell(result: Export, repository: Path | None, is_foreign: bool) -> None:
+def _print_result(result: Export, repository: Path | None, is_foreign: bool) -> None:
     click.echo(f"{result.path}: {result.bytes / 1e6:.1f} MB; {_proof(result.card)}")
     if repository:
         line = "{folder}: for Triton; KServe's manifest is next to it"
@@ -152,13 +152,13 @@ def _tell(result: Export, repository: Path | None, is_foreign: bool) -> None:
 
 def _warn_if_not_learned(card: ModelCard) -> None:
     from kerascnn.report.card_facts import learning_of
-    from kerascnn.report.causes import not_learned, not_told
+    from kerascnn.report.causes import inconclusive_note, not_learned
 
     learning = learning_of(card)
     if learning and not learning.has_learned:
         log.warning("this network has not learned. %s", not_learned(learning))
-    elif learning and not learning.is_told:
-        log.warning("%s", not_told(learning.baseline))
+    elif learning and not learning.is_conclusive:
+        log.warning("%s", inconclusive_note(learning.baseline))
 
 
 def _proof(card: ModelCard) -> str:
@@ -213,10 +213,10 @@ def _export(
     elif foreign:
         raise _no_foreign(run)
     with console(stderr=True).status(tr("exporting")) as status:
-        tell = lambda step: status.update(tr(step))  # noqa: E731
+        progress = lambda step: status.update(tr(step))  # noqa: E731
         if foreign:
-            return export_foreign(run, foreign, out, progress=tell, **options)
-        return export_onnx(run, out, progress=tell, **options)
+            return export_foreign(run, foreign, out, progress=progress, **options)
+        return export_onnx(run, out, progress=progress, **options)
 
 
 def _refuse_onnx(run: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kerascnn.cli.base import Command, open_run, print_json, quiet_tensorflow
-from kerascnn.cli.shared import check_drawable, on_this_machine
+from kerascnn.cli.shared import check_drawable, download_models
 from kerascnn.language import count, tr
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command("features", cls=Command)
-@click.argument("model", callback=on_this_machine)
+@click.argument("model", callback=download_models)
 @click.argument("picture", metavar="IMAGE")
 @click.option(
     "--block",
@@ -29,7 +29,12 @@ if TYPE_CHECKING:
     help="Maps per block: those with the strongest activations.  [default: 8; 64 with --block]",
 )
 @click.option(
-    "-o", "--out", default="features.svg", show_default=True, metavar="FILE", help=".svg or .png."
+    "-o",
+    "--out",
+    default="features.svg",
+    show_default=True,
+    metavar="FILE",
+    help="The figure to write, .svg or .png.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what was drawn as JSON.")
 def command(

@@ -62,7 +62,7 @@ _OPTIONS = {
         type=Numbers(),
         metavar="R,G,B",
         help="Channel means, instead of --normalize, for pixels from 0 to 1 (0 to 255 if any "
-        "number here or in --std is above 1; --normalize unit or none decides).",
+        "number here or in --std is above 1, unless --normalize unit or none says otherwise).",
     ),
     "std": click.option(
         "--std",

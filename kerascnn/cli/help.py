@@ -53,16 +53,16 @@ class TranslatedHelp(click.Command):
             for item in found:
                 group = self if isinstance(self, click.Group) else None
                 command = group and group.get_command(ctx, item.value)
-                item.help = what_for(command) if command else _said(item.help or "")
+                item.help = summary_of(command) if command else _translated_row(item.help or "")
         return found
 
     def get_help(self, ctx: click.Context) -> str:
         """Return the whole help."""
-        return _written(ctx, self.format_help)
+        return _render(ctx, self.format_help)
 
     def get_usage(self, ctx: click.Context) -> str:
         """Return the usage line."""
-        return _written(ctx, self.format_usage)
+        return _render(ctx, self.format_usage)
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the usage line."""
@@ -79,7 +79,7 @@ class TranslatedHelp(click.Command):
             self.help = text
 
 
-def _written(ctx: click.Context, write: Callable[[click.Context, _Formatter], None]) -> str:
+def _render(ctx: click.Context, write: Callable[[click.Context, _Formatter], None]) -> str:
     with use_language(wanted_language(ctx)):
         formatter = _Formatter(width=ctx.terminal_width, max_width=ctx.max_content_width)
         write(ctx, formatter)
@@ -95,7 +95,7 @@ def _languages(args: list[str]) -> Iterator[str]:
             yield spoken
 
 
-def what_for(command: click.Command) -> str:
+def summary_of(command: click.Command) -> str:
     """Return the first sentence of a command's help."""
     return _paragraph((command.help or "").partition("\n\n")[0])
 
@@ -105,10 +105,10 @@ def option_row(parameter: click.Parameter, ctx: click.Context) -> tuple[str, str
     row = parameter.get_help_record(ctx)
     if not row or current_language() == "en":
         return row
-    return row[0], _said(row[1])
+    return row[0], _translated_row(row[1])
 
 
-def _said(text: str) -> str:
+def _translated_row(text: str) -> str:
     found = re.search(_NOTES, text)
     notes = found[0] if found else ""
     said = translated_help(text.removesuffix(notes))

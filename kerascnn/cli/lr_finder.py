@@ -35,11 +35,11 @@ def find_rate(config: TrainConfig, plot: Path, as_json: bool) -> None:
     if as_json:
         print_json({**asdict(found), "plot": str(plot)})
         return
-    _tell(found)
+    _print_result(found)
     click.echo(tr("picture: {path}", path=plot))
 
 
-def _tell(found: Suggestion) -> None:
+def _print_result(found: Suggestion) -> None:
     click.echo(
         tr(
             "suggested: --learning-rate {rate}, a tenth of {lowest}, where the smoothed loss was "

@@ -13,7 +13,7 @@ from kerascnn.cli.base import SOME_INPUTS_BAD, Command, add_options
 from kerascnn.cli.declared_options import converted_option
 from kerascnn.cli.foreign import HEADING, announce_sizing, foreign_options, pop_foreign
 from kerascnn.cli.provider import RUNTIME, announce, provider_options
-from kerascnn.cli.shared import on_this_machine
+from kerascnn.cli.shared import download_models
 from kerascnn.cli.streams import stdin_of_paths
 from kerascnn.errors import ConfigError
 from kerascnn.language import tr
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         **HEADING,
     },
 )
-@click.argument("model", callback=on_this_machine)
+@click.argument("model", callback=download_models)
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @add_options(
     converted_option(

@@ -9,7 +9,7 @@ import click
 
 from kerascnn.cli.base import Command, console, open_run, print_json, quiet_tensorflow
 from kerascnn.cli.foreign import HEADING, foreign_from_options, foreign_options
-from kerascnn.cli.shared import check_data_is_there, fetched, split_option
+from kerascnn.cli.shared import check_data_is_there, download_if_remote, split_option
 from kerascnn.errors import ConfigError
 from kerascnn.language import tr
 
@@ -22,7 +22,8 @@ from kerascnn.language import tr
     "-o",
     "--out",
     metavar="FILE",
-    help="The HTML file.  [default: report.html in the run folder; NAME-report.html for NAME.onnx]",
+    help="The HTML file to write.  [default: report.html in the run folder; NAME-report.html for "
+    "NAME.onnx]",
 )
 @foreign_options
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
@@ -40,7 +41,7 @@ def command(
     kerascnn report exported/flowers.onnx garden/ -o garden.html
     """
     check_data_is_there(data)
-    typed, model = model, fetched(model)
+    typed, model = model, download_if_remote(model)
     given_foreign = foreign_from_options(**foreign)
     if model.lower().endswith(".onnx"):
         path = _file((typed, model), data, split, out, given_foreign)

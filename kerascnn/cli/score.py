@@ -96,14 +96,14 @@ def _progress(total: int) -> Iterator[Callable[[int], object]]:
 
 
 def _lines(total: int) -> Callable[[int], object]:
-    begun = told = time.monotonic()
+    begun = logged = time.monotonic()
     done = 0
 
     def advance(pictures: int) -> None:
-        nonlocal done, told
+        nonlocal done, logged
         done, now = done + pictures, time.monotonic()
-        if now - told >= _LOG_INTERVAL:
-            told = now
+        if now - logged >= _LOG_INTERVAL:
+            logged = now
             line = tr(
                 "{done} of {pictures}, {speed}/s",
                 done=f"{done:,}",

@@ -18,7 +18,7 @@ from kerascnn.cli.serve_settings import (
     serve_config_option,
     unknown_variables,
 )
-from kerascnn.cli.shared import on_this_machine
+from kerascnn.cli.shared import download_models
 from kerascnn.cli.shown_errors import warning
 from kerascnn.language import tr
 from kerascnn.options import Number, options_of
@@ -54,7 +54,7 @@ def _option(name: str) -> Any:
     required=True,
     metavar="MODEL.onnx...",
     type=ModelPaths(),
-    callback=on_this_machine,
+    callback=download_models,
     envvar=[f"{PREFIX}_MODELS", f"{PREFIX}_MODEL"],
 )
 @serve_config_option
@@ -62,7 +62,7 @@ def _option(name: str) -> Any:
 @add_options(*map(_option, options_of(ServeConfig)))
 @foreign_options
 def command(**options: Any) -> None:
-    """Serve files that `kerascnn export` wrote, or one other .onnx, over HTTP.
+    """Serve files that `kerascnn export` wrote, or one other .onnx file, over HTTP.
 
     Each is served under its file's name, or as NAME=FILE says; a folder may hold several, or a
     model repository in Triton's layout. Endpoints: the Open Inference Protocol v2, TensorFlow
@@ -87,8 +87,8 @@ def command(**options: Any) -> None:
     foreign = pop_foreign(options)
     config = ServeConfig(**options, foreign=foreign)
     names = printable(", ".join(config.names))
-    serving.serve(config, lambda address: _tell(names, address))
+    serving.serve(config, lambda address: _print_result(names, address))
 
 
-def _tell(names: str, address: str) -> None:
+def _print_result(names: str, address: str) -> None:
     click.echo(tr("serving {names} at {address}", names=names, address=address), err=True)

@@ -156,12 +156,12 @@ def _listed(models: list[Any], path: Path) -> list[str]:
         )
     parts = (NAMED.fullmatch(one) for one in models)
     return [
-        f"{found[1]}={_placed(found[2], path)}" if found else _placed(one, path)
+        f"{found[1]}={_resolve_path(found[2], path)}" if found else _resolve_path(one, path)
         for one, found in zip(models, parts, strict=True)
     ]
 
 
-def _placed(model: str, path: Path) -> str:
+def _resolve_path(model: str, path: Path) -> str:
     """Resolve the path of a model, which is relative to the settings file, or on the Hub."""
     return model if hub.is_on_hub(model) else str(path.parent / model)
 
@@ -175,11 +175,11 @@ def _sections_of(
         values = {"path": section} if isinstance(section, str) else section
         where = f"models.{name}: "
         if isinstance(name, bool):  # YAML reads yes, no, on and off as booleans
-            raise ConfigError(f"{path}: models: a name is {name}; put it in quotes.")
+            raise ConfigError(f"{path}: models: the name {name} is not text; put it in quotes.")
         if not isinstance(values, dict) or not isinstance(values.get("path"), str):
             raise ConfigError(f'{path}: {where}expected a section with path = "FILE.onnx".')
         sections[str(name)] = {
-            key: _placed(value, path)
+            key: _resolve_path(value, path)
             if key == "path"
             else _converted(ctx, parameters[key], value, path, where + key)
             for key, value in named(values, {"path", *_SETTINGS, *FOREIGN}, path, where).items()

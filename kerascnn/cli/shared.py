@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kerascnn.cli.declared_options import OfKind
+from kerascnn.cli.declared_options import DeclaredType
 from kerascnn.errors import ConfigError
 from kerascnn.hub import fetch, is_on_hub
 from kerascnn.inference.model_file.foreign import PictureSize
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kerascnn.card import Reduction
 
 
-class SquareSize(OfKind):
+class SquareSize(DeclaredType):
     """``224``, or ``224x224``, because training supports square inputs only."""
 
     def __init__(self) -> None:
@@ -53,24 +53,24 @@ device_option = click.option(
     type=click.Choice(["auto", "cpu", "gpu"]),
     default="auto",
     show_default=True,
-    help="gpu: fail, and say why, if no GPU can be used.",
+    help="gpu: fail with the reason if no GPU can be used.",
 )
 
 split_option = click.option(
     "--split",
     type=click.Choice(["train", "val", "test", "all"]),
-    help="Which part of DATA.  [default: test, else val, else all]",
+    help="Which part of DATA to use.  [default: test, else val, else all]",
 )
 
 
-def on_this_machine(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
+def download_models(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
     """Callback of model parameters: downloads models from the Hub."""
     if isinstance(value, tuple):
-        return tuple(on_this_machine(ctx, parameter, one) for one in value)
-    return value if ctx.resilient_parsing or value is None else fetched(value)
+        return tuple(download_models(ctx, parameter, one) for one in value)
+    return value if ctx.resilient_parsing or value is None else download_if_remote(value)
 
 
-def fetched(model: str) -> str:
+def download_if_remote(model: str) -> str:
     """Return a model's path; one on the Hub (``hf://``, ``NAME=hf://``) is downloaded."""
     name, address = re.fullmatch(r"([^=/:]+=)?(.*)", model, re.DOTALL).groups("")  # type: ignore[union-attr]
     if not is_on_hub(address):

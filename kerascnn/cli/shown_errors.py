@@ -59,14 +59,14 @@ def shown_errors(ctx: click.Context) -> Iterator[None]:
     try:
         yield
     except click.UsageError as error:
-        told = _failure(ctx, error.format_message(), error.exit_code)
-        if told.message == error.format_message():
+        failure = _failure(ctx, error.format_message(), error.exit_code)
+        if failure.message == error.format_message():
             raise
         if error.ctx:
             click.echo(f"{error.ctx.get_usage()}\n", err=True)
-        raise told from error
+        raise failure from error
     except (KerascnnError, OSError, ModuleNotFoundError) as error:
-        ours = _as_ours(error)
+        ours = _as_kerascnn_error(error)
         if ours is None or ctx.find_root().meta.get("debug"):
             raise
         raise _failure(ctx, str(ours), ours.exit_code) from error
@@ -77,7 +77,9 @@ def shown_errors(ctx: click.Context) -> Iterator[None]:
         ctx.exit(INTERRUPTED)
 
 
-def _as_ours(error: KerascnnError | OSError | ModuleNotFoundError) -> KerascnnError | None:
+def _as_kerascnn_error(
+    error: KerascnnError | OSError | ModuleNotFoundError,
+) -> KerascnnError | None:
     """Turn an error that a user can fix into a KerascnnError; None if it is a bug."""
     if isinstance(error, KerascnnError):
         return error

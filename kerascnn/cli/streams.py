@@ -44,7 +44,7 @@ class SafeStream:
         """Write text with control characters escaped."""
         safe = printable(text, keep="\n\t") if self._escaping else text
         encoding = self._raw.encoding or "utf-8"
-        with suppress(OSError) if self._lossy else _as_it_is():
+        with suppress(OSError) if self._lossy else _unchanged():
             self._raw.write(safe.encode(encoding, "backslashreplace").decode(encoding))
         return len(text)
 
@@ -54,12 +54,12 @@ class SafeStream:
 
     def flush(self) -> None:
         """Flush the stream."""
-        with suppress(OSError) if self._lossy else _as_it_is():
+        with suppress(OSError) if self._lossy else _unchanged():
             self._raw.flush()
 
 
 @contextmanager
-def _as_it_is() -> Iterator[None]:
+def _unchanged() -> Iterator[None]:
     yield
 
 

@@ -10,7 +10,7 @@ import click
 
 from kerascnn.cli.base import Command, console, open_run, print_json, quiet_tensorflow
 from kerascnn.cli.completion import complete_networks, complete_scopes
-from kerascnn.cli.shared import image_size_option, on_this_machine
+from kerascnn.cli.shared import download_models, image_size_option
 from kerascnn.errors import ModelFileError
 from kerascnn.files import did_you_mean
 from kerascnn.inference.model_file.advice import ONNX, describe_path
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 
 
 @click.command("summary", cls=Command)
-@click.argument("model", shell_complete=complete_networks, callback=on_this_machine)
+@click.argument("model", shell_complete=complete_networks, callback=download_models)
 @click.option(
     "--classes",
     type=click.IntRange(1),
     default=1000,
     show_default=True,
-    help="Number of classes, for a name.",
+    help="Number of classes, if MODEL is the name of a network.",
 )
 @image_size_option
 @click.option(
     "--trainable",
     shell_complete=complete_scopes,
     metavar="SCOPE",
-    help="all, head, from:BLOCK, or a comma-separated list of blocks.  [default: as it is]",
+    help="all, head, from:BLOCK, or a comma-separated list of blocks.  [default: unchanged]",
 )
 @click.option(
     "--batchnorm",

@@ -42,11 +42,11 @@ def time_limit(seconds: float, message: str) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    ours, told = socket.socketpair()
-    told.setblocking(False)
-    watch = _Watch(ours, time.monotonic() + seconds, message)
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    watch = _Watch(reader, time.monotonic() + seconds, message)
     # Written at every signal, whatever Python is doing.
-    before = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+    before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
     try:
         watch.start()
         yield
@@ -56,9 +56,9 @@ def time_limit(seconds: float, message: str) -> Iterator[None]:
         raise
     finally:
         signal.set_wakeup_fd(before)
-        told.close()
+        writer.close()
         watch.join()
-        ours.close()
+        reader.close()
 
 
 class _Watch(threading.Thread):
@@ -85,7 +85,7 @@ class _Watch(threading.Thread):
         while (number := self._next(patience)) is not None:
             if number == b"":
                 return
-        self._leave()
+        self._quit()
 
     def _next(self, end: float) -> bytes | None:
         """Return the number of a signal; empty if the work has ended; None at the deadline."""
@@ -94,7 +94,7 @@ class _Watch(threading.Thread):
             return None
         return self._connection.recv(1)
 
-    def _leave(self) -> None:
+    def _quit(self) -> None:
         # The next process removes leftover temporary files.
         with suppress(OSError, ValueError):
             click.echo(self._late if self.late else self._stopped, err=True)

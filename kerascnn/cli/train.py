@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 @click.option(
     "--recipe",
     type=click.Choice(["best"]),
-    help="best: a set of option values found together, slower and more accurate than the defaults; "
-    "options that are given override it. See docs/training.md.",
+    help="best: option values that were tuned together, slower and more accurate than the "
+    "defaults; options that are given override them. See docs/training.md.",
 )
 @click.option(
     "--find-lr",
@@ -114,10 +114,10 @@ def command(
 
         find_rate(config, plot, as_json)
         return
-    _tell(_train(ctx, config, (distributed, processes, rank), resume, overwrite), as_json)
+    _print_result(_train(ctx, config, (distributed, processes, rank), resume, overwrite), as_json)
 
 
-def _tell(run: Run, as_json: bool) -> None:
+def _print_result(run: Run, as_json: bool) -> None:
     card = run.card
     if as_json:
         print_json({"run": str(run.folder), "model": str(run.model_path), "metrics": card.metrics})
@@ -130,7 +130,7 @@ def _tell(run: Run, as_json: bool) -> None:
             epoch=card.metrics["epoch"],
         )
     )
-    for line in filter(None, _what_now(run, card)):
+    for line in filter(None, _next_steps(run, card)):
         click.echo(line)
 
 
@@ -165,10 +165,10 @@ def _train(
     return run
 
 
-def _what_now(run: Run, card: ModelCard) -> Iterator[str]:
+def _next_steps(run: Run, card: ModelCard) -> Iterator[str]:
     """Yield notes on the accuracy and the commands to run next; the caller omits empty ones."""
     from kerascnn.report.card_facts import learning_of
-    from kerascnn.report.causes import leaked, not_learned, not_told
+    from kerascnn.report.causes import inconclusive_note, leaked, not_learned
 
     learning = learning_of(card)
     if learning:
@@ -183,8 +183,8 @@ def _what_now(run: Run, card: ModelCard) -> Iterator[str]:
         )
         yield f"{sentence} {not_learned(learning)}"
         return
-    if learning and not learning.is_told:
-        yield not_told(learning.baseline)
+    if learning and not learning.is_conclusive:
+        yield inconclusive_note(learning.baseline)
         return
     export = command_line(["kerascnn", "export", str(run.folder), "--onnx"])
     yield tr("next: {command}", command=export)

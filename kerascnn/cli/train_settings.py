@@ -100,7 +100,7 @@ def _of_this_version(content: dict[str, Any], path: Path) -> dict[str, Any]:
     gone = removed_options(json.dumps(content))
     if gone:
         log.warning(
-            "%s: made by an earlier version with %s, which this version lacks; it is left out.",
+            "%s: made by an earlier version with %s, which no longer exists and is ignored.",
             path,
             ", ".join(f"{name} {value}" for name, value in gone.items()),
         )
@@ -184,12 +184,12 @@ def _lines(given: Mapping[str, Any]) -> Iterator[str]:
 def _explained(declared: Option) -> str:
     """Return the help of an option with names of keys, and its valid values."""
     expected = translated(declared.kind.expected.replace("True or False", "true or false"))
-    without = f" null: {_said(declared, declared.default)}." if declared.default else ""
+    without = f" null: {_translated(declared, declared.default)}." if declared.default else ""
     value = f"{translated_help('Value: ')}{expected}."
-    return f"{_said(declared, declared.help)} {value}{without}".replace("`", "")
+    return f"{_translated(declared, declared.help)} {value}{without}".replace("`", "")
 
 
-def _said(declared: Option, text: str) -> str:
+def _translated(declared: Option, text: str) -> str:
     """Return a translated text about an option, like in ``--help`` but with names of keys."""
     shown = translated_help(help_text(replace(declared, help=text, default=""), None))
     return _OPTION.sub(lambda found: found[1].replace("-", "_"), shown)

@@ -79,7 +79,7 @@ def command(ctx: click.Context, /, data: str, as_json: bool, **options: Any) -> 
     if as_json:
         print_json({**asdict(found), "run": str(found.run), "plot": plot and str(plot)})
         return
-    _tell(found, plot)
+    _print_result(found, plot)
 
 
 def _plot(found: SearchResult, folder: Path) -> Path | None:
@@ -92,7 +92,7 @@ def _plot(found: SearchResult, folder: Path) -> Path | None:
     return path
 
 
-def _tell(found: SearchResult, plot: Path | None) -> None:
+def _print_result(found: SearchResult, plot: Path | None) -> None:
     counts = (
         tr("{count} {state}", count=count, state=tr(state))
         for state, count in sorted(found.trials.items())

@@ -19,7 +19,7 @@ def command() -> None:
     """Manage the ImageNet weights on this machine.
 
     They are stored where Keras and keras-hub keep them. With KERASCNN_OFFLINE=1 no command uses the
-    network; KERASCNN_WEIGHTS_MIRROR is a mirror of https://storage.googleapis.com.
+    network; KERASCNN_WEIGHTS_MIRROR names a mirror of https://storage.googleapis.com.
 
     \b
     kerascnn weights list

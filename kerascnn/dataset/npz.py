@@ -143,12 +143,12 @@ def _check_for_zip_bomb(file: Path) -> None:
                 read = _HEADERS.get(np.lib.format.read_magic(member))
                 shape, _, kind = read(member) if read else ((), False, np.dtype("u1"))
             if kind.hasobject:
-                raise ValueError(f"{entry.filename} holds Python's objects, which need pickle")
+                raise ValueError(f"{entry.filename} holds Python objects, which need pickle")
             # Values of size 0 could have any number in a few bytes.
             needed = math.prod(shape) * max(1, kind.itemsize)
             if needed > entry.file_size:
                 raise ValueError(
-                    f"{entry.filename} promises values of shape {list(shape)} and type {kind}, "
+                    f"{entry.filename} declares values of shape {list(shape)} and type {kind}, "
                     f"and holds {entry.file_size:,} bytes"
                 )
 

@@ -112,8 +112,8 @@ class Dataset:
         unknown = [name for name in self.classes if name not in places]
         if unknown:
             raise DataError(
-                f"{self.name}: the model does not know {first_few(list(map(repr, unknown)))}. "
-                f"It knows: {first_few(list(map(repr, classes)), 20)}."
+                f"{self.name}: the model has no class {first_few(list(map(repr, unknown)))}. "
+                f"Its classes: {first_few(list(map(repr, classes)), 20)}."
             )
         index = np.asarray([places[name] for name in self.classes], np.int64)
         return Split(split.pictures, index[split.labels])

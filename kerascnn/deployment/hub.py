@@ -141,7 +141,7 @@ def _exported_from(run: Path) -> Path:
     if not file.is_file():
         raise ModelFileError(f"{run}: there is no {file}. {command}")
     if read_card(file).weights_sha256 != card.weights_sha256:
-        raise ModelFileError(f"{file}: is not of the run {run} as it is now. {command}")
+        raise ModelFileError(f"{file}: was not exported from the current state of {run}. {command}")
     return file
 
 

@@ -23,7 +23,7 @@ _PAGE = """\
 {mark}
 
 Classifies pictures into {count} classes. Trained with Keras ({network}), and exported by
-kerascnn as one ONNX file that holds weights, preprocessing and class names.
+kerascnn as one ONNX file that contains weights, preprocessing and class names.
 
 ## Use
 
@@ -58,7 +58,7 @@ Without kerascnn: `{file}` runs in onnxruntime. Its input `image` takes uint8
 
 ## Provenance
 
-SHA-256 of `{file}`: `{sha256}`. Exported by kerascnn {version}; `card.json` has the rest.
+SHA-256 of `{file}`: `{sha256}`. Exported by kerascnn {version}; `card.json` has all details.
 """
 
 _LISTED = 1000

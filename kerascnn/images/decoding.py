@@ -167,7 +167,7 @@ def _check_pixels(image: Image.Image, name: str, max_pixels: int | None) -> None
     if max(width, height) > MAX_SIDE or max(width, height) > MAX_ASPECT * min(width, height):
         raise PictureError(
             f"{name}: {width} x {height} is too long or too narrow. Expected at most {MAX_SIDE:,} "
-            f"pixels per side, and one side at most {MAX_ASPECT:,} times the other. Cut it first."
+            f"pixels per side, and one side at most {MAX_ASPECT:,} times the other. Crop it first."
         )
 
 

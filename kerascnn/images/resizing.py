@@ -166,7 +166,7 @@ def size_picture(rgb: UInt8Array, size: int | Shape, resize: ResizeRule) -> UInt
     if between > _MOST_BETWEEN:
         raise PictureError(
             f"picture: {width} x {height} is too narrow: resizing it takes {between:,} pixels, "
-            f"more than the limit of {_MOST_BETWEEN:,}. Cut it first."
+            f"more than the limit of {_MOST_BETWEEN:,}. Crop it first."
         )
     if isinstance(resize, Resizing):
         return sized_as(rgb, (size, size) if isinstance(size, int) else size, resize)

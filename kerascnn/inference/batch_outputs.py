@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from kerascnn.errors import PictureError
 from kerascnn.images import UInt8Array
-from kerascnn.inference.prediction import finite_rows, no_answer
+from kerascnn.inference.prediction import finite_rows, not_finite_error
 from kerascnn.inference.reading import SizedPicture
 
 Float32Array = npt.NDArray[np.float32]
@@ -58,6 +58,6 @@ def run_batch(
     finite = finite_rows(logits, probabilities)
     if not finite.all():
         bad = [place for place, sound in zip(good, finite, strict=True) if not sound]
-        errors |= {place: no_answer(batch[place][0]) for place in bad}
+        errors |= {place: not_finite_error(batch[place][0]) for place in bad}
         logits, probabilities = logits[finite], probabilities[finite]
     return BatchOutputs(logits, probabilities, errors, seconds)

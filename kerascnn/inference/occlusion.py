@@ -16,7 +16,7 @@ import numpy.typing as npt
 from kerascnn import images
 from kerascnn.errors import ConfigError
 from kerascnn.inference.classifier import BATCH_SIZE, Classifier
-from kerascnn.inference.prediction import finite_rows, no_answer
+from kerascnn.inference.prediction import finite_rows, not_finite_error
 
 Heat = npt.NDArray[np.float32]
 """float32 ``[height, width]``, 0 to 1: evidence for a class at each pixel; the maximum is 1."""
@@ -79,7 +79,7 @@ def explain_file(
     sized = images.size_picture(picture, card.shape, card.resize_rule)
     logits, probabilities = classifier.run(sized[None])
     if not finite_rows(logits, probabilities)[0]:
-        raise no_answer(name)
+        raise not_finite_error(name)
     chosen = top_classes(probabilities[0], top)
     heats = _heats(classifier, sized, chosen)
     return Explanation(
@@ -98,10 +98,10 @@ def _heats(
     before = log_odds(classifier.run(sized[None])[0], chosen)[0]
     loss = np.zeros((len(chosen), *sized.shape[:2]))
     covers = np.zeros(sized.shape[:2])
-    places = list(_places(*sized.shape[:2]))
+    places = list(_patches(*sized.shape[:2]))
     for start in range(0, len(places), BATCH_SIZE):
         some = places[start : start + BATCH_SIZE]
-        after = log_odds(classifier.run(_covered(sized, some))[0], chosen)
+        after = log_odds(classifier.run(_occluded(sized, some))[0], chosen)
         for place, odds in zip(some, after, strict=True):
             loss[:, place[0], place[1]] += (before - odds)[:, None, None]
             covers[place] += 1
@@ -183,7 +183,7 @@ def check_top(top: int) -> None:
         raise ConfigError(f"top is {top}; expected at least 1.")
 
 
-def _places(height: int, width: int) -> Iterator[tuple[slice, slice]]:
+def _patches(height: int, width: int) -> Iterator[tuple[slice, slice]]:
     """Yield patches that overlap by half and cover the picture up to its edges."""
     lines = list(_intervals(width))
     for rows in _intervals(height):
@@ -198,7 +198,7 @@ def _intervals(size: int) -> Iterator[slice]:
         yield slice(start, start + side)
 
 
-def _covered(
+def _occluded(
     picture: images.UInt8Array, places: Sequence[tuple[slice, slice]]
 ) -> images.UInt8Array:
     """Return one copy of the picture per patch, filled there with the picture's mean color."""

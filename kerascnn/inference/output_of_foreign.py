@@ -49,9 +49,9 @@ def candidates(
         ConfigError: The output that the user named does not exist.
         ModelFileError: No output fits.
     """
-    wanted = _wanted(len(foreign.classes))
+    wanted = _allowed_widths(len(foreign.classes))
     if foreign.output is not None:
-        values = [value for value in values if value.name == foreign.output] or _no_such(
+        values = [value for value in values if value.name == foreign.output] or _unknown_output(
             path, values, foreign.output
         )
     fitting = [value for value in values if _may_fit(value.shape, wanted)]
@@ -62,7 +62,7 @@ def candidates(
     if not found and quantized:
         found = _scaled(path, quantized)
     if not found:
-        raise _nothing_fits(path, values, len(foreign.classes))
+        raise _no_output_fits(path, values, len(foreign.classes))
     return found
 
 
@@ -76,7 +76,7 @@ def _scaled(path: str | Path, quantized: Sequence[Any]) -> dict[str, Scale | Non
     return found
 
 
-def _nothing_fits(path: str | Path, values: Sequence[Any], classes: int) -> ModelFileError:
+def _no_output_fits(path: str | Path, values: Sequence[Any], classes: int) -> ModelFileError:
     """Explain why no output fits: predictions reduced to labels, its type, or its shape."""
     if any(str(one.type).startswith(("tensor(string", "seq(map")) for one in values):
         return ModelFileError(
@@ -89,11 +89,13 @@ def _nothing_fits(path: str | Path, values: Sequence[Any], classes: int) -> Mode
         return ModelFileError(f"{path}: {lost}")
     what = f"{path}: gives {shown(values)}; expected one number for each of the {classes:,} classes"
     if all(value.type not in {*TYPES, *QUANTIZED} for value in values):
-        return ModelFileError(f"{what}, as float, float16 or double. Export it again so.")
+        return ModelFileError(
+            f"{what}, as float, float16 or double. Export it again with such outputs."
+        )
     if any(sum(side != 1 for side in value.shape[1:]) > 1 for value in values):
         return ModelFileError(
-            f"{what}. What gives several numbers for each, or places, finds objects or colors "
-            "areas; kerascnn classifies whole pictures."
+            f"{what}. It looks like a model for object detection or segmentation; kerascnn "
+            "classifies whole pictures."
         )
     return ModelFileError(f"{what} in `labels`. {_UNFIT}")
 
@@ -197,11 +199,11 @@ class _NotRowsError(ModelFileError):
         self.one_for_all = one_for_all
 
 
-def _wanted(classes: int) -> tuple[int, ...]:
+def _allowed_widths(classes: int) -> tuple[int, ...]:
     return (classes, 1) if classes == 2 else (classes,)
 
 
-def _no_such(path: str | Path, values: Sequence[Any], name: str) -> list[Any]:
+def _unknown_output(path: str | Path, values: Sequence[Any], name: str) -> list[Any]:
     raise ConfigError(
         f"{path}: has no output {name!r}. It has: {', '.join(value.name for value in values)}."
     )
@@ -233,8 +235,8 @@ def _fitting(path: str | Path, session: Any, signature: Signature) -> Rows:
             if rows is not None and 1 < len(rows) == rows.shape[1]:
                 other = run_session(path, session, (name,), signature.feed(portion[::-1]))[0]
                 rows = None if _has_classes_first(rows, signature.real(name, other)) else rows
-            if rows is None or rows.shape[1] not in _wanted(classes):
-                misfit = misfit or _misfit(path, name, array, len(portion), classes)
+            if rows is None or rows.shape[1] not in _allowed_widths(classes):
+                misfit = misfit or _wrong_output(path, name, array, len(portion), classes)
                 parts.pop(name, None)
             elif name in parts:
                 parts[name].append(rows[:count])
@@ -259,13 +261,13 @@ def _pictures(size: images.Shape) -> images.UInt8Array:
     return np.concatenate([probe_pictures(size), flat])
 
 
-def _misfit(
+def _wrong_output(
     path: str | Path, name: str, output: npt.NDArray[np.float32], count: int, classes: int
 ) -> ModelFileError:
     rows = rows_of(output, count)
     if lost := without_classes(find_origin(path, name)):
         return ModelFileError(f"{path}: {lost}")
-    if rows is not None and rows.shape[1] not in _wanted(classes):
+    if rows is not None and rows.shape[1] not in _allowed_widths(classes):
         return ModelFileError(
             f"{path}: outputs {rows.shape[1]:,} numbers per picture, but `labels` has {classes:,} "
             f"names. {_UNFIT}"

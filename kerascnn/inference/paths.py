@@ -42,9 +42,9 @@ def expand(patterns: Iterable[str], stdin: TextIO) -> Iterator[str]:
         if pattern == "-":
             yield from (line.rstrip("\r\n") for line in _lines(stdin) if line.strip())
         elif os.path.isdir(pattern):  # noqa: PTH112 - Path raises for names that are too long
-            yield from _or_itself(pattern, _walk(pattern))
+            yield from _or_pattern(pattern, _walk(pattern))
         elif glob.has_magic(pattern) and not os.path.exists(pattern):  # noqa: PTH110 - likewise
-            yield from _or_itself(pattern, _matches(pattern))
+            yield from _or_pattern(pattern, _matches(pattern))
         else:
             yield pattern
 
@@ -92,10 +92,10 @@ def _matches(pattern: str) -> Iterator[str]:
         if not os.path.isdir(path):  # noqa: PTH112 - likewise
             yield path
         elif "**" not in pattern:  # `**` itself matches the folder's contents
-            yield from _or_itself(path, _walk(path))
+            yield from _or_pattern(path, _walk(path))
 
 
-def _or_itself(pattern: str, found: Iterator[str]) -> Iterator[str]:
+def _or_pattern(pattern: str, found: Iterator[str]) -> Iterator[str]:
     first = next(found, None)
     yield pattern if first is None else first
     yield from found

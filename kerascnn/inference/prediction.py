@@ -125,7 +125,7 @@ def finite_rows(
     return finite
 
 
-def no_answer(name: str) -> PictureError:
+def not_finite_error(name: str) -> PictureError:
     """Return the error for a picture whose network output is not finite."""
     return PictureError(
         f"{name}: the network's output is not finite (NaN or infinite), expected numbers. Look at "

@@ -112,7 +112,7 @@ def repair(earlier: PreviousOutput, descriptor: int) -> None:
 
 def _row(line: bytes) -> dict[str, Any] | None:
     try:
-        row = json.loads(line, parse_constant=_no_number)
+        row = json.loads(line, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         return None
     if not isinstance(row, dict) or not isinstance(row.get("path"), str):
@@ -122,7 +122,7 @@ def _row(line: bytes) -> dict[str, Any] | None:
     return row if whole else None
 
 
-def _no_number(name: str) -> float:
+def _refuse_constant(name: str) -> float:
     raise ValueError(name)  # NaN and Infinity, which earlier versions wrote
 
 

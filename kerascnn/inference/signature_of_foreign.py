@@ -55,9 +55,9 @@ def open_signature(path: str | Path, foreign: ForeignModel | None = None) -> Sig
 def _completed(path: str | Path, foreign: ForeignModel | None) -> ForeignModel | None:
     """Complete the user's description of a file without a card from its metadata."""
     metadata = read_metadata(path)
-    told = from_metadata(metadata)
-    if told or (foreign and foreign.classes):
-        return (foreign or ForeignModel()).completed_from(told or ForeignModel())
+    declared = from_metadata(metadata)
+    if declared or (foreign and foreign.classes):
+        return (foreign or ForeignModel()).completed_from(declared or ForeignModel())
     unread = unread_listing(metadata)
     if unread or foreign:
         raise ConfigError(
@@ -86,7 +86,7 @@ def _running(path: str | Path, session: Any, foreign: ForeignModel) -> tuple[Sig
     """Find the only interpretation of the inputs with which the graph runs, and its outputs."""
     failures: list[ModelFileError] = []
     tried: list[tuple[Signature, Rows]] = []
-    for signature in _readings(path, session, foreign):
+    for signature in _candidates(path, session, foreign):
         try:
             tried.append(try_outputs(path, session, signature))
         except ModelFileError as error:
@@ -119,7 +119,7 @@ def _check_steady(path: str | Path, session: Any, signature: Signature) -> None:
         )
 
 
-def _readings(path: str | Path, session: Any, foreign: ForeignModel) -> Iterator[Signature]:
+def _candidates(path: str | Path, session: Any, foreign: ForeignModel) -> Iterator[Signature]:
     """Yield every signature that fits the declared inputs and outputs, to be tried."""
     inputs = session.get_inputs()
     _check_input(path, inputs, foreign)
@@ -139,7 +139,7 @@ def _readings(path: str | Path, session: Any, foreign: ForeignModel) -> Iterator
             scales={name: scale for name, scale in outputs.items() if scale},
         )  # fmt: skip
     if not found:
-        raise _unfit(path, inputs, foreign)
+        raise _wrong_input(path, inputs, foreign)
 
 
 def _check_input(path: str | Path, inputs: Any, foreign: ForeignModel) -> None:
@@ -198,7 +198,7 @@ def _size(path: str | Path, sides: tuple[Any, Any], said: Shape | None) -> Shape
     return said
 
 
-def _unfit(path: str | Path, inputs: Any, foreign: ForeignModel) -> ModelFileError:
+def _wrong_input(path: str | Path, inputs: Any, foreign: ForeignModel) -> ModelFileError:
     size = foreign.shape
     wanted = f"{size[0]} x {size[1]}" if size else "any"
     return ModelFileError(

@@ -143,7 +143,7 @@ class _Source(Generic[T]):
         self._done, self._stopped = False, False
         self._error: BaseException | None = None
         # A daemon, because the source may block forever.
-        threading.Thread(target=self._take, name="taking", daemon=True).start()
+        threading.Thread(target=self._read_all, name="taking", daemon=True).start()
 
     @property
     def ended(self) -> bool:
@@ -185,10 +185,10 @@ class _Source(Generic[T]):
             self._stopped = True
             self._changed.notify_all()
 
-    def _take(self) -> None:
+    def _read_all(self) -> None:
         try:
             for item in self._items:
-                if not self._hold(item, self._weigh(item)):
+                if not self._append_when_room(item, self._weigh(item)):
                     break
         except BaseException as error:  # noqa: BLE001 - raised again where results are taken
             self._error = error
@@ -196,7 +196,7 @@ class _Source(Generic[T]):
             self._done = True
             self._changed.notify_all()
 
-    def _hold(self, item: T, weight: int) -> bool:
+    def _append_when_room(self, item: T, weight: int) -> bool:
         """Wait for room and append an item; return False if reading was stopped."""
         with self._changed:
             if not self._has_room(weight):

@@ -104,7 +104,7 @@ def try_resizing(
     try:
         for options, sizing in candidates().items():
             progress(options)
-            tried = _sized(card, sizing)
+            tried = _with_sizing(card, sizing)
             if not normalized:
                 tried = tried.with_(normalization=_normalization(options, card))
             classifier.card = tried
@@ -118,7 +118,7 @@ def try_resizing(
     return Trials(images, tuple(found))
 
 
-def _sized(card: ModelCard, sizing: Resizing) -> ModelCard:
+def _with_sizing(card: ModelCard, sizing: Resizing) -> ModelCard:
     sizing = sizing.for_shape(card.shape)
     return card.with_(resize=sizing.resize, sizing=sizing)
 

@@ -61,11 +61,11 @@ def write_figure(
 
 
 def _quadrants(axes: Axes, place: tuple[float, float], limits: tuple[float, float]) -> None:
-    across, up = _across(place[0], place[0], limits[0]), place[1] - limits[1]
+    across, up = _log_position(place[0], place[0], limits[0]), place[1] - limits[1]
     most = max(2000.0, 2 * place[0])
     powers = [10**power for power in range(10) if 10**power <= most]
     names = [f"{n:,}".replace(",000", "k") for n in powers]
-    axes.set_xticks([_across(n, place[0], limits[0]) for n in powers], names)
+    axes.set_xticks([_log_position(n, place[0], limits[0]) for n in powers], names)
     axes.set_xlim(-1, 1)
     # Keep the point away from the labels in the corners.
     reach = max(0.15, 1.6 * abs(up))
@@ -86,7 +86,7 @@ def _quadrants(axes: Axes, place: tuple[float, float], limits: tuple[float, floa
     axes.set_title(tr("Size and similarity of the data"), fontsize=10)
 
 
-def _across(count: float, shown: float, limit: float) -> float:
+def _log_position(count: float, shown: float, limit: float) -> float:
     """Scale a number of pictures to -1 to 1, logarithmic on either side of the limit at 0."""
     ends = max(2000.0, 2 * shown) if count > limit else min(1.0, limit / 2)
     return math.log(count / limit) / abs(math.log(ends / limit))

@@ -114,7 +114,7 @@ def _not_fitted(train: str, steps: int) -> str:
     )
 
 
-def not_told(baseline: float) -> str:
+def inconclusive_note(baseline: float) -> str:
     """Explain that pictures are too few or too imbalanced to distinguish a model from guessing."""
     return tr(
         "These pictures do not show whether that is better than guessing: always predicting the "
@@ -143,7 +143,7 @@ def causes(content: Content) -> Iterator[str]:
     if learning and evaluation.split == "test":
         yield from _other_pictures(learning, evaluation)
     yield from _other_balance(content)
-    yield from _alike(content)
+    yield from _confused_pair(content)
     yield from _labels(evaluation)
 
 
@@ -152,7 +152,7 @@ def _fit(learning: Learning, evaluation: Evaluation) -> Iterator[str]:
     train = percent(learning.train_right / learning.train_images)
     new = percent(evaluation.top1)
     share = learning.train_right / learning.train_images
-    if share > _GAP and is_worse(_right(evaluation), evaluation.images, share - _GAP):
+    if share > _GAP and is_worse(_correct_count(evaluation), evaluation.images, share - _GAP):
         yield tr(
             "It classifies {train} of its training pictures correctly and {new} of new ones: it "
             "overfits. It has {each} per class; more of them, or augmentation, "
@@ -201,7 +201,7 @@ def _other_balance(content: Content) -> Iterator[str]:
     )
 
 
-def _alike(content: Content) -> Iterator[str]:
+def _confused_pair(content: Content) -> Iterator[str]:
     matrix, names = content.evaluation.confusion, content.classes
     pairs = [
         (matrix[one][other] + matrix[other][one], one, other)
@@ -212,7 +212,7 @@ def _alike(content: Content) -> Iterator[str]:
         return  # with two classes, every mistake is between them
     confused, one, other = max(pairs)
     both = sum(matrix[one]) + sum(matrix[other])
-    mistakes = content.evaluation.images - _right(content.evaluation)
+    mistakes = content.evaluation.images - _correct_count(content.evaluation)
     if confused >= max(5, _ALIKE * both, mistakes / 2):
         yield tr(
             "“{one}” and “{other}” are confused with each other in {count} of their {both} "
@@ -248,5 +248,5 @@ def _labels(evaluation: Evaluation) -> Iterator[str]:
     )
 
 
-def _right(evaluation: Evaluation) -> int:
+def _correct_count(evaluation: Evaluation) -> int:
     return sum(evaluation.confusion[place][place] for place in range(len(evaluation.confusion)))

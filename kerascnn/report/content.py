@@ -133,11 +133,11 @@ class Learning:
 
     @property
     def has_learned(self) -> bool:
-        """Whether it beats always predicting the most frequent class, or too few can tell."""
+        """False only if pictures show that it does no better than always guessing one class."""
         return self.beats_chance or not (self._fits_nothing or self._is_chance)
 
     @property
-    def is_told(self) -> bool:
+    def is_conclusive(self) -> bool:
         """Whether the pictures suffice to distinguish it from guessing."""
         return self.beats_chance or not self.has_learned
 

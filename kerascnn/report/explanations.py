@@ -34,14 +34,14 @@ def explanation_rows(explanation: Explanation) -> list[Row]:
     warm = [
         Tile(
             overlay(explanation.picture, reason.heat),
-            (reason.label, f"{reason.probability:.1%}" + _nothing(reason.heat)),
+            (reason.label, f"{reason.probability:.1%}" + _note_if_empty(reason.heat)),
         )
         for reason in explanation.reasons
     ]
     return [Row(tr("Where it looks ({method})", method=tr(explanation.method)), (seen, *warm))]
 
 
-def _nothing(heat: npt.NDArray[np.float32]) -> str:
+def _note_if_empty(heat: npt.NDArray[np.float32]) -> str:
     return "" if heat.any() else tr(": no region supports it")
 
 

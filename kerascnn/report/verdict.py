@@ -14,7 +14,7 @@ import numpy as np
 from kerascnn.language import count, tr
 from kerascnn.metrics.classification import ClassScore
 from kerascnn.metrics.significance import Interval, beats_chance, is_chance, percent
-from kerascnn.report.causes import causes, leaked, not_learned, not_told
+from kerascnn.report.causes import causes, inconclusive_note, leaked, not_learned
 from kerascnn.report.content import Content
 
 Tone = Literal["good", "fair", "poor"]
@@ -73,8 +73,8 @@ def judge(content: Content) -> Verdict:
         *([] if tone == "poor" else causes(content)),
         *_training(content),
         *_classes(content),
-        _sure(content),
-        _trust(content),
+        _calibration(content),
+        _few_pictures_note(content),
     ]
     return Verdict(
         tone, _headline(content, right), tuple(filter(None, remarks)), interval, baseline
@@ -112,9 +112,9 @@ def _baseline(tone: Tone, beats: bool, baseline: float, content: Content) -> str
             "and this model is not significantly better.",
             naive=naive,
         )
-        return f"{sentence} {_why_poor(content)}"
+        return f"{sentence} {_advice_if_poor(content)}"
     if not beats:
-        return not_told(baseline)
+        return inconclusive_note(baseline)
     if tone == "fair":
         return tr(
             "It has learned something (always predicting the most frequent class would give "
@@ -128,7 +128,7 @@ def _baseline(tone: Tone, beats: bool, baseline: float, content: Content) -> str
     )
 
 
-def _why_poor(content: Content) -> str:
+def _advice_if_poor(content: Content) -> str:
     if content.learning and not content.learning.has_learned:
         return not_learned(content.learning)
     return tr("Train longer, look at the data, or choose another network.")
@@ -194,7 +194,7 @@ def _weakest(worst: ClassScore, content: Content) -> str:
     )
 
 
-def _sure(content: Content) -> str:
+def _calibration(content: Content) -> str:
     found = content.evaluation.reliability
     if content.evaluation.images < _FEW:
         return ""  # with few pictures in each bin, the calibration error is mostly chance
@@ -203,7 +203,7 @@ def _sure(content: Content) -> str:
             "Its probabilities are well calibrated: the expected calibration error is "
             "{error}{where}.",
             error=f"{found.ece:.1%}",
-            where=_where(content),
+            where=_fitted_note(content),
         )
     confidence = sum(one.images * one.confidence for one in found.bins) / content.evaluation.images
     word = tr("overconfident") if confidence > content.evaluation.top1 else tr("underconfident")
@@ -214,10 +214,10 @@ def _sure(content: Content) -> str:
         confidence=f"{confidence:.0%}",
         right=f"{content.evaluation.top1:.0%}",
     )
-    return f"{found_out} {_remedy(content)}"
+    return f"{found_out} {_calibration_advice(content)}"
 
 
-def _remedy(content: Content) -> str:
+def _calibration_advice(content: Content) -> str:
     if content.fitted_on == content.evaluation.split:
         return tr(
             "It was calibrated on these very pictures, so use its probabilities for ranking only."
@@ -227,7 +227,7 @@ def _remedy(content: Content) -> str:
     )
 
 
-def _where(content: Content) -> str:
+def _fitted_note(content: Content) -> str:
     """Return a note if calibration was measured on the pictures that it was fitted on."""
     if content.fitted_on != content.evaluation.split:
         return ""
@@ -236,7 +236,7 @@ def _where(content: Content) -> str:
     )
 
 
-def _trust(content: Content) -> str:
+def _few_pictures_note(content: Content) -> str:
     images = content.evaluation.images
     if images >= _FEW:
         return ""

@@ -31,8 +31,8 @@ def part_number(text: str | None, environment: Mapping[str, str]) -> int | None:
         names = [name for name in INDEX_VARIABLES if environment.get(name)]
         if not names:
             raise ConfigError(
-                f"`part` is auto, and neither {' nor '.join(INDEX_VARIABLES)} is set. Expected "
-                "one of them, or a number."
+                f"`part` auto needs {' or '.join(INDEX_VARIABLES)}, and neither is set. Expected "
+                "one of them, or a number in place of auto."
             )
         found = environment[names[0]]
     if not (found.isascii() and found.isdecimal()):

@@ -140,7 +140,10 @@ def alone(work: Work) -> Iterator[Work]:
         try:
             stack.enter_context(locked(lock))
         except BusyError:
-            log.warning("%s: another run is at work here; waiting for it to end.", work.plan.folder)
+            log.warning(
+                "%s: another process is scoring into this folder; waiting for it to end.",
+                work.plan.folder,
+            )
             stack.enter_context(locked(lock, wait=True))
         yield replace(work, missing=work.plan.missing())
 

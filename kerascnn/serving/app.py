@@ -107,7 +107,7 @@ def _report(task: asyncio.Task[None]) -> None:
     """Log the error of a background task, whose result is not awaited."""
     error = None if task.cancelled() else task.exception()
     if error is not None:
-        log.error("work in the background ended", exc_info=error)
+        log.error("a background task ended", exc_info=error)
 
 
 def _log_failure(error: KerascnnError) -> None:

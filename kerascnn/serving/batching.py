@@ -88,7 +88,7 @@ class Admission:
         self._batcher.taken -= self._count
         if kind is None and self.typical:
             # The elapsed time includes that of all pictures ahead.
-            self._batcher.took((time.perf_counter() - self._began) / self._ahead)
+            self._batcher.record_run_time((time.perf_counter() - self._began) / self._ahead)
 
 
 @dataclass(eq=False)
@@ -162,7 +162,7 @@ class Batcher:
             )
         return Admission(self, count)
 
-    def took(self, seconds: float) -> None:
+    def record_run_time(self, seconds: float) -> None:
         """Update the estimated time per picture."""
         older = self._seconds_each or seconds
         self._seconds_each = older + _SMOOTHING * (seconds - older)
@@ -179,7 +179,7 @@ class Batcher:
             asyncio.get_running_loop().call_soon(self._start_if_due)
 
     async def submit(self, pictures: Sequence[UInt8Array]) -> Answer:
-        """Run pictures in batches with those of other requests; cancelling withdraws them.
+        """Run pictures in batches with those of other requests; canceling withdraws them.
 
         Args:
             pictures: Pictures of the model's size, uint8 ``[H, W, 3]`` each; at least one.

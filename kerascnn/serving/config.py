@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from kerascnn.errors import ConfigError
 from kerascnn.files import reading
 from kerascnn.options import Flag, Number, Several, Text, option, read_each, same_option
-from kerascnn.serving.http.origins import as_sent
+from kerascnn.serving.http.origins import normalized_host
 from kerascnn.serving.sources import BATCHING, RUNTIME, ModelConfig, find_models
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ class ServeConfig:
     models: tuple[str | ModelConfig, ...]
     # fmt: off
     host: str = option("127.0.0.1", Text("a name or an address", "TEXT"),
-        "Address to listen on; 0.0.0.0, or :: for IPv6 too, accepts other machines.", LISTENING)
+        "Address to listen on; with 0.0.0.0 (or ::, for IPv6 too) other machines can connect.",
+        LISTENING)
     port: int = option(8000, _PORT, "Port to listen on; 0: any free port.", LISTENING)
     grpc_port: int | None = option(None, _PORT,
         "Also serve gRPC on this port, usually 8001.", LISTENING,
@@ -112,7 +113,7 @@ class ServeConfig:
     def __post_init__(self) -> None:
         models = (one if isinstance(one, ModelConfig) else str(one) for one in self.models)
         object.__setattr__(self, "models", tuple(models))
-        object.__setattr__(self, "cors", tuple(map(_as_browsers_write, self.cors)))
+        object.__setattr__(self, "cors", tuple(map(_normalized_origin, self.cors)))
         object.__setattr__(self, "allowed_host", tuple(self.allowed_host))
         wrong = list(read_each(self))
         own = {name: getattr(self, name) for name in OF_A_MODEL}
@@ -174,10 +175,10 @@ class ServeConfig:
         return token
 
 
-def _as_browsers_write(origin: str) -> str:
+def _normalized_origin(origin: str) -> str:
     scheme, mark, place = origin.lower().partition("://")
     host, colon, port = place.partition(":")
-    return _USUAL_PORT.sub(r"\1\2", f"{scheme}{mark}{as_sent(host)}{colon}{port}")
+    return _USUAL_PORT.sub(r"\1\2", f"{scheme}{mark}{normalized_host(host)}{colon}{port}")
 
 
 def _model_problems(model: ModelConfig) -> Iterator[str]:

@@ -191,7 +191,7 @@ class PictureDecoder:
         if between > most:
             raise PictureError(
                 f"picture: {width} x {height} is too narrow: resizing it costs as much as "
-                f"{between:,} pixels, more than the limit of {most:,}. Cut it first."
+                f"{between:,} pixels, more than the limit of {most:,}. Crop it first."
             )
         if not patient and height * width + between + math.prod(card.shape) > _LARGE:
             raise _Large

@@ -105,10 +105,10 @@ class ModelRepository:
         rows = []
         for name in self._models:
             slots = [slot for slot in self._files if slot[0] == name] or [(name, "")]
-            rows += [self._indexed(slot) for slot in slots]
+            rows += [self._index_row(slot) for slot in slots]
         return rows
 
-    def _indexed(self, slot: Slot) -> dict[str, str]:
+    def _index_row(self, slot: Slot) -> dict[str, str]:
         served, problem = self._served.get(slot), self._problems.get(slot)
         row = {"name": slot[0], "version": served.version if served else slot[1]}
         if served is not None:
@@ -127,8 +127,8 @@ class ModelRepository:
             KerascnnError: The error of the first model that failed.
         """
         async with self._reloading:
-            self._look()
-            tried = [(slot, await self._try(slot)) for slot in self._files]
+            self._update_versions()
+            tried = [(slot, await self._try_load(slot)) for slot in self._files]
             self._loaded = True
         failed = [(slot, error) for slot, error in tried if error is not None]
         for slot, error in failed[1:]:
@@ -145,11 +145,11 @@ class ModelRepository:
             force: Also reload files that seem unchanged.
         """
         async with self._reloading:
-            self._look()
+            self._update_versions()
             for slot, file in self._files.items():
                 if not file.exists or not (force or file.signature() != self._seen.get(slot)):
                     continue  # unchanged, or being replaced: keep the old version
-                error = await self._try(slot)
+                error = await self._try_load(slot)
                 if error is not None:
                     goes_on = "the older version goes on" if slot in self._served else "not served"
                     log.error("%s: %s. %s", _shown(slot), goes_on, error)
@@ -159,15 +159,15 @@ class ModelRepository:
 
     async def watch(self) -> None:
         """Check for newer files forever; a repeated error is logged once."""
-        told = ""
+        reported = ""
         while True:
             await asyncio.sleep(self._config.reload_seconds)
             try:
                 await self.reload()
-                told = ""
+                reported = ""
             except Exception as error:
-                if told != kind_and_line(error):
-                    told = kind_and_line(error)
+                if reported != kind_and_line(error):
+                    reported = kind_and_line(error)
                     log.exception("looking for newer files failed")
 
     def close(self) -> None:
@@ -176,7 +176,7 @@ class ModelRepository:
         for served in self._served.values():
             served.close()
 
-    def _look(self) -> None:
+    def _update_versions(self) -> None:
         """Update the list of versions."""
         for name, model in self._models.items():
             known = [slot for slot in self._files if slot[0] == name]
@@ -194,7 +194,7 @@ class ModelRepository:
             for number, path in found.items():
                 self._files.setdefault((name, number), ModelFile(path))
 
-    async def _try(self, slot: Slot) -> KerascnnError | None:
+    async def _try_load(self, slot: Slot) -> KerascnnError | None:
         """Load a file and switch to it; return the error if that fails."""
         self._seen[slot] = self._files[slot].signature()
         try:

@@ -215,7 +215,7 @@ class _Server(uvicorn.Server):
             check_certificate(certificate, self._service.config.tls_key)
             load_certificate(context, certificate, self._service.config.tls_key)
         except (ConfigError, OSError) as error:
-            log.error("the older certificate goes on. %s", error)
+            log.error("the older certificate stays in use. %s", error)
 
     def _fail(self, error: KerascnnError) -> None:
         self.failure = error

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kerascnn.errors import PictureError
-from kerascnn.inference.prediction import finite_rows, no_answer
+from kerascnn.inference.prediction import finite_rows, not_finite_error
 from kerascnn.serving.batching import Answer
 from kerascnn.serving.config import ServeConfig
 from kerascnn.serving.http.body import BodyReader, BodyReservation, header_of, headers_of
@@ -204,7 +204,7 @@ def _without_nan(
     finite = finite_rows(answer.logits, answer.probabilities)
     for number, sound in zip(numbers, finite, strict=True):
         if not sound:
-            errors[number] = no_answer("picture")
+            errors[number] = not_finite_error("picture")
     if not finite.any():
         return None
     if finite.all():

@@ -79,7 +79,7 @@ class TrainConfig:
         "How pictures are resized: stretched, cropped at the center, or padded with black.", DATA,
         without="crop with ImageNet weights; pad for pictures smaller than the input; else squash")
     class_weights: ClassWeights = option("none", Choice(get_args(ClassWeights)),
-        "balanced: weight the loss so that every class counts the same, however few its pictures.",
+        "balanced: weight the loss so that every class counts the same, whatever its size.",
         DATA)
     strict: bool = option(False, Flag(),
         "Stop at a picture that cannot be read, instead of skipping it.", DATA)
@@ -165,7 +165,7 @@ class TrainConfig:
     precision: Precision = option("float32", Choice(PRECISIONS),
         "Arithmetic during training; the saved model is always float32.", DEVICE)
     device: Device = option("auto", Choice(get_args(Device)),
-        "gpu: fail, and say why, if no GPU can be used.", DEVICE)
+        "gpu: fail with the reason if no GPU can be used.", DEVICE)
     devices: str = option("1",
         Number(int, lambda n: n >= 1, "a number from 1, or all", "N|all", ("all",)),
         "How many GPUs of the machine share each batch.", DEVICE)

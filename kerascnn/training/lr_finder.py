@@ -110,8 +110,8 @@ def suggest(rates: Sequence[float], losses: Sequence[float], diverged: bool) -> 
     """
     if len(losses) <= CALM:
         raise TrainingError(
-            f"the loss is not finite after {len(losses)} steps, at a rate of about {LOWEST:g}: "
-            "so no rate can be suggested. Look at the data (kerascnn data check), or try "
+            f"the loss is not finite after {len(losses)} steps, at a rate of about {LOWEST:g}, "
+            "so no learning rate can be suggested. Look at the data (kerascnn data check), or try "
             "`precision` float32."
         )
     lowest = CALM + int(np.argmin(losses[CALM:]))

@@ -69,5 +69,5 @@ def test_of_an_exported_file(exported, tmp_path):
 def test_an_exported_file_needs_data_with_classes_that_it_knows(exported, tmp_path):
     assert "Give DATA" in run(exported, code=2).stderr
     other = clothes(tmp_path / "clothes")
-    assert "does not know" in run(exported, other, code=1).stderr
+    assert "the model has no class" in run(exported, other, code=1).stderr
     assert not list(tmp_path.glob("*.html"))

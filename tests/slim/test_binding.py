@@ -104,7 +104,7 @@ def test_each_shape_that_comes_again_has_a_recording_of_its_own(session, picture
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ("stale", "a replay answers otherwise"),
+        ("stale", "a replayed graph and an ordinary run"),
         ("made", "operation not permitted when stream is capturing"),
     ],
 )

@@ -82,10 +82,10 @@ def test_every_shape_of_filter_says_the_same(case):
     assert convolve(image, kernel[0], stride, padding) == close(together[..., 0], image, kernel)
     one = kernel[0, :, :, 0]
     each = convolve(image, one, stride, padding)
-    grey = convolve(image[:, :, 0], one, stride, padding)
-    assert each[..., 0] == close(grey, image, kernel)
+    gray = convolve(image[:, :, 0], one, stride, padding)
+    assert each[..., 0] == close(gray, image, kernel)
     several = convolve(image[:, :, 0], kernel[..., 0], stride, padding)
-    assert several[..., 0] == close(grey, image, kernel)
+    assert several[..., 0] == close(gray, image, kernel)
     assert several.shape[-1] == len(kernel)
 
 
@@ -162,9 +162,9 @@ def test_filters_that_sum_to_zero_see_nothing_on_an_even_surface():
 def test_edges_of_a_photograph_are_where_scipy_finds_them(photograph):
     from scipy.ndimage import correlate
 
-    grey = photograph(120, 160)[:, :, 1]
-    theirs = np.abs(correlate(grey.astype(float), KERNELS["edge"], mode="constant"))
-    assert (filter_picture(grey, KERNELS["edge"], padding=1) == theirs.clip(0, 255)).all()
+    gray = photograph(120, 160)[:, :, 1]
+    theirs = np.abs(correlate(gray.astype(float), KERNELS["edge"], mode="constant"))
+    assert (filter_picture(gray, KERNELS["edge"], padding=1) == theirs.clip(0, 255)).all()
 
 
 @pytest.mark.parametrize(("stride", "padding"), [(1, 0), (1, "same"), (2, "same"), (3, 2), (5, 0)])

@@ -98,11 +98,11 @@ def encoded(image: Image.Image, form: str = "PNG", **options) -> bytes:
     return file.getvalue()
 
 
-def test_grey_palette_and_cmyk_become_rgb(photograph) -> None:
+def test_gray_palette_and_cmyk_become_rgb(photograph) -> None:
     original = Image.fromarray(photograph(40, 60))
-    grey = images.decode(encoded(original.convert("L")))
-    assert grey.shape == (40, 60, 3)
-    assert (grey[..., 0] == grey[..., 2]).all()
+    gray = images.decode(encoded(original.convert("L")))
+    assert gray.shape == (40, 60, 3)
+    assert (gray[..., 0] == gray[..., 2]).all()
     palette = images.decode(encoded(original.convert("P")))
     assert np.array_equal(palette, np.asarray(original.convert("P").convert("RGB")))
     cmyk = images.decode(encoded(original.convert("CMYK"), "TIFF"))
@@ -148,7 +148,7 @@ def test_errors_name_the_picture_and_the_remedy(tmp_path) -> None:
         images.decode(tmp_path)
 
 
-def test_truncated_picture_is_an_error_not_a_grey_half(photograph) -> None:
+def test_truncated_picture_is_an_error_not_a_gray_half(photograph) -> None:
     whole = encoded(Image.fromarray(photograph(64, 64)), "JPEG")
     with pytest.raises(PictureError, match="cannot decode"):
         images.decode(whole[: len(whole) // 2])

@@ -21,7 +21,7 @@ def structural_faults(
     """
     train = counts["train"]
     if len(classes) == 1:
-        yield f"one class only ({classes[0]!r}): expected at least two to tell apart. Add another."
+        yield f"one class only ({classes[0]!r}): expected at least two. Add pictures of another."
     if 0 < sum(train) < len(classes):
         yield (
             f"more classes than training pictures ({len(classes):,} and {sum(train):,}): expected "
@@ -34,7 +34,7 @@ def structural_faults(
         )
     for split, numbers in counts.items():
         if split != "train" and not sum(numbers):
-            yield f"no picture of {split} can be read: expected some. Add some, or remove it."
+            yield f"no picture of split {split} can be read. Add pictures, or remove the split."
     hashes = {one for one in fingerprints.hashes if one}
     readable = sum(map(sum, counts.values()))
     if len(hashes) == 1 and readable > 1:

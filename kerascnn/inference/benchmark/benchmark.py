@@ -130,7 +130,7 @@ def benchmark(
     batches: Sequence[int] = BATCHES,
     pictures: npt.NDArray[np.uint8] | None = None,
     foreign: ForeignModel | None = None,
-    tell: Callable[[str], object] = lambda _step: None,
+    progress: Callable[[str], object] = lambda _step: None,
 ) -> Benchmark:
     """Measure a file with all settings that can run here.
 
@@ -139,7 +139,7 @@ def benchmark(
         batches: Batch sizes.
         pictures: Real ones, uint8 ``[pictures, height, width, 3]``, to count changed predictions.
         foreign: Class names and preprocessing of a file that kerascnn did not export.
-        tell: Called with a description of each step.
+        progress: Called with a description of each step.
     """
     unavailable: dict[str, str] = {}
     measured = []
@@ -149,7 +149,7 @@ def benchmark(
         trial = _Trial(model, foreign, batches, size, real, _answers(reference, real))
         default = trial.measure(RunSettings("cpu", "exact", usable_cpus(), True))
         for candidates in _candidates():
-            tell(f"{candidates[0].provider}, {candidates[0].arithmetic}")
+            progress(f"{candidates[0].provider}, {candidates[0].arithmetic}")
             try:
                 settings = trial.fastest(candidates)
                 measured.append(
@@ -158,7 +158,7 @@ def benchmark(
             except ProviderError as error:
                 unavailable[candidates[0].provider] = str(error)
     found = Benchmark(str(model), tuple(measured), default, unavailable)
-    tell(sentence("comparing the best with the default"))
+    progress(sentence("comparing the best with the default"))
     return replace(found, gain={grade: trial.gain(found, grade) for grade in ARITHMETICS})
 
 

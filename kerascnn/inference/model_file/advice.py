@@ -27,7 +27,7 @@ ONNX = (
 _EXPORT = "kerascnn export {path} --onnx"
 _EXPORT_KERAS = f"{_EXPORT} --labels FILE"
 
-_TOLD: dict[Kind, str] = {
+_DESCRIPTIONS: dict[Kind, str] = {
     "run": "a run folder of kerascnn train. Export it, then use the file: " + _EXPORT,
     "saved_model": (
         "a TensorFlow SavedModel folder. Load it where it was made and save it with "
@@ -129,8 +129,8 @@ def describe_path(path: str | Path) -> str:
         kind, path = "run", path.parent
     if kind == "saved_model" and path.is_file():
         path = path.parent  # the file itself holds no weights
-    told = _TOLD.get(kind)
-    return f"It is {told.format(path=path, found=_found(path, kind))}." if told else ""
+    text = _DESCRIPTIONS.get(kind)
+    return f"It is {text.format(path=path, found=_found(path, kind))}." if text else ""
 
 
 def describe_no_keras(path: str | Path) -> str:
@@ -140,8 +140,8 @@ def describe_no_keras(path: str | Path) -> str:
 
 def what_instead(path: Path, *expected: Kind) -> str:
     """Describe what was found instead of an intact file of the expected kinds, for a message."""
-    told = "" if kind_of_model(path) in expected else describe_path(path)
-    return told or "It is truncated or damaged, or something else with that name: get it again."
+    text = "" if kind_of_model(path) in expected else describe_path(path)
+    return text or "It is truncated or damaged, or something else with that name: get it again."
 
 
 def _found(path: Path, kind: Kind) -> str:

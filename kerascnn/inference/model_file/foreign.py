@@ -76,7 +76,7 @@ class ForeignModel:
     # fmt: off
     classes: tuple[str, ...] = ()
     image_size: int | Shape | None = option(None, PictureSize(),
-        "Input size, 224 or 48x192 (height x width).", HEADING,
+        "Input size, e.g. 224 or 48x192 (height x width).", HEADING,
         without="the size fixed in the file")
     normalize: Normalize | None = option(None, Choice(NORMALIZE),
         "Pixel values it was trained on: 0 to 255 (none), 0 to 1 (unit), -1 to 1 (tf), "
@@ -84,7 +84,7 @@ class ForeignModel:
         "(caffe).", HEADING, without="none")
     resize: Resize | None = same_option(Resizing, "resize", default=None)
     outputs: Outputs | None = option(None, Choice(get_args(Outputs)),
-        "What the outputs are.", HEADING, without="detected")
+        "Whether the outputs are logits or probabilities.", HEADING, without="detected")
     output: str | None = option(None, Text("the name of an output", "NAME"),
         "Which of several outputs holds the predictions.", HEADING)
     # fmt: on
@@ -94,16 +94,16 @@ class ForeignModel:
     def __post_init__(self) -> None:
         read_all(self)
 
-    def completed_from(self, told: ForeignModel) -> ForeignModel:
+    def completed_from(self, other: ForeignModel) -> ForeignModel:
         """Fill in what the user did not give from the file's metadata, or a file next to it."""
         own = self.normalize or self.normalization
         return replace(
             self,
-            classes=self.classes or told.classes,
-            image_size=self.image_size or told.image_size,
-            normalize=self.normalize if own else told.normalize,
-            normalization=self.normalization if own else told.normalization,
-            sizing=self.sizing if self.resize or self.sizing else told.sizing,
+            classes=self.classes or other.classes,
+            image_size=self.image_size or other.image_size,
+            normalize=self.normalize if own else other.normalize,
+            normalization=self.normalization if own else other.normalization,
+            sizing=self.sizing if self.resize or self.sizing else other.sizing,
         )
 
     @property

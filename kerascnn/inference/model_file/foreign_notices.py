@@ -63,8 +63,8 @@ def own_normalization(
     """
     if normalize not in (None, "none", "unit"):
         raise ConfigError(
-            f"`mean` and `std` take the place of `normalize` {normalize}. Leave one of them out; "
-            "only unit (they are of pixels from 0 to 1) and none (0 to 255) go with them."
+            f"`mean` and `std` replace `normalize` {normalize}: leave out one or the other. Only "
+            "`normalize` unit (pixels from 0 to 1) or none (0 to 255) can be combined with them."
         )
     means, stds = _three("mean", mean or [0.0]), _three("std", std or [1.0])
     if min(stds) <= 0:

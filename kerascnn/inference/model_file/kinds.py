@@ -106,7 +106,7 @@ def kind_of_model(path: str | Path) -> Kind:
     if not path.exists():
         return "checkpoint" if path.with_name(f"{path.name}.index").exists() else "missing"
     with suppress(OSError):
-        return _of_file(path)
+        return _detect(path)
     return "other"
 
 
@@ -128,16 +128,16 @@ def head_of(path: Path, size: int) -> bytes:
         return file.read(size)
 
 
-def _of_file(path: Path) -> Kind:
+def _detect(path: Path) -> Kind:
     start = head_of(path, 512)
     return (
-        _of_beginning(path, start)
-        or _of_name(path, start)
-        or _of_text(path, start.removeprefix(b"\xef\xbb\xbf").lstrip().lower())
+        _kind_by_magic(path, start)
+        or _kind_by_name(path, start)
+        or _kind_of_text(path, start.removeprefix(b"\xef\xbb\xbf").lstrip().lower())
     )
 
 
-def _of_beginning(path: Path, start: bytes) -> Kind | None:
+def _kind_by_magic(path: Path, start: bytes) -> Kind | None:
     """Recognize a format by its magic bytes."""
     if not start:
         return "empty"
@@ -147,7 +147,7 @@ def _of_beginning(path: Path, start: bytes) -> Kind | None:
     if start[257:262] == b"ustar":
         return "archive"
     if start.startswith(b"PK"):
-        return _of_zip(path)
+        return _kind_of_zip(path)
     if start[4:8] in _IDENTIFIERS:
         return _IDENTIFIERS[start[4:8]]
     if start[8:10] in (b'{"', b"{}"):
@@ -157,7 +157,7 @@ def _of_beginning(path: Path, start: bytes) -> Kind | None:
     return "picture" if start[:4] == b"RIFF" and start[8:12] == b"WEBP" else None
 
 
-def _of_name(path: Path, start: bytes) -> Kind | None:
+def _kind_by_name(path: Path, start: bytes) -> Kind | None:
     """Recognize a format by its name and first bytes, which other formats may share."""
     suffix, name = path.suffix.lower(), path.name
     if start[:1] == b"\n" and (suffix == ".pb" or b"Placeholder" in start):
@@ -173,7 +173,7 @@ def _of_name(path: Path, start: bytes) -> Kind | None:
     return "zeros" if len(start) > 63 and not any(start) and suffix not in _ENDINGS else None
 
 
-def _of_text(path: Path, text: bytes) -> Kind:
+def _kind_of_text(path: Path, text: bytes) -> Kind:
     if text.startswith((b"<?xml", b"<net")) and path.suffix.lower() == ".xml":
         return "openvino"
     if text.startswith((b"<!doctype html", b"<html", b"<head", b"<!--")):
@@ -203,7 +203,7 @@ def _is_text(start: bytes) -> bool:
     return False
 
 
-def _of_zip(path: Path) -> Kind:
+def _kind_of_zip(path: Path) -> Kind:
     try:
         with zipfile.ZipFile(path) as file:
             entries = file.infolist()

@@ -56,13 +56,13 @@ def plain_names(lines: list[str]) -> list[str]:
         return lines
     if all(line.endswith(",") for line in lines[:-1]):
         lines = [line.rstrip(", ") for line in lines]
-    lines = _from_table(lines) or _numbered(_without(_BULLET, lines))
+    lines = _from_table(lines) or _numbered(_strip_pattern(_BULLET, lines))
     for pattern in (_SYNSET, *_QUOTED):
-        lines = _without(pattern, lines)
+        lines = _strip_pattern(pattern, lines)
     return lines
 
 
-def _without(pattern: re.Pattern[str], lines: list[str]) -> list[str]:
+def _strip_pattern(pattern: re.Pattern[str], lines: list[str]) -> list[str]:
     found = [match[1].strip() for line in lines if (match := pattern.fullmatch(line))]
     return found if len(found) == len(lines) else lines
 

@@ -102,7 +102,7 @@ def from_metadata(metadata: Mapping[str, str]) -> ForeignModel | None:
         except ValueError:
             continue
         names = [unicodedata.normalize("NFC", name) for name in names]
-        return _spoken_for(_distinct(names, f"metadata {key}"), metadata)
+        return _foreign_model(_distinct(names, f"metadata {key}"), metadata)
     return None
 
 
@@ -139,7 +139,7 @@ def _from_text(text: str) -> list[str]:
     return names
 
 
-def _spoken_for(classes: tuple[str, ...], metadata: Mapping[str, str]) -> ForeignModel:
+def _foreign_model(classes: tuple[str, ...], metadata: Mapping[str, str]) -> ForeignModel:
     size = _size(metadata)
     if metadata.get("author") != "Ultralytics":
         return ForeignModel(classes, size)
@@ -260,13 +260,13 @@ def _literal(text: str) -> Any:
     Raises:
         ValueError: The text is neither of them.
     """
-    told = ""
+    problem = ""
     for read in (json.loads, ast.literal_eval):
         try:
             return read(text)
         except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError) as error:
-            told = told or str(error)
-    raise ValueError(told)
+            problem = problem or str(error)
+    raise ValueError(problem)
 
 
 def _size(metadata: Mapping[str, str]) -> int | Shape | None:

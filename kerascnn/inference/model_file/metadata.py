@@ -88,15 +88,17 @@ def opened(path: str | Path) -> Iterator[tuple[BinaryIO, Span]]:
         with place.open("rb") as file:
             yield file, Span(0, file.seek(0, 2))
     except FileNotFoundError as error:
-        told = describe_path(path)
-        near = f" {told}" if told else did_you_mean(path)
+        description = describe_path(path)
+        near = f" {description}" if description else did_you_mean(path)
         raise ModelFileError(f"{path}: no such file.{near}") from error
     except OSError as error:
-        told = describe_path(path) or f"The system says: {error.strerror or error}."
-        raise ModelFileError(f"{path}: cannot read it as an .onnx file. {told}") from error
+        description = describe_path(path) or f"The system says: {error.strerror or error}."
+        raise ModelFileError(f"{path}: cannot read it as an .onnx file. {description}") from error
     except (ValueError, IndexError) as error:
-        told = describe_path(path) or "Export or copy it again."
-        raise ModelFileError(f"{path}: not an ONNX file, or a truncated one. {told}") from error
+        description = describe_path(path) or "Export or copy it again."
+        raise ModelFileError(
+            f"{path}: not an ONNX file, or a truncated one. {description}"
+        ) from error
 
 
 def find_graph(file: BinaryIO, message: Span) -> Span:

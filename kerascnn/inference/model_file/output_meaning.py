@@ -84,14 +84,14 @@ def decide(
     if said == "logits":
         return "logits"
     if said == "probabilities":
-        return _said_probabilities(values, origin, path)
+        return _check_declared_probabilities(values, origin, path)
     if origin.mixed or origin.sources <= {"linear", "unknown"}:
         return _by_values(origin, values, path)
     if origin.only("log_softmax"):
         return "logits"
     if origin.only("softmax"):
-        return _of_softmax(origin, values, path)
-    if not _inside(values):
+        return _check_softmax(origin, values, path)
+    if not _within_0_and_1(values):
         raise _contradiction(path, "ends in a sigmoid", values)
     return "sigmoids"
 
@@ -111,7 +111,7 @@ def without_classes(origin: OutputOrigin, values: npt.NDArray[np.float32] | None
         what = "gives the number of a class and no probabilities"
     elif last == "topk" and (values is None or _sorted(values)):
         what = "sorts the answers, so that none tells its class"
-    elif last in ("max", "amax") and values is not None and _picked(origin, values):
+    elif last in ("max", "amax") and values is not None and _is_single_softmax(origin, values):
         what = "gives the largest probability, and not of which class"
     else:
         return ""
@@ -126,7 +126,7 @@ def _sorted(values: npt.NDArray[np.float32]) -> bool:
     return bool((steps <= 0).all() or (steps >= 0).all())
 
 
-def _picked(origin: OutputOrigin, values: npt.NDArray[np.float32]) -> bool:
+def _is_single_softmax(origin: OutputOrigin, values: npt.NDArray[np.float32]) -> bool:
     return values.shape[1] == 1 and origin.only("softmax")
 
 
@@ -143,18 +143,18 @@ def looks_like_probabilities(values: npt.NDArray[np.float32], quantized: bool = 
     width = values.shape[1]
     allowed = min(_SUM + width * _STEP / 2, 0.3) if quantized else _SUM
     sums = values.sum(axis=1)
-    return _inside(values) and width > 1 and bool(np.abs(sums - 1).max() <= allowed)
+    return _within_0_and_1(values) and width > 1 and bool(np.abs(sums - 1).max() <= allowed)
 
 
-def _inside(values: npt.NDArray[np.float32]) -> bool:
+def _within_0_and_1(values: npt.NDArray[np.float32]) -> bool:
     return bool(((values >= -_BEYOND) & (values <= 1 + _SUM)).all())
 
 
-def _of_softmax(origin: OutputOrigin, values: npt.NDArray[np.float32], path: str) -> Meaning:
+def _check_softmax(origin: OutputOrigin, values: npt.NDArray[np.float32], path: str) -> Meaning:
     if values.shape[1] == 1:
         raise ModelFileError(f"{path}: ends in a softmax of one number, which is always 1.")
     off = np.abs(values.sum(axis=1) - 1).max()
-    if _inside(values) and (origin.quantized or off <= _CLIPPED):
+    if _within_0_and_1(values) and (origin.quantized or off <= _CLIPPED):
         return "probabilities"
     raise _contradiction(path, "ends in a softmax", values)
 
@@ -170,8 +170,8 @@ def _by_values(origin: OutputOrigin, values: npt.NDArray[np.float32], path: str)
     if looks_like_probabilities(np.exp(-np.maximum(values, -1))):
         return "negative_logs"
     if origin.only("log_softmax"):
-        return _of_logarithms(values, path)
-    one, inside = values.shape[1] == 1, _inside(values)
+        return _meaning_of_logarithms(values, path)
+    one, inside = values.shape[1] == 1, _within_0_and_1(values)
     if origin.only("softmax") and inside and (one or origin.quantized):
         return "sigmoids" if one else "probabilities"
     if origin.only("sigmoid") and inside and not origin.by_matrix:
@@ -182,7 +182,7 @@ def _by_values(origin: OutputOrigin, values: npt.NDArray[np.float32], path: str)
     if not inside:
         return "logits"
     if origin.only("linear"):
-        return _linear_inside(values, path)
+        return _meaning_of_linear(values, path)
     if one:
         return "sigmoids"
     raise _contradiction(
@@ -190,7 +190,7 @@ def _by_values(origin: OutputOrigin, values: npt.NDArray[np.float32], path: str)
     )
 
 
-def _of_logarithms(values: npt.NDArray[np.float32], path: str) -> Meaning:
+def _meaning_of_logarithms(values: npt.NDArray[np.float32], path: str) -> Meaning:
     """Decide by the sign whether logarithms of probabilities were negated."""
     if values.max() <= _BEYOND:
         return "logits"
@@ -199,7 +199,7 @@ def _of_logarithms(values: npt.NDArray[np.float32], path: str) -> Meaning:
     raise _contradiction(path, "is made of logarithms of softmaxes", values)
 
 
-def _linear_inside(values: npt.NDArray[np.float32], path: str) -> Meaning:
+def _meaning_of_linear(values: npt.NDArray[np.float32], path: str) -> Meaning:
     """Treat linear outputs within 0 to 1 as logits; warn if there is only one."""
     if values.shape[1] == 1:
         log.warning(
@@ -211,11 +211,11 @@ def _linear_inside(values: npt.NDArray[np.float32], path: str) -> Meaning:
     return "logits"
 
 
-def _said_probabilities(
+def _check_declared_probabilities(
     values: npt.NDArray[np.float32], origin: OutputOrigin, path: str
 ) -> Meaning:
     one = values.shape[1] == 1
-    if values.min() < -_BEYOND or (one and not _inside(values)):
+    if values.min() < -_BEYOND or (one and not _within_0_and_1(values)):
         raise ConfigError(
             f"{path}: `outputs` probabilities, but its outputs range from {values.min():.4g} to "
             f"{values.max():.4g}. Use `outputs` logits, or leave it out."

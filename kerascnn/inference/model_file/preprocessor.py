@@ -41,9 +41,9 @@ def from_preprocessor(path: str | Path) -> ForeignModel:
     if not beside.is_file():
         return ForeignModel()
     try:
-        told = parse_json(read_text(beside))
-        size, sizing = _sizing(told)
-        found = ForeignModel(image_size=size, sizing=sizing, normalization=_normalization(told))
+        config = parse_json(read_text(beside))
+        size, sizing = _sizing(config)
+        found = ForeignModel(image_size=size, sizing=sizing, normalization=_normalization(config))
     except (ValueError, TypeError, KeyError, AttributeError, ConfigError) as error:
         log.warning(
             "%s: ignored, because it holds something that kerascnn does not support (%s). Set "
@@ -54,23 +54,23 @@ def from_preprocessor(path: str | Path) -> ForeignModel:
     return found
 
 
-def _sizing(told: Mapping[str, Any]) -> tuple[Shape | None, Resizing | None]:
-    if not told.get("do_resize", True):
+def _sizing(config: Mapping[str, Any]) -> tuple[Shape | None, Resizing | None]:
+    if not config.get("do_resize", True):
         raise ValueError("do_resize is false")
-    filter_ = _FILTERS.get(told.get("resample", 2))
+    filter_ = _FILTERS.get(config.get("resample", 2))
     if filter_ is None:
-        raise ValueError(f"resample {told['resample']}")
-    size, share = told["size"], told.get("crop_pct")
-    cropped = bool(told.get("do_center_crop"))
+        raise ValueError(f"resample {config['resample']}")
+    size, share = config["size"], config.get("crop_pct")
+    cropped = bool(config.get("do_center_crop"))
     if isinstance(size, int):
         size = {"shortest_edge": size} if cropped or share else {"height": size, "width": size}
     if {"height", "width"} <= size.keys():
         shape = (int(size["height"]), int(size["width"]))
-        if cropped and _shape(told["crop_size"]) != shape:
+        if cropped and _shape(config["crop_size"]) != shape:
             raise ValueError("squashed, and then cropped")
         return shape, Resizing("squash", filter_)
     return _by_edge(
-        int(size["shortest_edge"]), share, told["crop_size"] if cropped else None, filter_
+        int(size["shortest_edge"]), share, config["crop_size"] if cropped else None, filter_
     )
 
 
@@ -93,20 +93,20 @@ def _shape(size: int | Mapping[str, int]) -> Shape:
     return (size, size) if isinstance(size, int) else (int(size["height"]), int(size["width"]))
 
 
-def _normalization(told: Mapping[str, Any]) -> Normalization:
+def _normalization(config: Mapping[str, Any]) -> Normalization:
     """Combine factor, offset, mean and standard deviation for pixels from 0 to 255."""
-    factor = float(told.get("rescale_factor", 1 / 255)) if told.get("do_rescale", True) else 1.0
-    own = told.get("do_normalize", False)
+    factor = float(config.get("rescale_factor", 1 / 255)) if config.get("do_rescale", True) else 1.0
+    own = config.get("do_normalize", False)
     mean, std = (
-        (_three(told[name]) for name in ("image_mean", "image_std")) if own else (_ZEROS, _ONES)
+        (_three(config[name]) for name in ("image_mean", "image_std")) if own else (_ZEROS, _ONES)
     )
-    if told.get("rescale_offset"):
+    if config.get("rescale_offset"):
         mean = [value + 1 for value in mean]
-    if told.get("include_top"):  # EfficientNet divides by the deviations twice
+    if config.get("include_top"):  # EfficientNet divides by the deviations twice
         std = [value**2 for value in std]
     if min(factor, *std) <= 0:
         raise ValueError("a factor or deviation that is not above 0")
-    order: ChannelOrder = "BGR" if told.get("do_flip_channel_order") else "RGB"
+    order: ChannelOrder = "BGR" if config.get("do_flip_channel_order") else "RGB"
     red, green, blue = (value / factor for value in mean)
     return Normalization(
         (red, green, blue), (std[0] / factor, std[1] / factor, std[2] / factor), order

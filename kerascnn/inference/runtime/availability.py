@@ -45,7 +45,7 @@ def provider_states() -> dict[str, str]:
     """
     find_gpu_libraries()
     names = [str(name) for name in onnxruntime.get_available_providers()]
-    states = {name: _try(name) for name in names if name != _REMOTE}
+    states = {name: _try_provider(name) for name in names if name != _REMOTE}
     return states | {NAMES["openvino"]: _try_openvino()}
 
 
@@ -61,7 +61,7 @@ def _try_openvino() -> str:
     return f"works ({kind})"
 
 
-def _try(name: str) -> str:
+def _try_provider(name: str) -> str:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = SILENT
     try:

@@ -111,7 +111,7 @@ class BoundSession:
 
     def _run(self, shape: tuple[Any, ...], arrays: Feed) -> list[npt.NDArray[Any]]:
         if shape in self._places:
-            return self._at(self._places[shape], arrays)
+            return self._replay(self._places[shape], arrays)
         # A shape that occurs once, such as the last batch of many files, is not worth buffers.
         if shape not in self._seen or len(self._places) == PLACES:
             self._seen.add(shape)
@@ -126,7 +126,7 @@ class BoundSession:
             binding.bind_ortvalue_input(name, value)
         for name in wanted:
             binding.bind_output(name, self._device)
-        place = _Buffers(binding, inputs, _numbered(_NEVER))
+        place = _Buffers(binding, inputs, _run_options(_NEVER))
         self._session.run_with_iobinding(binding, place.options)
         return place
 
@@ -141,7 +141,7 @@ class BoundSession:
         for name, value in zip(wanted, room, strict=True):
             binding.bind_ortvalue_output(name, value)
         number = str(len(self._places) + 1) if self._without_graphs else _NEVER
-        place = _Buffers(binding, found.inputs, _numbered(number))
+        place = _Buffers(binding, found.inputs, _run_options(number))
         if self._without_graphs and (why := self._cannot_record(place, arrays, expected)):
             log.warning("continues without CUDA graphs: %s", why)
             self._session, self._without_graphs = self._without_graphs(), None
@@ -156,13 +156,17 @@ class BoundSession:
         """Capture a CUDA graph, and return why it is unusable; empty if it is usable."""
         try:
             # Captured with zeros, so that a replay that does not read its input is detected.
-            self._at(place, {name: np.zeros_like(array) for name, array in arrays.items()})
-            found = self._at(place, arrays)
+            self._replay(place, {name: np.zeros_like(array) for name, array in arrays.items()})
+            found = self._replay(place, arrays)
         except load_errors() as error:
             return reason(error)
-        return "" if _alike(found, expected) else "a replay answers otherwise than a run"
+        return (
+            ""
+            if _all_close(found, expected)
+            else "a replayed graph and an ordinary run give different outputs"
+        )
 
-    def _at(self, place: _Buffers, arrays: Feed) -> list[npt.NDArray[Any]]:
+    def _replay(self, place: _Buffers, arrays: Feed) -> list[npt.NDArray[Any]]:
         for name, array in arrays.items():
             place.inputs[name].update_inplace(array)
         self._session.run_with_iobinding(place.binding, place.options)
@@ -189,7 +193,7 @@ class BoundSession:
         return providers
 
 
-def _numbered(number: str) -> Any:
+def _run_options(number: str) -> Any:
     options = onnxruntime.RunOptions()
     options.add_run_config_entry("gpu_graph_id", number)
     return options
@@ -200,7 +204,7 @@ def _host(place: _Buffers) -> list[npt.NDArray[Any]]:
     return [np.array(value.numpy()) for value in place.binding.get_outputs()]
 
 
-def _alike(found: Sequence[npt.NDArray[Any]], expected: Sequence[npt.NDArray[Any]]) -> bool:
+def _all_close(found: Sequence[npt.NDArray[Any]], expected: Sequence[npt.NDArray[Any]]) -> bool:
     return all(
         np.allclose(one, other, rtol=0, atol=_TOLERANCE * max(1.0, float(np.abs(other).max())))
         for one, other in zip(found, expected, strict=True)

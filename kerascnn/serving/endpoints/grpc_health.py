@@ -61,12 +61,12 @@ class Health:
             self._watching -= 1
 
     async def _changes(self, content: bytes) -> AsyncIterator[bytes]:
-        told = b""
+        last = b""
         while True:
             state, _ = self._state(content)
-            if state != told:
+            if state != last:
                 yield state
-                told = state
+                last = state
             if self._service.stopping:
                 return
             await asyncio.sleep(_INTERVAL)

@@ -67,7 +67,7 @@ def read_message(name: str, content: bytes) -> Any:
     try:
         return message_class(name).FromString(content)
     except DecodeError as error:
-        raise HttpError(400, f"the request is no {name} ({error}).") from error
+        raise HttpError(400, f"the request is not a valid {name} ({error}).") from error
 
 
 def write_message(name: str, fields: dict[str, Any]) -> bytes:

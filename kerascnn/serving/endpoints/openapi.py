@@ -13,14 +13,14 @@ from kerascnn import __version__
 from kerascnn.serving.endpoints.schemas import Json, object_of, reference, schemas
 
 _MEANINGS = {
-    400: "The request is not one that can be answered; the error says why.",
-    401: "A wrong token, or none.",
+    400: "The request is invalid; the error says why.",
+    401: "The bearer token is wrong or missing.",
     404: "No such model or version.",
-    408: "The request did not come in in time.",
-    403: "A page of another origin sent it.",
+    408: "The request was not received in time.",
+    403: "A web page of another origin sent the request.",
     413: "The body is too large.",
-    415: "The body is compressed by a method that is not known.",
-    421: "The server has no such name.",
+    415: "The compression of the body is not supported.",
+    421: "The Host header is not a name of this server.",
     422: "Not a picture that can be read, or one with too many pixels.",
     503: "Too busy, or not ready; try again after Retry-After seconds.",
 }
@@ -162,12 +162,17 @@ def _predict(errors: Sequence[int] = _CLASSIFIED) -> Json:
             "description": "JPEG, PNG, WebP, BMP, GIF or TIFF.",
             "content": {kind: {"schema": schema} for kind, schema in kinds.items()},
         },
-        _answer(_content(either), "For a form `predictions`, in order; else one object."),
+        _answer(
+            _content(either), "One object; for a form, `predictions` with one per file, in order."
+        ),
         errors,
         parameters=[
             _parameter("top_k", "query", top_k, description="Classes to list."),
             _parameter(
-                "min_probability", "query", floor, description="Below it, no label is given."
+                "min_probability",
+                "query",
+                floor,
+                description="Below this probability, no label is given.",
             ),
         ],
     )
@@ -197,7 +202,7 @@ def _infer() -> Json:
         "Inference-Header-Content-Length",
         "header",
         {"type": "string", "pattern": "^[0-9]+$"},
-        description="Length of the JSON if binary tensors follow it; 0: only a raw tensor.",
+        description="Length of the JSON if binary tensors follow it; 0: the body is a raw tensor.",
     )
     binary = _content(_BINARY, "application/octet-stream")
     return _post(

@@ -79,15 +79,15 @@ class PredictEndpoint:
             kind = request.headers["content-type"]
             return await self._service.run_by_size(len(body), lambda: read_form(body, kind, most))
         if not body:
-            raise HttpError(400, "the body is empty; expected a picture, or a form with some.")
+            raise HttpError(400, "the body is empty; expected a picture file, or a form with some.")
         if body.startswith((b"{", b"[")):
             raise HttpError(
                 422,
-                "picture: JSON was sent; expected the file as it is, or a form with some. "
-                "In JSON, /v1/models/NAME:predict takes base64.",
+                "picture: got JSON; expected the bytes of a picture file, or a form with such "
+                "files. For pictures in JSON, as base64, use /v1/models/NAME:predict.",
             )
         if _BASE64.match(body):
-            raise HttpError(422, "picture: base64 was sent; expected the file as it is.")
+            raise HttpError(422, "picture: got base64; expected the bytes of the file.")
         return [Upload(None, body)]
 
 

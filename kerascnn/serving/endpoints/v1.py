@@ -66,7 +66,7 @@ class V1:
     async def refuse_verb(self, request: Request) -> Response:
         """Refuse ``:classify``, ``:regress`` and other verbs, which are not supported."""
         verb = request.path_params["verb"]
-        raise HttpError(404, f":{verb[:40]} is not answered here; expected :predict.")
+        raise HttpError(404, f":{verb[:40]} is not supported; expected :predict.")
 
     async def predict(self, request: Request) -> Response:
         """Return the probabilities of each picture."""

@@ -94,8 +94,8 @@ def files_from_bytes(data: memoryview, count: int, name: str) -> list[bytes]:
     if position != len(data) or len(files) != count:
         raise HttpError(
             400,
-            f"input {name!r}: {len(data):,} bytes are no {count:,} files, each behind its length "
-            "in four bytes.",
+            f"input {name!r}: {len(data):,} bytes do not hold {count:,} files, each after its "
+            "length in four bytes.",
         )
     return files
 

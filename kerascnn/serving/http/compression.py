@@ -122,16 +122,16 @@ def _inflate(body: bytes, most: int, bits: int) -> bytes:
 
 def _choose(accepted: str) -> str | None:
     """Choose the method with the highest quality value; gzip if equal."""
-    likings: dict[str, float] = {}
+    qualities: dict[str, float] = {}
     for part in accepted.lower().split(","):
         name, _, options = part.partition(";")
-        likings[name.strip()] = _liking(options)
-    found = {name: likings.get(name, likings.get("*", 0.0)) for name in ("gzip", "deflate")}
+        qualities[name.strip()] = _quality_value(options)
+    found = {name: qualities.get(name, qualities.get("*", 0.0)) for name in ("gzip", "deflate")}
     best = max(found, key=lambda name: found[name])
     return best if found[best] > 0 else None
 
 
-def _liking(options: str) -> float:
+def _quality_value(options: str) -> float:
     key, _, value = options.strip().partition("=")
     if key.strip() != "q":
         return 1.0

@@ -141,7 +141,7 @@ class Connection(TurnTakingProtocol):
             self.parser.feed_data(part)
         except httptools.HttpParserUpgrade as offer:
             # The exception holds the offset of the end of the head.
-            return self._head_without_offer() + part[offer.args[0] :]
+            return self._head_without_upgrade() + part[offer.args[0] :]
         # Headers are reported only when complete, so the bytes of partial ones are counted here.
         self._count(len(part) if self._in_head else 0)
         return b""
@@ -152,16 +152,16 @@ class Connection(TurnTakingProtocol):
             self._in_head = False
             return
         if not self.url.startswith(b"/"):
-            self._take_host_of_url()
+            self._use_host_of_url()
         version = self.parser.get_http_version()
-        if fault := self._fault_of_head(version):
+        if fault := self._head_error(version):
             self._refuse(*fault)
         else:
             self.expect_100_continue &= version != "1.0"  # RFC 9110, section 10.1.1
             super().on_headers_complete()
         self._in_head = False
 
-    def _fault_of_head(self, version: str) -> tuple[int, str] | None:
+    def _head_error(self, version: str) -> tuple[int, str] | None:
         names = [name for name, _ in self.headers]
         hosts = names.count(b"host")
         if version not in _VERSIONS:
@@ -176,7 +176,7 @@ class Connection(TurnTakingProtocol):
             return 501, "Transfer-Encoding is not chunked; expected that, or none."
         return None
 
-    def _take_host_of_url(self) -> None:
+    def _use_host_of_url(self) -> None:
         """Replace ``Host`` with the host of an absolute URL, as RFC 9112, 3.2.2, requires."""
         host = _WHOLE_URL.match(self.url)
         if host is not None:
@@ -223,7 +223,7 @@ class Connection(TurnTakingProtocol):
         self._answer(status, message, close=False)
         self.loop.call_later(self.seconds, self.transport.close)
 
-    def _head_without_offer(self) -> bytes:
+    def _head_without_upgrade(self) -> bytes:
         """Rebuild the head of the request without the offer of another protocol."""
         method, old = self.parser.get_method(), self.parser
         self.parser = httptools.HttpRequestParser(self)
@@ -295,14 +295,14 @@ class Connection(TurnTakingProtocol):
 
     def _start_clock(self) -> None:
         self._stop_clock()
-        self._clock = self.loop.call_later(self.seconds * _SLACK, self._too_slow)
+        self._clock = self.loop.call_later(self.seconds * _SLACK, self._on_read_timeout)
 
     def _stop_clock(self) -> None:
         if self._clock is not None:
             self._clock.cancel()
             self._clock = None
 
-    def _too_slow(self) -> None:
+    def _on_read_timeout(self) -> None:
         if self._begun:
             self._answer(408, f"the request was not received within {self.seconds:g} s.")
         else:

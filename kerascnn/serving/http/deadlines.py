@@ -34,19 +34,19 @@ class Deadlines(Generic[T]):
         loop = asyncio.get_running_loop()
         self._ends[one] = end = loop.time() + self._seconds
         if self._timer is None or self._loop is not loop:  # tests run several loops in turn
-            self._loop, self._timer = loop, loop.call_at(end, self._look)
+            self._loop, self._timer = loop, loop.call_at(end, self._expire_due)
 
     def end(self, one: T) -> None:
         """End the time limit of an item, if it has one."""
         self._ends.pop(one, None)
 
-    def _look(self) -> None:
+    def _expire_due(self) -> None:
         """Expire the items whose time is over, and schedule the next check."""
         self._timer, loop = None, asyncio.get_running_loop()
         while self._ends:
             one, end = next(iter(self._ends.items()))
             if end > loop.time():
-                self._timer = loop.call_at(end, self._look)
+                self._timer = loop.call_at(end, self._expire_due)
                 return
             del self._ends[one]
             self._expire(one)

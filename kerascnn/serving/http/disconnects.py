@@ -54,26 +54,26 @@ class DisconnectWatcher:
 
     def __enter__(self) -> DisconnectWatcher:
         if self._state is None:
-            self._watching = asyncio.ensure_future(_left(self._receive))
-            self._watching.add_done_callback(self._tell)
+            self._watching = asyncio.ensure_future(_wait_for_disconnect(self._receive))
+            self._watching.add_done_callback(self._notify)
         elif self._state.is_closed:
-            self._tell()
+            self._notify()
         else:
-            self._state.listeners.add(self._tell)
+            self._state.listeners.add(self._notify)
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._state is None:
-            self._watching.remove_done_callback(self._tell)
+            self._watching.remove_done_callback(self._notify)
             self._watching.cancel()
         else:
-            self._state.listeners.discard(self._tell)
+            self._state.listeners.discard(self._notify)
 
-    def _tell(self, _done: object = None) -> None:
+    def _notify(self, _done: object = None) -> None:
         self.happened = True
         self._call()
 
 
-async def _left(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -78,7 +78,7 @@ class MessageReader:
         if process is None or not process.alive:
             process = self._own.process = self._started(process)
         try:
-            answer, refusal = process.ask(function, arguments)
+            answer, refusal = process.request(function, arguments)
         except (OSError, EOFError, pickle.UnpicklingError) as error:
             if process.kill() in _CRASHES:
                 raise HttpError(
@@ -113,7 +113,9 @@ class _Process(ChildProcess):
     def __init__(self) -> None:
         super().__init__("kerascnn.serving.http.message_worker")
 
-    def ask(self, function: Callable[..., Any], arguments: tuple[object, ...]) -> tuple[Any, Any]:
+    def request(
+        self, function: Callable[..., Any], arguments: tuple[object, ...]
+    ) -> tuple[Any, Any]:
         """Return the function's result and the arguments of the HttpError that it raised.
 
         Raises OSError or EOFError if the process ended. Large bytes are not copied for the pipes,

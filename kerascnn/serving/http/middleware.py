@@ -56,7 +56,7 @@ class RequestMiddleware:
         try:
             self._origins.check(scope["method"], exchange.headers)
             self._check_token(scope, exchange.headers.get(b"authorization"))
-            await self._app(scope, exchange.asking(receive), exchange.send)
+            await self._app(scope, exchange.recording_receive(receive), exchange.send)
         except ClientDisconnected:
             exchange.status = 499  # nginx's status for it; nothing can be sent
         except HttpError as refusal:
@@ -64,7 +64,7 @@ class RequestMiddleware:
         except PictureError as error:
             await exchange.refuse(HttpError(422, str(error)), receive)
         except HTTPException as error:
-            await exchange.refuse(_from_router(error, scope), receive)
+            await exchange.refuse(_routing_error(error, scope), receive)
         except Exception:  # only this request fails; the server continues
             log.exception("request %s failed", exchange.record.id)
             await exchange.refuse(
@@ -118,7 +118,7 @@ class Exchange:
             self.headers.get(b"tracestate", b"").decode("latin-1"),
         )
         self.status, self.outcome = 500, None
-        self._started, self._unasked, self._send = False, False, send
+        self._started, self._body_not_requested, self._send = False, False, send
         scope.setdefault("state", {})["facts"] = self.record.facts
 
     outcome: str | None
@@ -137,19 +137,19 @@ class Exchange:
             self.record.sent += len(message.get("body", b""))
         await self._send(message)
 
-    def asking(self, receive: Receive) -> Receive:
+    def recording_receive(self, receive: Receive) -> Receive:
         """Return a ``receive`` that records whether the body was requested.
 
         A client that waits for that (``Expect: 100-continue``) may or may not send the body after a
         refusal, so the start of its next request is unknown (RFC 9110, section 10.1.1).
         """
-        self._unasked = b"expect" in self.headers
+        self._body_not_requested = b"expect" in self.headers
 
         async def ask() -> Message:
-            self._unasked = False
+            self._body_not_requested = False
             return await receive()
 
-        return ask if self._unasked else receive
+        return ask if self._body_not_requested else receive
 
     async def refuse(self, refusal: HttpError, receive: Receive) -> None:
         """Respond with an error."""
@@ -158,13 +158,13 @@ class Exchange:
             self.status = 500
             return
         wanted = self.headers.get(b"accept-language", b"")
-        body = error_body(_said(str(refusal), wanted), **refusal.fields)
+        body = error_body(_translated(str(refusal), wanted), **refusal.fields)
         headers = {
             "Content-Type": "application/json",
             "Content-Length": str(len(body)),
             **refusal.headers,
         }
-        if self._unasked:
+        if self._body_not_requested:
             headers["Connection"] = "close"
         closing = "Connection" in headers
         raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
@@ -181,7 +181,7 @@ def error_body(message: str, **fields: Any) -> bytes:
     return json.dumps({"error": message, **fields}).encode()
 
 
-def _said(message: str, accept_language: bytes) -> str:
+def _translated(message: str, accept_language: bytes) -> str:
     """Translate a message to the client's preferred language; English if it is not supported."""
     best = accept_language.partition(b",")[0].partition(b";")[0].partition(b"-")[0]
     language = best.decode("latin-1").strip().lower()
@@ -189,7 +189,7 @@ def _said(message: str, accept_language: bytes) -> str:
         return translated(message)
 
 
-def _from_router(error: HTTPException, scope: Scope) -> HttpError:
+def _routing_error(error: HTTPException, scope: Scope) -> HttpError:
     what = f"{scope['method']} {scope['path'][:80]}"
     headers = dict(error.headers or {})
     if "Allow" in headers:  # built from a set, in random order

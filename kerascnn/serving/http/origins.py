@@ -35,7 +35,7 @@ class OriginPolicy:
     """
 
     def __init__(self, hosts: Sequence[str], origins: Sequence[str]) -> None:
-        self._hosts = {_bare(host) for host in hosts}
+        self._hosts = {_canonical_host(host) for host in hosts}
         self._origins, self._latest = set(origins), ""
 
     def check(self, method: str, headers: Mapping[bytes, bytes]) -> None:
@@ -45,15 +45,15 @@ class OriginPolicy:
             HttpError: 421: unknown host name; 403: a page of another origin sent it.
         """
         host = headers.get(b"host", b"").decode("latin-1")
-        if host and host != self._latest and not self._is_ours(host):
+        if host and host != self._latest and not self._is_own_host(host):
             raise HttpError(
                 421,
-                f"Host is {host[:80]!r}, which is not a name of this server. Start it with "
-                "--allowed-host NAME if it is one.",
+                f"Host is {host[:80]!r}, which is not a name of this server. If it should be, "
+                "start the server with --allowed-host NAME.",
                 close=True,
             )
         self._latest = host  # most requests have the same
-        if method not in _READING and not self._may(headers, host):
+        if method not in _READING and not self._is_allowed(headers, host):
             raise HttpError(
                 403,
                 "this was sent by a page from another origin. To allow it, start the server "
@@ -61,11 +61,11 @@ class OriginPolicy:
                 close=True,
             )
 
-    def _is_ours(self, host: str) -> bool:
+    def _is_own_host(self, host: str) -> bool:
         found = _HOST.fullmatch(host)
         if found is None:
             return False
-        name = _bare(found[1])
+        name = _canonical_host(found[1])
         return (
             "*" in self._hosts
             or name in self._hosts
@@ -74,14 +74,14 @@ class OriginPolicy:
             or any(host[0] == "*" and name.endswith(host[1:]) for host in self._hosts if host)
         )
 
-    def _may(self, headers: Mapping[bytes, bytes], host: str) -> bool:
+    def _is_allowed(self, headers: Mapping[bytes, bytes], host: str) -> bool:
         origin = headers.get(b"origin")
         site = headers.get(b"sec-fetch-site", b"").lower()
         if "*" in self._origins or (origin or b"").decode("latin-1") in self._origins:
             return True
         if site:  # set by browsers only, and correct behind a proxy too
             return site in (b"same-origin", b"none")
-        return origin is None or _same(origin.decode("latin-1"), host)
+        return origin is None or _same_host(origin.decode("latin-1"), host)
 
 
 def names_of(host: str) -> tuple[str, ...]:
@@ -90,14 +90,14 @@ def names_of(host: str) -> tuple[str, ...]:
     Args:
         host: Value of the option ``host``.
     """
-    return (host, socket.gethostname()) if _is_any(host) else (host,)
+    return (host, socket.gethostname()) if _is_wildcard(host) else (host,)
 
 
-def _is_any(host: str) -> bool:
-    return _is_number(host) and ipaddress.ip_address(_bare(host)).is_unspecified
+def _is_wildcard(host: str) -> bool:
+    return _is_number(host) and ipaddress.ip_address(_canonical_host(host)).is_unspecified
 
 
-def as_sent(host: str) -> str:
+def normalized_host(host: str) -> str:
     """Return a host name as clients send it: in lower case and ASCII (RFC 5890)."""
     try:
         return host.lower() if host.isascii() else host.encode("idna").decode()
@@ -105,19 +105,19 @@ def as_sent(host: str) -> str:
         return host
 
 
-def _bare(host: str) -> str:
-    return as_sent(host).strip("[]").rstrip(".")
+def _canonical_host(host: str) -> str:
+    return normalized_host(host).strip("[]").rstrip(".")
 
 
 def _is_number(name: str) -> bool:
     try:
-        ipaddress.ip_address(_bare(name))
+        ipaddress.ip_address(_canonical_host(name))
     except ValueError:
         return False
     return True
 
 
-def _same(origin: str, host: str) -> bool:
+def _same_host(origin: str, host: str) -> bool:
     """Compare names and ports, without the scheme: a proxy may have terminated TLS."""
     scheme, _, place = origin.lower().partition("://")
     standard = {"http": ":80", "https": ":443"}.get(scheme, "")

@@ -70,35 +70,35 @@ class TlsListener:
         loop = asyncio.get_running_loop()
         while True:
             try:
-                self._take((await loop.sock_accept(self._listener))[0])
+                self._start_handshake((await loop.sock_accept(self._listener))[0])
                 for _ in range(_AT_ONCE):
-                    self._take(self._listener.accept()[0])
+                    self._start_handshake(self._listener.accept()[0])
             except BlockingIOError:
                 continue
             except OSError as error:
                 log.error("no connection can be accepted (%s)", kind_and_line(error))
-                self._give_up_oldest()
+                self._cancel_oldest()
                 await asyncio.sleep(_PAUSE)
 
-    def _take(self, connection: socket.socket) -> None:
+    def _start_handshake(self, connection: socket.socket) -> None:
         connection.setblocking(False)
         if len(self._handshakes) >= MOST_HANDSHAKES:
-            self._give_up_oldest()
-        task = asyncio.ensure_future(self._secure(connection))
+            self._cancel_oldest()
+        task = asyncio.ensure_future(self._handshake(connection))
         self._handshakes[task] = None
         task.add_done_callback(lambda done: self._handshakes.pop(done, None))
 
-    def _give_up_oldest(self) -> None:
+    def _cancel_oldest(self) -> None:
         oldest = next(iter(self._handshakes), None)
         if oldest is not None:
             del self._handshakes[oldest]
             oldest.cancel()
 
-    async def _secure(self, connection: socket.socket) -> None:
+    async def _handshake(self, connection: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._seconds):
-                await _readable(connection)
+                await _wait_until_readable(connection)
             async with self._turn:
                 await asyncio.sleep(0)
             await loop.connect_accepted_socket(
@@ -115,7 +115,7 @@ class TlsListener:
             raise
 
 
-async def _readable(connection: socket.socket) -> None:
+async def _wait_until_readable(connection: socket.socket) -> None:
     """Wait for the first bytes, before which a handshake cannot start."""
     loop, came = asyncio.get_running_loop(), asyncio.Event()
     try:

@@ -41,8 +41,8 @@ def page_routes() -> list[Route]:
 def _language() -> bytes:
     """Return the texts of the page, in the server's language at startup."""
     language = current_language()
-    told = {"language": language, "table": dict(sentences(language))}
-    return json.dumps(told, ensure_ascii=False).encode("utf-8")
+    data = {"language": language, "table": dict(sentences(language))}
+    return json.dumps(data, ensure_ascii=False).encode("utf-8")
 
 
 def _route(path: str, content: bytes, kind: str) -> Route:

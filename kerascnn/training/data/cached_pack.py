@@ -93,10 +93,10 @@ def open_pack(folder: Path, shape: tuple[int, ...], quiet: bool = False) -> Cach
 def _check(pack: CachedPack, about: Mapping[str, Any], shape: tuple[int, ...]) -> None:
     # Packs of earlier versions have no digest of their description.
     if about.get("about", _about_digest(pack)) != _about_digest(pack):
-        raise ValueError("what it says of itself was changed")
+        raise ValueError("its description was changed")
     numbers = all(0 <= index < shape[0] for index in pack.broken)
     if not numbers or (len(pack.images) + len(pack.broken), *pack.images.shape[1:]) != shape:
-        raise ValueError("it holds other pictures than were asked for")
+        raise ValueError("it holds other pictures than the requested ones")
     if pixels_digest(pack.images) != about["digest"]:
         raise ValueError("its pixels are not those that were written")
 

@@ -134,7 +134,7 @@ def connect_all(
     if answer is None:
         line.close()
         raise TrainingError(
-            f"rank 0 at {cluster.address} did not begin within {arrival:g} s, or has ended. "
+            f"rank 0 at {cluster.address} did not start within {arrival:g} s, or has ended. "
             "Look at its output."
         )
     if "refused" in answer:
@@ -217,8 +217,8 @@ def _join(cluster: Cluster, end: float) -> PeerConnection:
         except OSError as error:
             if time.monotonic() > end:
                 raise TrainingError(
-                    f"nothing listens at {cluster.address} ({error}). Start rank 0 there, and see "
-                    "that this machine can reach it."
+                    f"nothing listens at {cluster.address} ({error}). Start rank 0 there, and make "
+                    "sure that this machine can reach it."
                 ) from error
             time.sleep(0.2)
 

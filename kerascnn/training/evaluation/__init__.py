@@ -15,7 +15,7 @@ import numpy.typing as npt
 from kerascnn.dataset import Dataset, load_dataset
 from kerascnn.dataset.check.leakage import Leaks, find_leaks
 from kerascnn.errors import DataError
-from kerascnn.inference.prediction import bounded, finite_rows, no_answer
+from kerascnn.inference.prediction import bounded, finite_rows, not_finite_error
 from kerascnn.language import sentence
 from kerascnn.metrics.classification import Evaluation, evaluate_predictions
 from kerascnn.metrics.outputs import Predictions, measured
@@ -119,7 +119,7 @@ def predict_run(
 
 
 def _lost(names: tuple[str, ...], finite: npt.NDArray[np.bool_]) -> list[str]:
-    lost = [str(no_answer(names[i])) for i in np.flatnonzero(~finite)]
+    lost = [str(not_finite_error(names[i])) for i in np.flatnonzero(~finite)]
     for reason in lost:
         log.warning("left out: %s", reason)
     return lost

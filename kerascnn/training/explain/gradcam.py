@@ -25,7 +25,7 @@ from kerascnn.inference.occlusion import (
     reasons,
     top_classes,
 )
-from kerascnn.inference.prediction import bounded, finite_rows, no_answer
+from kerascnn.inference.prediction import bounded, finite_rows, not_finite_error
 from kerascnn.metrics.calibration import softmax
 from kerascnn.training.explain.layer_outputs import hooked, outputs
 from kerascnn.training.networks.blocks import flat
@@ -135,7 +135,7 @@ class Explainer:
         sized = images.size_picture(picture, card.image_size, card.resize)
         logits = bounded(predict_logits(self._model, sized[None]))
         if not finite_rows(logits, logits)[0]:
-            raise no_answer(name)
+            raise not_finite_error(name)
         probabilities = softmax(logits, card.temperature)[0]
         chosen = top_classes(probabilities, top)
         heats: list[Heat] = list(self._cam.heat(np.repeat(sized[None], len(chosen), 0), chosen))

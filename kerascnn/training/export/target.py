@@ -40,7 +40,7 @@ def check_replaceable(target: Path, card: ModelCard, overwrite: bool) -> None:
     except ModelFileError:
         there = None
     if there is None or there.weights_sha256 != card.weights_sha256:
-        what = "a file of other origin" if there is None else "another model"
+        what = "a file of unknown origin" if there is None else "another model"
         raise ConfigError(
             f"{target}: holds {what} already. Replace it (`overwrite`), or choose another file "
             "with `out`."

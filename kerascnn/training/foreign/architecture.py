@@ -259,7 +259,7 @@ def _called(node: dict[str, Any]) -> str:
 def _code(what: str, where: str) -> ModelFileError:
     return ModelFileError(
         f"{where}: holds {what}, whose code is inside the file and would run when it is loaded. "
-        "kerascnn runs no code from model files. Replace it by a layer of Keras (Rescaling, "
+        "kerascnn runs no code from model files. Replace it with a layer of Keras (Rescaling, "
         "Resizing, Reshape…) and save the model again."
     )
 

@@ -212,7 +212,7 @@ def _as_function(node: dict[str, Any], config: dict[str, Any], where: str) -> di
     if function not in FUNCTIONS:
         raise ModelFileError(
             f"{where}: calls TensorFlow's {function}, which Keras 2 kept as a layer and Keras 3 "
-            f"does not have. Known here: {', '.join(sorted(FUNCTIONS))}. Build the model from "
+            f"does not have. Supported: {', '.join(sorted(FUNCTIONS))}. Build the model from "
             "layers of Keras instead."
         )
     return {

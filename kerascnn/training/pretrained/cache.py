@@ -11,7 +11,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from kerascnn.training.pretrained.catalogue import HubPreset, LibraryFile, source_of
+from kerascnn.training.pretrained.catalog import HubPreset, LibraryFile, source_of
 
 _PRESET_FILES = ("config.json", "model.weights.h5")
 

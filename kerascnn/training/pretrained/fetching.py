@@ -21,7 +21,7 @@ from kerascnn.environment import OFFLINE, is_offline
 from kerascnn.errors import ModelFileError, one_line
 from kerascnn.files import atomic_write
 from kerascnn.training.pretrained.cache import cached, misfit, place_of
-from kerascnn.training.pretrained.catalogue import HubPreset, LibraryFile, source_of
+from kerascnn.training.pretrained.catalog import HubPreset, LibraryFile, source_of
 
 log = logging.getLogger(__name__)
 

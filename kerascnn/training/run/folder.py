@@ -108,7 +108,7 @@ class Run:
             for row in rows:
                 records.append(_record(row))
                 if records[-1].epoch != len(records):
-                    raise ValueError("its epochs do not count 1, 2, 3")
+                    raise ValueError("its epochs are not numbered 1, 2, 3 and so on")
         except (ValueError, KeyError, TypeError, csv.Error) as error:
             raise ModelFileError(
                 f"{self.history_path}: not the history of a run ({kind_and_line(error)}). "

@@ -80,8 +80,8 @@ def with_stored_values(run: Run, asked: TrainConfig) -> TrainConfig:
     removed = removed_options(run)
     if removed and not run.is_finished:
         log.warning(
-            "%s was begun by an earlier version with %s, which this version lacks; it continues "
-            "without.",
+            "%s was started by an earlier version with %s, which no longer exists; the run "
+            "continues without it.",
             run.folder,
             ", ".join(f"{name} {value}" for name, value in removed.items()),
         )

@@ -70,7 +70,7 @@ class Tracking(Callback):
 
     def _each(self, work: Callable[[Tracker], object]) -> None:
         for name, tracker in list(self._trackers.items()):
-            if not _attempt(name, partial(work, tracker), "the run goes on without it"):
+            if not _attempt(name, partial(work, tracker), "the run continues without it"):
                 del self._trackers[name]
 
 

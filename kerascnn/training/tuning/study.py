@@ -157,8 +157,8 @@ def _check(asked: Search, study: optuna.Study, networks: tuple[str, ...]) -> Non
     elif then != now:
         name = next(name for name in now if then.get(name) != now[name])
         raise ConfigError(
-            f"{asked.out}: the study there has {name} {then.get(name)}, and this is {now[name]}. "
-            "Expected the same in all of a study: name another folder or storage."
+            f"{asked.out}: the study there has {name} {then.get(name)}, but this search has "
+            f"{now[name]}. Expected the same for all trials: give another folder or storage."
         )
 
 

@@ -153,7 +153,7 @@ def test_a_run_with_and_without_its_exported_file(hub, file, run, exported) -> N
     card = read_card(exported).with_(weights_sha256="0" * 64)
     (runs / "card.json").write_text(card.to_json(), encoding="utf-8")
     other = run("push", runs, REPO, "--license", "mit")
-    assert (other.exit_code, "is not of the run" in other.stderr) == (1, True)
+    assert (other.exit_code, "not exported from the current state" in other.stderr) == (1, True)
 
 
 def test_again_and_into_a_branch(hub, file, run) -> None:
@@ -179,7 +179,7 @@ def test_a_page_of_somebody_else_stays(hub, file, run) -> None:
     assert b"pipeline_tag" in head(hub)["README.md"]
 
 
-def test_a_licence_is_asked_for_on_a_terminal_only(hub, file, monkeypatch, run) -> None:
+def test_a_license_is_asked_for_on_a_terminal_only(hub, file, monkeypatch, run) -> None:
     done = run("push", file, REPO)
     assert (done.exit_code, "--license is missing" in done.stderr) == (2, True)
     from click.testing import CliRunner
@@ -206,7 +206,7 @@ def test_a_licence_is_asked_for_on_a_terminal_only(hub, file, monkeypatch, run) 
         (None, ["--license", "mit", "--report", "absent.html"], "absent.html: no such file"),
         (None, ["--license", "mit", "--keras"], "--keras uploads model.keras of a run"),
     ],
-    ids=["no right", "not logged in", "licence", "report", "keras"],
+    ids=["no right", "not logged in", "license", "report", "keras"],
 )
 def test_faults_are_one_line(token, arguments, said, hub, file, run, monkeypatch) -> None:
     if token is not None:

@@ -106,7 +106,7 @@ def test_another_start_is_waited_for(pictures, planned, score, rows, caplog) -> 
         found: list[Any] = []
         second = threading.Thread(target=lambda: found.append(score("p")))
         second.start()
-        while "another run is at work" not in caplog.text:
+        while "another process is scoring" not in caplog.text:
             second.join(0.01)
             assert second.is_alive()
         assert begun == []

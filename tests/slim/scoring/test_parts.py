@@ -61,7 +61,7 @@ def test_each_part_by_a_job_of_its_own(
     [
         (["--part", "4"], "part 4: the plan in out has 4 parts, 0 to 3"),
         (["--part", "-1"], "--part is '-1'; expected a number from 0"),
-        (["--part", "auto"], "neither SLURM_ARRAY_TASK_ID nor JOB_COMPLETION_INDEX is set"),
+        (["--part", "auto"], "needs SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX"),
         (["--part", "1", "--on", "ray"], "--part scores one part in this process"),
         (["--on", "dask"], "--on is 'dask'; expected local, ray or ray://HOST:PORT"),
         (["--min-probability", "2"], "--min-probability is 2; expected from 0 to 1"),

@@ -87,8 +87,8 @@ CURL = {"Content-Type": "application/x-www-form-urlencoded"}
     ("change", "headers", "expected"),
     [
         (lambda file: b'{"picture": "..."}', {}, "/v1/models/NAME:predict"),
-        (lambda file: b"[1, 2]", {}, "JSON was sent"),
-        (base64.b64encode, {}, "base64 was sent"),
+        (lambda file: b"[1, 2]", {}, "got JSON"),
+        (base64.b64encode, {}, "got base64"),
         (lambda file: b"data:image/png;base64," + base64.b64encode(file), {}, "base64"),
         # What curl -d does to a file.
         (lambda file: file.replace(b"\r", b"").replace(b"\n", b""), CURL, "--data-binary"),

@@ -33,7 +33,7 @@ max-batch = 8
 max_queue = 9
 threads = 2
 
-[models.colours]
+[models.colors]
 path = "sub/b.onnx"
 labels = "rgb.txt"
 image-size = [16, 24]
@@ -51,7 +51,7 @@ access-log: no
 max-batch: 4
 models:
   flowers: {path: a.onnx, arithmetic: fast, max-batch: 8, max_queue: 9, threads: 2}
-  colours:
+  colors:
     path: sub/b.onnx
     labels: rgb.txt
     image-size: 16x24
@@ -95,14 +95,14 @@ def test_a_file(settle, folder, name, text):
     assert config.cors == ("https://a.example",)
     assert config.allowed_host == ("b.example", "*.c.example")
     assert config.access_log is False
-    flowers, colours = config.served
+    flowers, colors = config.served
     assert flowers == ModelConfig(
         str(folder / "a.onnx"), "flowers", arithmetic="fast", max_batch=8, max_queue=9, threads=2
     )
-    assert (colours.name, colours.max_batch, colours.max_queue) == ("colours", 4, 256)
-    assert colours.foreign.classes == ("red", "green", "blue")
-    assert (colours.foreign.image_size, colours.foreign.normalize) == ((16, 24), "unit")
-    assert colours.foreign.sizing.pad_color == (1, 2, 3)
+    assert (colors.name, colors.max_batch, colors.max_queue) == ("colors", 4, 256)
+    assert colors.foreign.classes == ("red", "green", "blue")
+    assert (colors.foreign.image_size, colors.foreign.normalize) == ((16, 24), "unit")
+    assert colors.foreign.sizing.pad_color == (1, 2, 3)
 
 
 def test_who_wins(settle, folder):
@@ -226,7 +226,7 @@ LAUGHS = "&a0 [1, 1]," + ",".join(f"&a{n} [{','.join([f'*a{n - 1}'] * 10)}]" for
     [
         ("port: 1\nport: 2", "port occurs twice"),
         ("models:\n  x: {path: a.onnx}\n  x: {path: a.onnx}", "x occurs twice"),
-        ("models:\n  on: {path: a.onnx}", "a name is True; put it in quotes"),
+        ("models:\n  on: {path: a.onnx}", "the name True is not text; put it in quotes"),
         ("token-file:", "expected a value"),
         ("port: &a [*a]", "more than 10,000 values"),
         ("host: [" + LAUGHS + "]", "more than 10,000 values"),

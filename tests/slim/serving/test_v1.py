@@ -41,8 +41,8 @@ FORMS = {
     "numbers": lambda _, pixels: pixels.tolist(),
     "whole floats": lambda _, pixels: pixels.astype(float).tolist(),
     "named numbers": lambda _, pixels: {"input_1": pixels.tolist()},
-    "grey": lambda _, pixels: pixels[:, :, 0].tolist(),
-    "grey with a channel": lambda _, pixels: pixels[:, :, :1].tolist(),
+    "gray": lambda _, pixels: pixels[:, :, 0].tolist(),
+    "gray with a channel": lambda _, pixels: pixels[:, :, :1].tolist(),
 }
 
 
@@ -162,8 +162,8 @@ def test_a_column_of_one_file_need_not_be_a_list(around):
 @pytest.mark.parametrize(
     ("method", "path", "status", "expected"),
     [
-        ("POST", "{}:classify", 404, ":classify is not answered here; expected :predict."),
-        ("POST", "{}/versions/1:regress", 404, ":regress is not answered here"),
+        ("POST", "{}:classify", 404, ":classify is not supported; expected :predict."),
+        ("POST", "{}/versions/1:regress", 404, ":regress is not supported"),
         ("GET", "{}:predict", 405, "expected POST"),
         ("GET", "{}/versions/1:predict", 405, "expected POST"),
         ("POST", "{}", 405, "expected GET, HEAD"),

@@ -85,7 +85,7 @@ def test_figures_have_text_not_glyph_paths_and_share_no_id(page):
     assert used <= set(ids)
 
 
-def test_figures_take_the_colours_of_the_page(page):
+def test_figures_take_the_colors_of_the_page(page):
     figures = "".join(re.findall(r"<svg.*?</svg>", page, re.DOTALL))
     assert "var(--ink)" in figures
     assert "var(--first)" in figures

@@ -64,7 +64,7 @@ def test_a_png_has_the_pictures_alone():
     assert (sheet[12:32, 44:64] == tile().picture).all()
 
 
-def test_cold_places_are_the_picture_and_warm_ones_have_colour(photograph):
+def test_cold_places_are_the_picture_and_warm_ones_have_color(photograph):
     picture = photograph(224, 224)
     heat = np.zeros((7, 7), np.float32)
     heat[0, 0] = 1
@@ -73,7 +73,7 @@ def test_cold_places_are_the_picture_and_warm_ones_have_colour(photograph):
     assert over[2, 2] == pytest.approx(0.3 * picture[2, 2] + 0.7 * np.array([252, 255, 164]), abs=1)
 
 
-def test_colours_grow_lighter_with_heat():
+def test_colors_grow_lighter_with_heat():
     lightness = colors(np.linspace(0, 1, 50)[None]).astype(int).sum(-1)[0]
     assert (np.diff(lightness) >= 0).all()
 
@@ -84,7 +84,7 @@ def test_small_pictures_are_enlarged_by_whole_pixels():
     assert (large[:3, :3] == [0, 1, 2]).all()
 
 
-def test_kernels_are_shown_around_grey():
+def test_kernels_are_shown_around_gray():
     kernel = np.zeros((1, 1, 2, 3), np.float32)
     kernel[0, 0, 1] = (1, -1, 0)
     row = kernel_row("conv", kernel)

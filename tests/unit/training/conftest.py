@@ -43,7 +43,7 @@ def library_file(known: Callable[[str, bytes], None]) -> Callable[[str], Any]:
     from kerascnn.training.networks import NETWORKS
     from kerascnn.training.pretrained import PRETRAINED
     from kerascnn.training.pretrained.cache import place_of
-    from kerascnn.training.pretrained.catalogue import LibraryFile
+    from kerascnn.training.pretrained.catalog import LibraryFile
 
     def write(name: str) -> Any:
         model = getattr(keras.applications, NETWORKS[name].recipe["application"])(weights=None)

@@ -83,7 +83,7 @@ def test_an_old_run_goes_on_and_an_old_file_answers(
         resume=True,
     )
     assert (len(done.history), done.is_finished) == (2, True)
-    assert "with schedule one-cycle, which this version lacks" in caplog.text
+    assert "with schedule one-cycle, which no longer exists" in caplog.text
     picture = np.zeros((28, 28, 3), np.uint8)
     (answer,) = Classifier(GOLDEN / "old_run.onnx").predict([picture])
     assert answer.label in done.card.classes

@@ -170,7 +170,7 @@ def test_parity_is_measured_through_the_classifier(exported, keras_core, trained
 
 
 @pytest.mark.parametrize("theirs", [None, "TRUE"])
-def test_an_optimisation_of_tf2onnx_that_fails_is_left_out(
+def test_an_optimization_of_tf2onnx_that_fails_is_left_out(
     theirs, trained, keras_core, onnx_core, photograph, monkeypatch
 ) -> None:
     from tf2onnx.optimizer.identity_optimizer import IdentityOptimizer
@@ -241,7 +241,7 @@ def test_a_file_of_another_model_is_replaced_only_with_overwrite(trained, tmp_pa
     out.write_bytes(b"something else")
     refused = CliRunner().invoke(main, words)
     assert (refused.exit_code, out.read_bytes()) == (2, b"something else")
-    assert "holds a file of other origin already. Replace it (--overwrite)" in refused.stderr
+    assert "holds a file of unknown origin already. Replace it (--overwrite)" in refused.stderr
     assert CliRunner().invoke(main, [*words, "--overwrite"]).exit_code == 0
     assert CliRunner().invoke(main, words).exit_code == 0  # the same weights
     card = training.open_run(trained).card

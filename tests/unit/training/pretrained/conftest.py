@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kerascnn.training.pretrained import PRETRAINED
-from kerascnn.training.pretrained.catalogue import LibraryFile
+from kerascnn.training.pretrained.catalog import LibraryFile
 from kerascnn.training.pretrained.fetching import MIRROR, OFFLINE, STORE
 
 HDF5 = b"\x89HDF\r\n\x1a\n" + bytes(range(256)) * 4000

@@ -13,7 +13,7 @@ from kerascnn.errors import ModelFileError
 from kerascnn.training.networks import NETWORKS
 from kerascnn.training.pretrained import PRETRAINED, cached
 from kerascnn.training.pretrained.cache import place_of
-from kerascnn.training.pretrained.catalogue import HubPreset
+from kerascnn.training.pretrained.catalog import HubPreset
 from kerascnn.training.weights.start import start_network
 
 from .conftest import HDF5

@@ -17,7 +17,7 @@ from kerascnn.cli import main
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.training.networks import NETWORKS
 from kerascnn.training.pretrained import PRETRAINED, cached, ensure, fetch, fetching
-from kerascnn.training.pretrained.catalogue import HubPreset, LibraryFile
+from kerascnn.training.pretrained.catalog import HubPreset, LibraryFile
 from kerascnn.training.pretrained.fetching import MIRROR, OFFLINE
 
 from .conftest import HDF5, Store

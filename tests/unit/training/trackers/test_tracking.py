@@ -91,7 +91,7 @@ def test_one_that_fails_is_named_once_and_left_out(moment, folder, monkeypatch, 
         tracked.on_epoch_end(RECORD, True)
     assert told(whole) == ["begin", "log", "log", "end"]
     assert [one.getMessage() for one in caplog.records] == [
-        "MLflow failed (ConnectionError: the server is gone); the run goes on without it."
+        "MLflow failed (ConnectionError: the server is gone); the run continues without it."
     ]
 
 

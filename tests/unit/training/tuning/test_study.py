@@ -173,7 +173,7 @@ def test_a_study_goes_on(trained) -> None:
 def test_a_study_of_something_else(trained) -> None:
     trained(lambda _trial: [0.5])
     search(asked())
-    with pytest.raises(ConfigError, match="the study there has epochs 3, and this is 4"):
+    with pytest.raises(ConfigError, match="the study there has epochs 3, but this search has 4"):
         longer = TrainConfig(data="pictures.npz", epochs=4)
         search(Search(longer, "tune", "9s", 1, ("cnn", "lenet5")))
     with pytest.raises(ConfigError, match=r"networks \['cnn', 'lenet5'\]"):
