@@ -18,7 +18,7 @@ from kerascnn.cli.train_settings import (
     given_options,
     train_config_option,
 )
-from kerascnn.language import tr
+from kerascnn.language import count, tr
 from kerascnn.printable import command_line, printable
 
 if TYPE_CHECKING:
@@ -183,6 +183,13 @@ def _next_steps(run: Run, card: ModelCard) -> Iterator[str]:
         )
         yield f"{sentence} {not_learned(learning)}"
         return
+    if run.exported != run:
+        pictures = count(card.data["train"] + card.data["val"], "picture")
+        yield tr(
+            "For export, a second network has learned from all {pictures}; the accuracy is that of "
+            "the first, which has not learned from the validation pictures.",
+            pictures=pictures,
+        )
     if learning and not learning.is_conclusive:
         yield inconclusive_note(learning.baseline)
         return

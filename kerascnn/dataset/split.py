@@ -52,11 +52,13 @@ class Dataset:
         name: Name or path that the user gave.
         classes: Class names in the order of the labels; any Unicode, in NFC.
         splits: Splits by name: always ``train``, and ``val`` and ``test`` if the data has them.
+        held_out: Whether ``val`` was split off the training pictures here.
     """
 
     name: str
     classes: tuple[str, ...]
     splits: dict[str, Split] = field(default_factory=dict)
+    held_out: bool = False
 
     def ordered(self) -> dict[str, Split]:
         """Return the splits in the order train, val, test."""

@@ -50,7 +50,7 @@ def with_validation(dataset: Dataset, fraction: float | None, seed: int) -> Data
         )
     val, rest = np.flatnonzero(chosen), np.flatnonzero(~chosen)
     splits = {"train": train.take(rest), "val": train.take(val)}
-    return replace(dataset, splits={**dataset.splits, **splits})
+    return replace(dataset, splits={**dataset.splits, **splits}, held_out=True)
 
 
 def _chosen(train: Split, label: int, share: float, seed: int) -> npt.NDArray[np.int64]:

@@ -18,7 +18,7 @@ from kerascnn.deployment.hub_page import MARK, page
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.files import read_text, sha256_of
 from kerascnn.hub import CARD, SCHEME, hub_errors, refuse_offline
-from kerascnn.inference.model_file.kinds import MODEL, is_own, kind_of_model
+from kerascnn.inference.model_file.kinds import MODEL, REFIT, is_own, kind_of_model
 from kerascnn.inference.model_file.metadata import read_card
 from kerascnn.language import Sentence, sentence
 from kerascnn.options import Flag, Text, option, read_all
@@ -131,11 +131,18 @@ def find_model(path: str, report: str | None, with_report: bool, with_keras: boo
     usual = folder / "report.html" if run else file.with_name(f"{file.stem}-report.html")
     found = Path(report) if report else usual if usual.is_file() else None
     card = read_card(file)
-    return Model(file, card, found if with_report else None, folder / MODEL if with_keras else None)
+    keras = _exported(folder) / MODEL if with_keras else None
+    return Model(file, card, found if with_report else None, keras)
+
+
+def _exported(run: Path) -> Path:
+    """Return the folder of the network that a run exports: its second training, if there is one."""
+    return run / REFIT if (run / REFIT / CARD).is_file() else run
 
 
 def _exported_from(run: Path) -> Path:
-    card = ModelCard.from_json(read_text(run / CARD), str(run / CARD))
+    path = _exported(run) / CARD
+    card = ModelCard.from_json(read_text(path), str(path))
     file = EXPORTED / f"{card.name}.onnx"
     command = f"Export it (kerascnn export {run} --onnx), or give the .onnx file itself."
     if not file.is_file():

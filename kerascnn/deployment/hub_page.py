@@ -122,6 +122,8 @@ def evaluations(card: ModelCard) -> list[tuple[str, str, str, float]]:
         return [(card.parity.data, "top-1 accuracy", "accuracy", card.reduction.top1_after)]
     copies = card.metrics.get("val_leaked", 0)
     val = f"validation, {copies:,.0f} of them training pictures" if copies else "validation"
+    if card.data.get("refit"):
+        val += ", before they were learned from"
     known = {
         "val_top1": (val, "top-1 accuracy", "accuracy"),
         "val_nll": (val, "cross-entropy", "loss"),
@@ -177,4 +179,7 @@ def _data(card: ModelCard) -> str:
     counts = [f"{card.data[split]:,} {split}" for split in ("train", "val", "test")
               if isinstance(card.data.get(split), int)]  # fmt: skip
     name = _escaped(str(card.data.get("name", "")))
-    return f"{name}: {', '.join(counts) or 'number of pictures not recorded'}."
+    refit = (
+        " Afterwards, this network has learned from all of them." if card.data.get("refit") else ""
+    )
+    return f"{name}: {', '.join(counts) or 'number of pictures not recorded'}.{refit}"

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from kerascnn.card import ModelCard
 from kerascnn.dataset import BUILTIN, Dataset, Split, load_dataset
 from kerascnn.dataset.check.leakage import find_leaks
 from kerascnn.dataset.pictures import sized_reader
@@ -70,6 +71,7 @@ def predict_file(
     classifier = model if isinstance(model, Classifier) else Classifier(model)
     dataset = data_for(classifier, data)
     name, chosen = dataset.choose(split, classifier.classes)
+    warn_if_learned(classifier.card, dataset, name)
     start = time.perf_counter()
     done = _run(classifier, chosen, progress)
     seconds = time.perf_counter() - start
@@ -86,6 +88,18 @@ def predict_file(
         skipped=tuple(done.skipped),
         speed=measured(len(done.kept), seconds, done.seconds, _includes(classifier)),
     )
+
+
+def warn_if_learned(card: ModelCard, dataset: Dataset, split: str) -> None:
+    """Warn before a network is evaluated on validation pictures that it has learned from."""
+    name = Path(dataset.name).name
+    if card.data.get("refit") and split != "test" and name == card.data.get("name"):
+        log.warning(
+            "%s has learned from all pictures of %s, also from those that were held out for "
+            "validation; this is not its accuracy on new pictures. That of the network before: "
+            "kerascnn evaluate RUN",
+            card.name, name,
+        )  # fmt: skip
 
 
 def _includes(classifier: Classifier) -> Sentence:

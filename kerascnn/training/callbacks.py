@@ -59,6 +59,7 @@ class Plan:
         optimizer: Name of the optimizer.
         changes: Options of random augmentation; empty: none.
         folder: The run folder.
+        refit: Whether a second network is trained on all pictures.
     """
 
     data: str
@@ -80,6 +81,7 @@ class Plan:
     optimizer: str
     changes: tuple[str, ...]
     folder: Path
+    refit: bool = False
 
 
 class Callback:
@@ -120,6 +122,12 @@ class Callback:
 
     def on_epoch_end(self, record: EpochRecord, kept: bool) -> None:
         """Called after an epoch; ``kept``: whether its network is kept so far."""
+
+    def on_refit_begin(self, pictures: int) -> None:
+        """Called when the second training begins, on so many pictures.
+
+        Its epochs are not reported by :meth:`on_epoch_end`: they have no figures of validation.
+        """
 
     def on_run_end(self, folder: Path) -> None:
         """Called when the run folder is complete, including the report."""

@@ -28,13 +28,16 @@ PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 Device = Literal["auto", "cpu", "gpu"]
 OptimizerName = Literal["adamw", "sgd"]
 Keep = Literal["auto", "best", "newest"]
+Refit = Literal["auto", "yes", "no"]
 ClassWeights = Literal["none", "balanced"]
 Auto: TypeAlias = Literal["auto"]
 AUTO: Auto = "auto"
 """Value of options that are chosen to suit the data; see
 :mod:`kerascnn.training.auto.hyperparameters` for numbers, and :mod:`kerascnn.training.auto.model`
 for network and augmentation."""
-AUTOMATIC = ("batch_size", "epochs", "learning_rate", "model", "weights", "augment", "keep")
+AUTOMATIC = (
+    "batch_size", "epochs", "learning_rate", "model", "weights", "augment", "keep", "refit",
+)  # fmt: skip
 """Options that may be left to the data, and are resolved when a run begins."""
 
 DATA, NETWORK, SCHEDULE = "Data", "Network", "Schedule"
@@ -119,6 +122,10 @@ class TrainConfig:
         "Which epoch's network to keep: the best on the validation pictures, or the newest that is "
         "not significantly worse. auto: newest if there are few validation pictures and `epochs` "
         "is auto, else best.", SCHEDULE)
+    refit: Refit = option(AUTO, Choice(get_args(Refit)),
+        "Train a second network for export, on training and validation pictures together; all "
+        "figures are of the first. auto: below six pictures per class, if DATA has no validation "
+        "pictures of its own.", SCHEDULE)
     learning_rate: float | None = option(None,
         Number(float, lambda x: 0 < x < 100, "above 0 and below 100", "RATE"),
         "Peak learning rate, reached after the warm-up.", OPTIMIZER,

@@ -39,7 +39,7 @@ def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
         new["model"] = SMALL.get(new["model"], new["model"])
     if new.get("augment") in IN_PLACE:
         new["augment"] = IN_PLACE[new["augment"]]
-    return new
+    return {"refit": "no"} | new
 
 
 def removed_options(text: str) -> dict[str, Any]:

@@ -9,17 +9,28 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
+from kerascnn.errors import TrainingError
 from kerascnn.language import sentence, tr
 from kerascnn.report.causes import leaked
-from kerascnn.training.auto.hyperparameters import batch_size_for, resolve_auto, resolve_keep
+from kerascnn.training.auto.hyperparameters import (
+    batch_size_for,
+    resolve_auto,
+    resolve_keep,
+    resolve_refit,
+)
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.clock import Deadline
 from kerascnn.training.config import AUTO, TrainConfig
 from kerascnn.training.data.feed import Feed
 from kerascnn.training.distribution.device import start_deterministically
 from kerascnn.training.distribution.local_devices import sharing
-from kerascnn.training.distribution.processes import broadcast_state, check_same_options, is_first
-from kerascnn.training.evaluation.final import evaluate_kept
+from kerascnn.training.distribution.processes import (
+    broadcast_state,
+    check_same_options,
+    count_processes,
+    is_first,
+)
+from kerascnn.training.evaluation.final import evaluate_kept, will_refit
 from kerascnn.training.evaluation.report import report_or_warn
 from kerascnn.training.mixed_precision import set_precision, warn_if_slow
 from kerascnn.training.networks import Network
@@ -29,6 +40,7 @@ from kerascnn.training.run.folder import Run
 from kerascnn.training.setup import assemble, check_scopes
 from kerascnn.training.trainer.loop import TrainingLoop
 from kerascnn.training.trainer.plan import plan
+from kerascnn.training.trainer.refit import refit
 from kerascnn.training.trainer.time_limit import shorten_to_limit
 from kerascnn.training.weights.start import StartingNetwork
 
@@ -55,7 +67,7 @@ def train_on(
         data: Data of the run; None: decoded once the devices are known to exist.
         deadline: Deadline of the run; None: no limit.
     """
-    asked = config
+    asked, whole = config, deadline
     with sharing(config.device, config.devices):
         config, device, feed, start = _prepare_run(config, progress, network, data)
         check_scopes(config, start)
@@ -77,11 +89,26 @@ def train_on(
         if is_first() and (copies := leaked(feed.leaked, len(feed.val))):
             log.warning("%s", copies)
         trained = loop.run_all()
-        if is_first():
-            _finish(config, run, feed, loop if trained else None, progress)
+        if not is_first():
+            return
+        _judge(config, run, feed, loop if trained else None, progress)
+        del loop, start  # their memory is needed for the second network
+        if will_refit(config, run.card) and count_processes() == 1:
+            _refit(run, feed, device, progress, whole)
+        run.finish()
+        progress.on_run_end(run.folder)
 
 
-def _finish(
+def _refit(
+    run: Run, feed: Feed, device: str, progress: Callback, deadline: Deadline | None
+) -> None:
+    try:
+        refit(run, feed, device, progress, deadline)
+    except TrainingError as error:
+        log.warning("the second training, on all pictures, failed: %s", error)
+
+
+def _judge(
     config: TrainConfig, run: Run, feed: Feed, trained: TrainingLoop | None, progress: Callback
 ) -> None:
     if trained:
@@ -90,8 +117,6 @@ def _finish(
     kept = evaluate_kept(run, feed, batch_size, config.calibration, progress)
     progress.on_work(sentence("writing the report"), 0, 0)
     report_or_warn(run, feed.dataset, feed.train, feed.val, kept)
-    run.finish()
-    progress.on_run_end(run.folder)
 
 
 def _prepare_run(
@@ -105,7 +130,10 @@ def _prepare_run(
     asked = config
     config, device, feed, start = assemble(config, progress, network, data)
     config = resolve_keep(config, len(feed.val))
-    config = resolve_auto(config, len(feed.train), start.network, len(feed.dataset.classes))
+    classes, pictures = len(feed.dataset.classes), len(feed.train) + len(feed.val)
+    possible = feed.dataset.held_out and count_processes() == 1
+    config = resolve_refit(config, pictures, classes, possible)
+    config = resolve_auto(config, len(feed.train), start.network, classes)
     check_same_options(config)
     if config.trainable != "auto":
         return config, device, feed, start

@@ -56,7 +56,8 @@ def fit(
 
     Returns:
         The run folder, with the network of the epoch chosen by ``keep``: the best (highest
-        validation accuracy, then lowest validation loss), or the newest that is as good.
+        validation accuracy, then lowest validation loss), or the newest that is as good; and with
+        the network of a second training on all pictures, if ``refit`` says so.
 
     Raises:
         BusyError: Another process is writing to the run folder.

@@ -30,6 +30,10 @@ _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfil
 MODEL, CARD = "model.keras", "card.json"
 """Files of a finished run folder."""
 
+REFIT = "refit"
+"""Folder in a run folder of its second training, on all pictures; it holds the same files, with the
+network that is exported."""
+
 _BEGINNINGS: dict[bytes, Kind] = {
     b"\x89HDF": "hdf5", b"version https://git-lfs": "lfs", b"\x1f\x8b": "gzip",
     b"ptrt": "tensorrt", b"ftrt": "tensorrt", b"GGUF": "gguf", b"7z\xbc\xaf": "archive",

@@ -49,6 +49,10 @@ FEW_TO_CHOOSE_BY = 100
 """Minimum number of validation pictures to choose an epoch by; on fewer, the highest of many
 accuracies is high by chance."""
 
+ENOUGH_TO_HOLD_OUT = 6
+"""Pictures per class from which those held out for validation are not missed: with 5, learning from
+all of them gains 2.4 points of accuracy, with 8 or 10 nothing beyond chance."""
+
 
 def resolve_keep(config: TrainConfig, validation: int) -> TrainConfig:
     """Replace ``keep`` ``auto`` according to the number of validation pictures.
@@ -60,6 +64,22 @@ def resolve_keep(config: TrainConfig, validation: int) -> TrainConfig:
         return config
     chance = validation < FEW_TO_CHOOSE_BY and config.epochs == AUTO and not config.phase
     return replace(config, keep="newest" if chance else "best")
+
+
+def resolve_refit(config: TrainConfig, pictures: int, classes: int, possible: bool) -> TrainConfig:
+    """Replace ``refit`` ``auto`` according to the number of pictures.
+
+    Args:
+        config: Configuration of a run.
+        pictures: Number of training and validation pictures.
+        classes: Number of classes.
+        possible: Whether validation pictures were held out of the training pictures, by a run that
+            is one process.
+    """
+    if config.refit != AUTO:
+        return config
+    few = pictures < ENOUGH_TO_HOLD_OUT * classes
+    return replace(config, refit="yes" if possible and few else "no")
 
 
 def resolve_auto(

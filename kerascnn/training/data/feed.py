@@ -7,7 +7,7 @@ weights.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import numpy as np
@@ -19,7 +19,7 @@ from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.data.cache import open_cache
 from kerascnn.training.data.leakage import count_leaks
-from kerascnn.training.data.pack import Pack, pack
+from kerascnn.training.data.pack import Pack, joined, pack
 from kerascnn.training.data.splits import run_dataset
 from kerascnn.training.networks import Network, find_network
 
@@ -94,6 +94,16 @@ def prepare(
     check_classes(dataset, packs["train"])
     _check_validation(dataset, packs["val"])
     return Feed(dataset, packs["train"], packs["val"], size, resize)
+
+
+def with_all_pictures(feed: Feed) -> Feed:
+    """Add the validation pictures to the training pictures, for a second training."""
+    split, val, size = feed.dataset.splits["val"], feed.val, feed.train.images.shape[1]
+    if val.images.shape[1] != size:  # random crops use more pixels than validation
+        known = set(val.names)
+        readable = [n for n in range(len(split)) if split.pictures.name(n) in known]
+        val = pack(split.take(np.array(readable)), size, feed.resize)
+    return replace(feed, train=joined(feed.train, val))
 
 
 def _tell(progress: Callback, name: str, total: int, done: int) -> None:

@@ -101,6 +101,15 @@ def pack(
     return Pack(found.images, split.labels[kept], names, tuple(found.broken.values()), found.digest)
 
 
+def joined(one: Pack, other: Pack) -> Pack:
+    """Put the pictures of two packs, which are of the same size, into one."""
+    pictures = _room((len(one) + len(other), *one.images.shape[1:]))
+    np.concatenate([one.images, other.images], out=pictures)
+    labels = np.concatenate([one.labels, other.labels])
+    names, skipped = one.names + other.names, one.skipped + other.skipped
+    return Pack(pictures, labels, names, skipped, pixels_digest(pictures))
+
+
 def _decode(
     split: Split,
     size: int | images.Shape,

@@ -35,6 +35,7 @@ def header(plan: Plan) -> list[tuple[str, str]]:
         (tr("device"), device),
         (tr("steps"), _steps(plan)),
         (tr("augment"), ", ".join(plan.changes) or tr("none")),
+        *([(tr("refit"), _refit(plan))] if plan.refit else []),
         (tr("run"), str(plan.folder)),
     ]
 
@@ -53,6 +54,11 @@ def _data(plan: Plan) -> str:
         classes=count(len(plan.classes), "class"),
         each=f"{most:,}" if least == most else each,
     )
+
+
+def _refit(plan: Plan) -> str:
+    pictures = count(plan.pictures["train"] + plan.pictures["val"], "picture")
+    return tr("then a second network, on all {pictures}, for export", pictures=pictures)
 
 
 def _pictures(plan: Plan) -> str:

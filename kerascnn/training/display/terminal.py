@@ -125,6 +125,11 @@ class TrainingDisplay(Callback):
         what = tr("epoch {epoch}/{epochs}", epoch=epoch, epochs=self._epochs)
         self._show(what, done, self._epochs * self._steps, numbers + self._speed)
 
+    def on_refit_begin(self, pictures: int) -> None:
+        """Write a permanent line, since no epochs follow."""
+        line = tr("second training, on all {pictures} …", pictures=count(pictures, "picture"))
+        self.say(f"{set_cell_size(tr('refit'), 8)} {line}")
+
     def on_epoch_end(self, record: EpochRecord, kept: bool) -> None:
         """Write a permanent line."""
         self.say(

@@ -89,7 +89,8 @@ def check_cluster(cluster: Cluster | None, config: TrainConfig) -> None:
     """Refuse options that do not work with several processes.
 
     Raises:
-        ConfigError: The backend is not JAX, the scope is left to advice, or the time is limited.
+        ConfigError: The backend is not JAX, the scope is left to advice, the time is limited, or
+            there is a second training.
     """
     if cluster and config.trainable == "auto":
         raise ConfigError(
@@ -101,6 +102,8 @@ def check_cluster(cluster: Cluster | None, config: TrainConfig) -> None:
             "`distributed` cannot be combined with `time`: each process would measure a "
             "different speed. Set `epochs`."
         )
+    if cluster and config.refit == "yes":
+        raise ConfigError("`distributed` cannot be combined with `refit` yes. Leave `refit` out.")
     if cluster and backend_name() != "jax":
         raise ConfigError(
             f"`distributed` works on the backend jax, and this is {backend_name()}. "

@@ -13,8 +13,11 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from kerascnn.card import ModelCard
 from kerascnn.language import sentence
+from kerascnn.report.card_facts import learning_of
 from kerascnn.training.callbacks import Callback
+from kerascnn.training.config import TrainConfig
 from kerascnn.training.data.feed import Feed
 from kerascnn.training.data.pack import Pack, steps_per_epoch
 from kerascnn.training.evaluation.calibration import calibrate
@@ -75,6 +78,17 @@ def evaluate_kept(
         progress.on_work(sentence("calibration"), 0, 0)
         calibrate(run, feed.val, kept.logits, feed.leaked)
     return kept
+
+
+def will_refit(config: TrainConfig, card: ModelCard) -> bool:
+    """Return whether a second training follows: not if the first has not learned.
+
+    Args:
+        config: Configuration of the run, with ``refit`` resolved.
+        card: Its card, with the metrics of :func:`evaluate_kept`.
+    """
+    learning = learning_of(card)
+    return config.refit == "yes" and (learning is None or learning.has_learned)
 
 
 def _measured(

@@ -37,7 +37,7 @@ from kerascnn.training.data.cache import open_cache
 from kerascnn.training.data.labeled import labeled_pack
 from kerascnn.training.data.pack import Pack, pack
 from kerascnn.training.evaluation import run_data
-from kerascnn.training.evaluation.final import KeptPredictions, predict_kept
+from kerascnn.training.evaluation.final import KeptPredictions, predict_kept, will_refit
 from kerascnn.training.explain.gradcam import GradCam
 from kerascnn.training.networks.summary import summarize
 from kerascnn.training.phases import phase_ends, phases
@@ -237,6 +237,13 @@ def _augmented(pictures: Any, layers: list[keras.layers.Layer]) -> UInt8Array:
     return np.asarray(np.clip(rounded, 0, 255), np.uint8)
 
 
+def _second_training(config: TrainConfig, card: ModelCard) -> dict[str, str]:
+    if not will_refit(config, card):
+        return {}
+    words = "on all pictures, for export; all figures here are of the first network"
+    return {"second training": tr(words)}
+
+
 def _facts(
     card: ModelCard, config: TrainConfig, history: list[EpochRecord], answered: float
 ) -> dict[str, dict[str, str]]:
@@ -247,6 +254,7 @@ def _facts(
             "name": str(card.data.get("name", "")),
             "fingerprint (SHA-256)": str(card.data.get("sha256", ""))[:16],
             "unreadable pictures": str(card.data.get("skipped", 0)),
+            **_second_training(config, card),
         },
         "Speed": {
             **_speed(config.batch_size, history),

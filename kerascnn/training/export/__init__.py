@@ -6,6 +6,7 @@ any.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -34,6 +35,8 @@ from kerascnn.training.export.verify import measure_parity
 from kerascnn.training.run.folder import Run, open_run
 from kerascnn.training.run.provenance import versions
 from kerascnn.training.trackers import track_export
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,8 @@ def export_onnx(
     measured on the same pictures.
 
     Args:
-        run: A run, or its folder.
+        run: A run, or its folder; if it has trained a second network on all pictures, that one is
+            exported.
         out: The file to write; None: ``exported/NAME.onnx``, NAME being the run's.
         verify: Data to compare on; None: the run's own (test split, else validation).
         progress: Called with a description of each step.
@@ -87,13 +91,20 @@ def export_onnx(
     """
     tell = progress or (lambda _step: None)
     run = run if isinstance(run, Run) else open_run(run)
-    card = run.card
+    source = run.exported
+    if source == run and run.second.config_path.exists() and not run.is_finished:
+        log.warning(
+            "%s: its second training, on all pictures, is not finished; the first network is "
+            "exported. Finish it: kerascnn train --out %s --resume",
+            run.folder, run.folder,
+        )  # fmt: skip
+    card = source.card
     target = target_file(out, card.name)
     check_replaceable(target, card, overwrite)
     kept = {"weights": card.versions["weights"]} if "weights" in card.versions else {}
     card = replace(card, versions={**versions(), "trained_with": _trained_with(card), **kept})
     tell(sentence("loading the model"))
-    core = run.load_model(card)
+    core = source.load_model(card)
     tell(sentence("reading pictures to compare on"))
     data, pictures = verification_pictures(run, card, verify)
     tell(sentence("converting"))
@@ -212,6 +223,8 @@ def verification_pictures(run: Run, card: ModelCard, verify: str | Path | None) 
     dataset = load_dataset(verify, known=card.classes) if verify else run_data(run)
     cache = open_cache(run.config.cache)
     name, pictures = labeled_pack(dataset, card, cache=cache)
+    if card.data.get("refit") and not verify and name == "val":
+        name = "val, learned"
     return f"{Path(dataset.name).name} ({name})", pictures
 
 

@@ -19,7 +19,7 @@ from kerascnn.dataset.load import BUILTIN
 from kerascnn.errors import ModelFileError, kind_and_line
 from kerascnn.files import atomic_write, did_you_mean, read_text, write_text
 from kerascnn.inference.model_file.advice import ONNX, describe_path
-from kerascnn.inference.model_file.kinds import CARD, MODEL, is_own
+from kerascnn.inference.model_file.kinds import CARD, MODEL, REFIT, is_own
 from kerascnn.language import tr
 from kerascnn.training.callbacks import EpochRecord
 from kerascnn.training.config import TrainConfig
@@ -79,6 +79,16 @@ class Run:
     def checkpoint_folder(self) -> Path:
         """The folder of checkpoints, for ``--resume``."""
         return self.folder / "checkpoint"
+
+    @property
+    def second(self) -> Run:
+        """The second training, on all pictures, in a folder of its own."""
+        return Run(self.folder / REFIT)
+
+    @property
+    def exported(self) -> Run:
+        """The training whose network is exported: the second, if it has ended."""
+        return self.second if self.second.card_path.is_file() else self
 
     @property
     def is_finished(self) -> bool:
@@ -230,15 +240,17 @@ class Run:
 
     def begin(self, config: TrainConfig) -> None:
         """Write ``config.json``, and remove the files of an earlier run."""
-        files = (
+        for path in (*self._files(), *self.second._files()):
+            path.unlink(missing_ok=True)
+        self.save_config(config)
+        self.save_machine({})
+
+    def _files(self) -> tuple[Path, ...]:
+        return (
             self.config_path, self.model_path, self.card_path, self.history_path, self.report_path,
             self.machine_path, self._finished_path, self.folder / TRACKING,
             *self.checkpoint_folder.glob("epoch-*.npz"),
         )  # fmt: skip
-        for path in files:
-            path.unlink(missing_ok=True)
-        self.save_config(config)
-        self.save_machine({})
 
     def save_config(self, config: TrainConfig) -> None:
         """Write ``config.json``."""

@@ -189,14 +189,18 @@ class TrainingLoop:
     def _note(self, record: EpochRecord, phase: Phase) -> None:
         """Record an epoch, so that the run can be resumed after it."""
         self.history.append(record)
-        is_best = is_kept(self.history, self.config.keep, len(self.val))
+        self.position = self._next(phase)
+        is_best = self._is_kept()
         if is_best:
             self.best = record
-        self.position = self._next(phase)
         # The checkpoint first: restoring it repeats the publishing that follows.
         self._checkpoint(self.best or record)
         self._publish()
         self.progress.on_epoch_end(record, is_best)
+
+    def _is_kept(self) -> bool:
+        """Return whether the newest epoch's network replaces the one that was kept so far."""
+        return is_kept(self.history, self.config.keep, len(self.val))
 
     def _next(self, phase: Phase) -> Position:
         number, done = self.position.phase, self.position.done + 1

@@ -55,6 +55,7 @@ def plan(config: TrainConfig, feed: Feed, start: StartingNetwork, run: Run, devi
         optimizer=config.optimizer,
         changes=tuple(changing_options(config)),
         folder=run.folder,
+        refit=config.refit == "yes",
     )
 
 

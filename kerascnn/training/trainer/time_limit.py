@@ -77,8 +77,9 @@ def shorten_to_limit(
         progress: Its ``on_work`` is called while an epoch is timed.
 
     Returns:
-        The configuration with that many epochs, and the deadline of the last one. Phases keep their
-        proportions; where epochs are added, all phases together have at most
+        The configuration with that many epochs, and the deadline of the last one. A second training
+        (``refit``) takes its share of the time. Phases keep their proportions; where epochs are
+        added, all phases together have at most
         :data:`~kerascnn.training.auto.hyperparameters.MOST_EPOCHS`.
 
     Raises:
@@ -88,7 +89,12 @@ def shorten_to_limit(
     progress.on_work(sentence("measuring how long an epoch takes"), 0, 0)
     costs = [_cost(config, phase, feed, start, device, progress) for phase in stages]
     after = REPORT + costs[-1].picture * (2 * len(feed.val) + min(SAMPLE, len(feed.train)))
-    left = deadline.left() * PLANNED - after - sum(cost.once for cost in costs)
+    once = sum(cost.once for cost in costs)
+    left, again = deadline.left() * PLANNED - after - once, 0.0
+    if config.refit == "yes":
+        again = (len(feed.train) + len(feed.val)) / len(feed.train)
+        left = (left - once) / (1 + again)
+        after += once + again * max(0, left)
     one_each = sum(cost.epoch for cost in costs)
     if one_each > left:
         takes = f"about {one_each:.0f} s" if one_each >= 1 else "less than 1 s"

@@ -102,6 +102,8 @@ def search(asked: Search, progress: Callback | None = None) -> SearchResult:
         KerascnnError: No trial was finished.
     """
     progress = progress or Callback()
+    # Trials are compared by their first networks; the best command trains a second one again.
+    asked = replace(asked, config=replace(asked.config, refit="no"))
     named = asked.model or ((asked.config.model,) if asked.config.model != AUTO else ())
     start, networks = search_start(asked.config, named, progress)
     study = _open(asked, networks)
@@ -186,7 +188,7 @@ def _try(
         for name, value in {
             "folder": str(folder.absolute()),
             "machine": platform.node(),
-            "command": train_command(replace(run.config, out=None)),
+            "command": train_command(replace(run.config, out=None, refit=AUTO)),
             "pictures": pruning.pictures,
             "val_loss": metrics["val_loss"],
         }.items():

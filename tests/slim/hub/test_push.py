@@ -136,6 +136,14 @@ def test_accuracy_on_copies_of_training_pictures_is_said_to_be_that(exported) ->
     assert "| top-1 accuracy (validation, 7 of them training pictures) |" in text
 
 
+def test_that_the_network_has_learned_from_validation_pictures_is_said(exported) -> None:
+    card = read_card(exported)
+    card = replace(card, data=card.data | {"refit": True})
+    text = page(card, f"hf://{REPO}/a.onnx", "0", "mit")
+    assert "| top-1 accuracy (validation, before they were learned from) |" in text
+    assert "Afterwards, this network has learned from all of them." in text
+
+
 def test_a_run_with_and_without_its_exported_file(hub, file, run, exported) -> None:
     runs = Path("runs/clothes")
     runs.mkdir(parents=True)
@@ -151,7 +159,13 @@ def test_a_run_with_and_without_its_exported_file(hub, file, run, exported) -> N
     assert done.exit_code == 0, done.output
     assert set(head(hub)) == {".gitattributes", named, "card.json", "README.md", "model.keras"}
     card = read_card(exported).with_(weights_sha256="0" * 64)
+    (runs / "refit").mkdir()  # a second training, whose network is exported
     (runs / "card.json").write_text(card.to_json(), encoding="utf-8")
+    (runs / "refit" / "card.json").write_text(read_card(exported).to_json(), encoding="utf-8")
+    (runs / "refit" / "model.keras").write_bytes(b"second")
+    assert run("push", runs, REPO, "--license", "mit", "--keras").exit_code == 0
+    assert head(hub)["model.keras"] == b"second"
+    (runs / "refit" / "card.json").unlink()
     other = run("push", runs, REPO, "--license", "mit")
     assert (other.exit_code, "not exported from the current state" in other.stderr) == (1, True)
 

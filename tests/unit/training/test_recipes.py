@@ -26,7 +26,13 @@ def test_what_is_given_wins_and_config_json_has_every_value(tmp_path: Path) -> N
     assert done.exit_code == 0, done.output
     stored = json.loads((tmp_path / "r" / "config.json").read_text())
     same = training.recipe_config(
-        "best", epochs=1, image_size=12, augment="none", keep="best", out=str(tmp_path / "r")
+        "best",
+        epochs=1,
+        image_size=12,
+        augment="none",
+        keep="best",
+        refit="no",
+        out=str(tmp_path / "r"),
     )
     assert TrainConfig(**stored) == same
     assert asdict(same)["label_smoothing"] > 0

@@ -69,6 +69,14 @@ def test_as_many_epochs_as_fit_and_the_rate_ends_with_the_last(tmp_path: Path, c
     assert "--time" not in train_command(run.config)
 
 
+def test_a_second_training_has_its_share_of_the_time(costs: None) -> None:
+    options = OPTIONS | {"val": 0.75, "time": "150s", "refit": "yes"}
+    run = training.fit(TrainConfig(out="r", **options))  # type: ignore[arg-type]
+    # 0.9 of 150 seconds, less 5 for the report and 5 each for compiling: 120, of which the second,
+    # with four times as many pictures, takes four fifths.
+    assert run.config.epochs == run.second.config.epochs == 2
+
+
 @pytest.mark.parametrize(
     ("options", "time", "epochs"),
     [({"epochs": 2}, "10m", [2]), ({"phase": ("head:2", "all:6")}, "70s", [1, 3])],

@@ -92,7 +92,7 @@ def test_the_best_is_found_and_those_that_lag_are_pruned(trained) -> None:
 def test_the_first_trial_is_what_train_chooses(trained) -> None:
     made = trained(lambda trial: [0.7 - trial / 100])
     found = search(asked(3))
-    assert replace(made[0], out=None) == replace(CONFIG, model="cnn")
+    assert replace(made[0], out=None) == replace(CONFIG, model="cnn", refit="no")
     assert (found.run.name, found.params) == ("trial-0000", {})
     assert (found.pictures, found.within_chance) == (100, 2)
     # Importances are those of the settings that were suggested.
