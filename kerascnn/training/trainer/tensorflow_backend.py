@@ -5,7 +5,7 @@ Knows: TensorFlow. Does not know: epochs, shuffling.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ import tensorflow as tf
 from kerascnn.training.augmentation.batch import Draws, changed
 from kerascnn.training.trainer.backend import Array, Losses, StepParts
 from kerascnn.training.trainer.fused_batchnorm import fused_batchnorm
+from kerascnn.training.trainer.small_maps import split_convolutions
 
 # Without AutoGraph, as in Keras' own `fit`: no step has Python control flow that depends on tensor
 # values, and rewriting the source would delay the first step by 0.4 s.
@@ -77,8 +78,7 @@ class TensorFlowBackend:
         if draws is not None:  # otherwise the input may be features, without an image size
             pictures, share = changed(pictures, draws, self._model.input_shape[1])
         with tf.GradientTape() as tape:
-            with nullcontext() if self.xla else fused_batchnorm(self._model):
-                logits = self._model(pictures, training=True)
+            logits = self._logits(pictures)
             loss, right = self._loss(logits, labels, share)
             # Losses that layers add, e.g. weight penalties.
             minimized = tf.add_n([loss, *self._model.losses])
@@ -87,6 +87,13 @@ class TensorFlowBackend:
         self._optimizer.apply(gradients, variables)
         self._average()
         return loss, right
+
+    def _logits(self, pictures: Any) -> Any:
+        with ExitStack() as faster:
+            if not self.xla:
+                faster.enter_context(fused_batchnorm(self._model))
+                faster.enter_context(split_convolutions(self._model))
+            return self._model(pictures, training=True)
 
     def _average(self) -> None:
         if self._averages is None:
