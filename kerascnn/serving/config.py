@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from kerascnn.errors import ConfigError
 from kerascnn.files import reading
-from kerascnn.options import Flag, Number, Several, Text, option, read_each, same_option
+from kerascnn.option_kinds import Flag, Number, Several, Text
+from kerascnn.options import option, read_each, same_option
 from kerascnn.serving.http.origins import normalized_host
 from kerascnn.serving.sources import BATCHING, RUNTIME, ModelConfig, find_models
 

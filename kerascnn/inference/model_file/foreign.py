@@ -12,7 +12,8 @@ from typing import Any, Literal, get_args
 
 from kerascnn.card import ModelCard, Normalization
 from kerascnn.errors import ConfigError
-from kerascnn.options import Choice, Text, option, read_all, same_option
+from kerascnn.option_kinds import Choice, Text
+from kerascnn.options import option, read_all, same_option
 from kerascnn.resizing import HEADING, Resize, ResizeRule, Resizing, Shape, choose
 
 log = logging.getLogger(__name__)
