@@ -24,12 +24,16 @@ from kerascnn.inference.model_file.labels import from_metadata, unread_listing
 from kerascnn.inference.model_file.metadata import find_card, read_card, read_metadata
 from kerascnn.inference.model_file.preprocessor import from_preprocessor
 from kerascnn.inference.model_file.signature import TYPES, Layout, Signature, own_signature
-from kerascnn.inference.output_of_foreign import Rows, candidates, choose_output, shown, try_outputs
+from kerascnn.inference.output_of_foreign import (
+    SAME,
+    Rows,
+    candidates,
+    choose_output,
+    shown,
+    try_outputs,
+)
 from kerascnn.inference.probes import probe_pictures
 from kerascnn.inference.runtime.session import open_session
-
-_STEADY = 1e-3
-"""Difference of probabilities up to which two outputs count as equal."""
 
 
 def open_signature(path: str | Path, foreign: ForeignModel | None = None) -> Signature:
@@ -111,7 +115,7 @@ def _check_steady(path: str | Path, session: Any, signature: Signature) -> None:
     )
     gaps = np.abs([again - first, alone - (first[0] if alike else first)])
     gap = float(np.nan_to_num(gaps).max())
-    if gap > _STEADY:
+    if gap > SAME:
         raise ModelFileError(
             f"{path}: the probabilities of one picture differ by {gap:.2g} from run to run: it "
             "draws at random or takes statistics of the batch, as Dropout and BatchNormalization "

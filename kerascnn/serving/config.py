@@ -42,9 +42,9 @@ _PORT = Number(int, lambda n: 0 <= n <= 65535, "0 to 65535", "PORT")
 _FILE = Text("a file", "FILE")
 
 
-def _limit(default: float, metavar: str, help: str, group: str = LIMITS) -> Any:
-    """Declare an option that is a number above 0."""
-    return option(default, Number(float, lambda x: x > 0, "above 0", metavar), help, group)
+def _limit(default: float, metavar: str, help: str) -> Any:
+    """Declare a limit, which is a number above 0."""
+    return option(default, Number(float, lambda x: x > 0, "above 0", metavar), help, LIMITS)
 
 
 def _seconds(default: float, help: str, group: str) -> Any:
