@@ -19,7 +19,7 @@ from kerascnn.images import Shape
 from kerascnn.inference.checked_session import run_network
 from kerascnn.inference.model_file.external_data import files_beside
 from kerascnn.inference.model_file.first_operators import normalizes_pixels, quantizes_by_batch
-from kerascnn.inference.model_file.foreign import MADE_ELSEWHERE, ForeignModel
+from kerascnn.inference.model_file.foreign import MADE_ELSEWHERE, ForeignModel, size_missing
 from kerascnn.inference.model_file.labels import from_metadata, unread_listing
 from kerascnn.inference.model_file.metadata import find_card, read_card, read_metadata
 from kerascnn.inference.model_file.preprocessor import from_preprocessor
@@ -193,10 +193,7 @@ def _size(path: str | Path, sides: tuple[Any, Any], said: Shape | None) -> Shape
     if None not in fixed:
         return fixed[0], fixed[1]  # type: ignore[return-value]
     if said is None:
-        raise ConfigError(
-            f"{path}: takes pictures of any size, so `image_size` is missing: height and width in "
-            "pixels that it was trained with, 224 or 48x192."
-        )
+        raise size_missing(path)
     if len({side for side in sides if isinstance(side, str)}) == 1 and sides[0] == sides[1]:
         return said if said[0] == said[1] else None  # one name for both: they must be equal
     return said
