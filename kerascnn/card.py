@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from kerascnn.errors import ModelFileError
-from kerascnn.resizing import ResizeRule, Resizing, Shape
+from kerascnn.resizing import RESIZE_RULES, Resize, ResizeRule, Resizing, Shape
 from kerascnn.typed_json import build, parse_json
 
 SCHEMA = 1
@@ -152,7 +152,7 @@ class ModelCard:
     network: str
     classes: tuple[str, ...]
     image_size: int
-    resize: Literal["squash", "crop", "pad"]
+    resize: Resize
     normalization: Normalization = Normalization()
     temperature: float = 1.0
     precision: Precision = "float32"
@@ -266,7 +266,7 @@ def _check(card: ModelCard) -> None:
         and card.sizing is None,
         "resize must be that of sizing": card.sizing is not None
         and card.sizing.resize != card.resize,
-        "resize must be squash, crop or pad": card.resize not in ("squash", "crop", "pad"),
+        "resize must be squash, crop or pad": card.resize not in RESIZE_RULES,
         "precision must be float32, float16 or int8": card.precision not in get_args(Precision),
         "temperature must be above 0": not _is_positive(card.temperature),
         "normalization must be three means and three positive stds, for RGB, BGR or (then equal) "

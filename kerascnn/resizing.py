@@ -11,7 +11,8 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from kerascnn.errors import ConfigError
 from kerascnn.language import Sentence, sentence
-from kerascnn.options import Choice, Flag, Number, option, read_all
+from kerascnn.option_kinds import Choice, Flag, Number
+from kerascnn.options import option, read_all
 
 Resize = Literal["squash", "crop", "pad"]
 RESIZE_RULES: tuple[Resize, ...] = get_args(Resize)

@@ -6,15 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
+from kerascnn.cli.base import Command, add_options, console, print_json, quiet_tensorflow
 from kerascnn.cli.completion import complete_networks
-from kerascnn.cli.shared import (
-    check_data_is_there,
-    check_drawable,
-    device_option,
-    image_size_option,
-)
+from kerascnn.cli.shared import check_data_is_there, check_drawable
 from kerascnn.cli.shown_errors import as_options
+from kerascnn.cli.train_options import train_option
 from kerascnn.language import tr
 
 if TYPE_CHECKING:
@@ -37,13 +33,7 @@ if TYPE_CHECKING:
     metavar="none|imagenet|FILE",
     help="Weights of the backbone.",
 )
-@image_size_option
-@click.option(
-    "--resize", type=click.Choice(["squash", "crop", "pad"]), help="How pictures are resized."
-)
-@click.option("--val", metavar="SHARE|DATA", help="As for `kerascnn train`.")
-@device_option
-@click.option("--cache", metavar="DIR|none", help="As for `kerascnn train`.")
+@add_options(*map(train_option, ("image_size", "resize", "val", "device", "cache")))
 @click.option("--seed", default=0, show_default=True, help="Seed of the sample and the split.")
 @click.option("--figure", metavar="FILE", help="Also draw the advice, as .png or .svg.")
 @click.option("--json", "as_json", is_flag=True, help="Print the advice as JSON.")

@@ -152,9 +152,9 @@ def _remember_debug(ctx: click.Context, _parameter: click.Parameter, value: bool
     ctx.find_root().meta["debug"] = value or ctx.find_root().meta.get("debug", False)
 
 
-def print_json(value: Any, indent: int | None = 2) -> None:
+def print_json(value: Any) -> None:
     """Write a JSON document to stdout."""
-    click.echo(json_text(value, indent))
+    click.echo(json_text(value))
 
 
 def json_text(value: Any, indent: int | None = 2) -> str:

@@ -11,7 +11,8 @@ from typing import Any
 
 import click
 
-from kerascnn.options import KEY, Flag, Kind, Option, Several, help_text, options_of
+from kerascnn.option_kinds import Flag, Kind, Several
+from kerascnn.options import KEY, Option, help_text, options_of
 
 
 def grouped(configuration: Any, more: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from kerascnn.cli.base import console, padded
 from kerascnn.language import count, tr
+from kerascnn.metrics.significance import SIGNIFICANT
 from kerascnn.printable import printable
 
 if TYPE_CHECKING:
@@ -25,9 +26,6 @@ _WIDEST_CONFUSION = 25
 
 _LISTED = 10
 """Maximum mistakes or changed predictions to show; --json has more."""
-
-_LEVEL = 0.05
-"""p-value below which a difference is significant."""
 
 
 def show_evaluation(evaluation: Evaluation) -> None:
@@ -208,7 +206,7 @@ def _show_changed(comparison: Comparison) -> None:
 
 
 def _verdict(comparison: Comparison) -> str:
-    if comparison.p_value >= _LEVEL:
+    if comparison.p_value >= SIGNIFICANT:
         return tr("These pictures do not show that either is better.")
     better = "A" if comparison.only_a_right > comparison.only_b_right else "B"
     return tr("{model} is better on pictures like these.", model=better)

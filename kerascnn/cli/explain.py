@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kerascnn.cli.base import SOME_INPUTS_BAD, Command, print_json, quiet_tensorflow
-from kerascnn.cli.foreign import HEADING, foreign_from_options, foreign_options, labels_missing
+from kerascnn.cli.foreign import HEADING, checked_keras_file, foreign_from_options, foreign_options
 from kerascnn.cli.shared import download_models
 from kerascnn.cli.shown_errors import warning
-from kerascnn.errors import ConfigError, ModelFileError, PictureError
+from kerascnn.errors import ConfigError, PictureError
 from kerascnn.language import tr
 from kerascnn.printable import printable
 
@@ -108,25 +108,12 @@ def _explainer(model: str, foreign: ForeignModel | None) -> Explain:
         from kerascnn.training.run.folder import open_run
 
         if is_keras_file(model):
-            return Explainer(*open_foreign(model, _checked(model, foreign))).explain
+            return Explainer(*open_foreign(model, checked_keras_file(model, foreign))).explain
         if foreign is not None:
             raise ConfigError(f"{model}: a kerascnn run has its class names; leave out --labels.")
         run = open_run(model)
         card = run.card
         return Explainer(run.load_model(card), card).explain
-
-
-def _checked(model: str, foreign: ForeignModel | None) -> ForeignModel:
-    """Refuse a foreign file that Keras cannot load, or without class names."""
-    from kerascnn.inference.model_file.advice import describe_no_keras
-
-    if what := describe_no_keras(model):
-        raise ModelFileError(
-            f"{model}: not a model that Keras saved whole. Expected a .keras or .h5 file. {what}"
-        )
-    if not (foreign and foreign.classes):
-        raise labels_missing(model)
-    return foreign
 
 
 def _unused_path(out: str, path: str, form: str, rows: list[dict[str, Any]]) -> Path:

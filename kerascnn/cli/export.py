@@ -14,8 +14,9 @@ from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
 from kerascnn.cli.foreign import (
     HEADING,
     announce_sizing,
+    checked_keras_file,
     foreign_options,
-    labels_missing,
+    not_of_keras,
     pop_foreign,
 )
 from kerascnn.cli.shared import check_data_is_there, speedups
@@ -231,14 +232,9 @@ def _refuse_onnx(run: str) -> None:
 
 
 def _check_foreign(model: str, foreign: ForeignModel | None) -> None:
-    from kerascnn.inference.model_file.advice import describe_no_keras
-
     if not Path(model).exists():
         raise ModelFileError(f"{model}: no such file.{did_you_mean(model)}")
-    if describe_no_keras(model):
-        raise _no_foreign(model)
-    if not (foreign and foreign.classes):
-        raise labels_missing(model)
+    checked_keras_file(model, foreign)
 
 
 def _no_foreign(run: str) -> ConfigError | ModelFileError:
@@ -253,6 +249,4 @@ def _no_foreign(run: str) -> ConfigError | ModelFileError:
         )
     there = Path(run).exists()
     what = describe_path(run) if there else f"There is no such file.{did_you_mean(run)}"
-    return ModelFileError(
-        f"{run}: not a model that Keras saved whole. Expected a .keras or .h5 file. {what}".rstrip()
-    )
+    return not_of_keras(run, what)

@@ -14,7 +14,7 @@ from kerascnn import resizing
 from kerascnn.cli.base import add_options
 from kerascnn.cli.declared_options import converted_option
 from kerascnn.cli.shown_errors import as_options
-from kerascnn.errors import ConfigError
+from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.inference.model_file.foreign import ForeignModel
 from kerascnn.language import tr
 from kerascnn.options import options_of
@@ -91,11 +91,30 @@ def announce_sizing(card: ModelCard) -> None:
     click.echo(as_options(tr(sizing_notice(card))), err=True)
 
 
-def labels_missing(model: str) -> ConfigError:
-    """Return the error for a foreign model without class names."""
-    return ConfigError(
+def checked_keras_file(model: str, foreign: ForeignModel | None) -> ForeignModel:
+    """Return the options for a foreign file that Keras saved.
+
+    Raises:
+        ModelFileError: Keras did not save it.
+        ConfigError: The class names are missing.
+    """
+    from kerascnn.inference.model_file.advice import describe_no_keras
+
+    if what := describe_no_keras(model):
+        raise not_of_keras(model, what)
+    if foreign and foreign.classes:
+        return foreign
+    raise ConfigError(
         f"{model}: was made elsewhere, so --labels FILE is missing: its class names, one per "
         "line, in the order of its outputs. --normalize and --image-size may be needed too."
+    )
+
+
+def not_of_keras(model: str, what: str) -> ModelFileError:
+    """Return the error for a model that Keras did not save, with a description of it."""
+    return ModelFileError(
+        f"{model}: not a model that Keras saved whole. Expected a .keras or .h5 file. "
+        f"{what}".rstrip()
     )
 
 

@@ -21,7 +21,8 @@ from kerascnn.cli.serve_settings import (
 from kerascnn.cli.shared import download_models
 from kerascnn.cli.shown_errors import warning
 from kerascnn.language import tr
-from kerascnn.options import Number, options_of
+from kerascnn.option_kinds import Number
+from kerascnn.options import options_of
 from kerascnn.printable import printable
 from kerascnn.serving.config import GROUPS, LISTENING, ServeConfig
 from kerascnn.serving.sources import RUNTIME

@@ -41,21 +41,6 @@ class SquareSize(DeclaredType):
         )
 
 
-image_size_option = click.option(
-    "--image-size",
-    type=SquareSize(),
-    metavar="PIXELS",
-    help="Height and width in pixels.  [default: the model's]",
-)
-
-device_option = click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "gpu"]),
-    default="auto",
-    show_default=True,
-    help="gpu: fail with the reason if no GPU can be used.",
-)
-
 split_option = click.option(
     "--split",
     type=click.Choice(["train", "val", "test", "all"]),

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kerascnn.cli.base import Command, console, open_run, print_json, quiet_tensorflow
+from kerascnn.cli.base import Command, add_options, console, open_run, print_json, quiet_tensorflow
 from kerascnn.cli.completion import complete_networks, complete_scopes
-from kerascnn.cli.shared import download_models, image_size_option
+from kerascnn.cli.shared import download_models
+from kerascnn.cli.train_options import train_option
 from kerascnn.errors import ModelFileError
 from kerascnn.files import did_you_mean
 from kerascnn.inference.model_file.advice import ONNX, describe_path
@@ -31,20 +32,14 @@ if TYPE_CHECKING:
     show_default=True,
     help="Number of classes, if MODEL is the name of a network.",
 )
-@image_size_option
+@add_options(train_option("image_size"))
 @click.option(
     "--trainable",
     shell_complete=complete_scopes,
     metavar="SCOPE",
     help="all, head, from:BLOCK, or a comma-separated list of blocks.  [default: unchanged]",
 )
-@click.option(
-    "--batchnorm",
-    type=click.Choice(["frozen", "train"]),
-    default="frozen",
-    show_default=True,
-    help="As for `kerascnn train`.",
-)
+@add_options(train_option("batchnorm"))
 @click.option("--layers", is_flag=True, help="Show every layer, not only the blocks.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def command(

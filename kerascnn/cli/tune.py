@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -103,23 +104,24 @@ def _print_result(found: SearchResult, plot: Path | None) -> None:
     click.echo(
         tr("best: {run}{here}, validation accuracy {top1}", run=found.run, here=here, top1=top1)
     )
-    if not found.params:
-        click.echo(
-            tr(
-                "These are the settings that kerascnn train chooses by itself: no other trial is "
-                "clearly better."
-            )
-        )
-    if found.within_chance:
-        click.echo(
-            tr(
-                "{others} of the other trials may be as good: {pictures} validation pictures "
-                "cannot tell them apart.",
-                others=found.within_chance,
-                pictures=f"{found.pictures:,}",
-            )
-        )
+    for line in _remarks(found):
+        click.echo(line)
     click.echo(tr("report: {path}", path=found.run / "report.html"))
     click.echo(tr("repeat: {command}", command=found.command))
     if plot:
         click.echo(tr("what mattered: {plot}", plot=plot))
+
+
+def _remarks(found: SearchResult) -> Iterator[str]:
+    if not found.params:
+        yield tr(
+            "These are the settings that kerascnn train chooses by itself: no other trial is "
+            "clearly better."
+        )
+    if found.within_chance:
+        yield tr(
+            "{others} of the other trials may be as good: {pictures} validation pictures "
+            "cannot tell them apart.",
+            others=found.within_chance,
+            pictures=f"{found.pictures:,}",
+        )

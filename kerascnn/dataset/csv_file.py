@@ -10,23 +10,21 @@ import csv
 import os
 import unicodedata
 from collections.abc import Collection, Iterator
-from functools import partial
 from operator import itemgetter
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from kerascnn.dataset.csv_checks import of_classes, of_files, without_repeats
 from kerascnn.dataset.csv_rows import Kind, Rows
 from kerascnn.dataset.faults import STRICT, FaultHandler
 from kerascnn.dataset.folder_listing import UNLISTED, ListedFolder, list_folder
 from kerascnn.dataset.pictures import FilePictures
 from kerascnn.dataset.split import SPLITS, Dataset, Split
 from kerascnn.dataset.split_names import split_of
-from kerascnn.dataset.walk import Walk
 from kerascnn.errors import DataError
 from kerascnn.files import reading
-from kerascnn.printable import first_few
 from kerascnn.uris import is_uri
 
 _VALID = "is_valid"
@@ -61,7 +59,7 @@ def load_csv(file: Path, faults: FaultHandler = STRICT, known: Collection[str] =
         DataError: With the line: a column or value is missing, a file does not exist, a picture is
             listed with two labels or in two splits, a label does not occur in train.
     """
-    rows = _without_repeats(_read(file, faults), faults)
+    rows = without_repeats(_read(file, faults), faults)
     used = {rows.known[kind] for kind in set(rows.kinds)}
     classes = tuple(sorted({kind.label for kind in used if kind.split == "train"}))
     if known and not classes:  # evaluation needs no training pictures
@@ -72,8 +70,8 @@ def load_csv(file: Path, faults: FaultHandler = STRICT, known: Collection[str] =
             f"{file}: nothing to train on ({found}). Expected rows of split train, or no column "
             "split at all."
         )
-    rows = _of_classes(rows, classes, faults)
-    rows = _of_files(rows, faults)
+    rows = of_classes(rows, classes, faults)
+    rows = of_files(rows, faults)
     order = {name: label for label, name in enumerate(classes)}
     nothing = Split(FilePictures((), file.parent), np.zeros(0, np.int64))
     splits = {"train": nothing} | {
@@ -225,89 +223,3 @@ def _split(found: dict[str, str]) -> str | None:
     if _VALID in found:
         return _TRUTHS.get(found[_VALID].lower())
     return split_of(found.get("split", "train"))
-
-
-def _without_repeats(rows: Rows, faults: FaultHandler) -> Rows:
-    alike = rows.paths if os.sep == "/" else list(map(os.path.normcase, rows.paths))
-    if len(set(alike)) == len(alike):
-        return rows
-    first: dict[str, int] = {}
-    repeats: dict[int, int] = {}
-    for row, path in enumerate(alike):
-        earlier = first.setdefault(path, row)
-        if earlier != row:
-            repeats[row] = earlier
-    for row, earlier in repeats.items():
-        _tell_difference(rows, row, earlier, faults)
-    repeated = sum(rows.kinds[row] == rows.kinds[earlier] for row, earlier in repeats.items())
-    if repeated:
-        faults.notice(f"{rows.file}: {repeated:,} duplicate rows were skipped")
-    return rows.without(repeats)
-
-
-def _tell_difference(rows: Rows, row: int, earlier: int, faults: FaultHandler) -> None:
-    here, there = rows.kind(row), rows.kind(earlier)
-    for what in ("split", "label"):
-        one, other = getattr(there, what), getattr(here, what)
-        if one != other:
-            faults.error(
-                f"{rows.where(row)}: {rows.paths[row]} has {what} {other!r} here and {one!r} in "
-                f"line {rows.lines[earlier]}. Keep one of the two rows."
-            )
-
-
-def _of_classes(rows: Rows, classes: tuple[str, ...], faults: FaultHandler) -> Rows:
-    names = set(classes)
-    odd = {number for number, kind in enumerate(rows.known) if kind.label not in names}
-    strange = {row for row, kind in enumerate(rows.kinds) if kind in odd} if odd else set()
-    shown = first_few(classes, 20)
-    order = sorted(strange)
-
-    def describe(number: int) -> str:
-        label, split = rows.kind(order[number])
-        return (
-            f"{rows.where(order[number])}: label {label!r} of split {split} does not occur in "
-            f"train, whose classes are: {shown}. Correct it, or add pictures of it to train."
-        )
-
-    faults.errors(len(order), describe)
-    return rows.without(strange) if strange else rows
-
-
-def _of_files(rows: Rows, faults: FaultHandler) -> Rows:
-    faults.errors(len(rows.missing), partial(_missing, rows, faults.goes_on))
-    return rows.without(set(rows.missing)) if rows.missing else rows
-
-
-def _missing(rows: Rows, all_are_told: bool, number: int) -> str:
-    row = rows.missing[number]
-    left = 0 if all_are_told else len(rows.missing) - number - 1
-    others = f" {left:,} other rows have no file either." if left else ""
-    if is_uri(rows.paths[row]):
-        return (
-            f"{rows.where(row)}: {rows.paths[row]} is a URL, and URLs are not fetched.{others} "
-            "Expected paths of files: download the pictures first."
-        )
-    return (
-        f"{rows.where(row)}: no such file: {rows.paths[row]}.{others} "
-        "Expected paths relative to the folder of the list."
-        f"{'' if number else _found(rows, row)}"
-    )
-
-
-def _found(rows: Rows, row: int) -> str:
-    """Locate a missing picture, if the list is one or two folders away from its place."""
-    base = rows.file.parent
-    path = os.path.relpath(rows.paths[row], base)
-    if _is_file(base, path.replace("\\", "/")):
-        return " It exists with / between folders instead of \\."
-    walk = Walk()
-    inside = walk.folders(base)
-    below = [sub for folder in inside for sub in walk.folders(folder)]
-    around = (base.absolute().parent, *inside, *below)
-    folder = next((place for place in around if _is_file(place, path)), None)
-    return f" It is in {folder}: move the list there." if folder else ""
-
-
-def _is_file(folder: Path, path: str) -> bool:
-    return os.path.isfile(os.path.join(folder, path))  # noqa: PTH113, PTH118 - no raise

@@ -21,7 +21,8 @@ from kerascnn.hub import CARD, SCHEME, hub_errors, refuse_offline
 from kerascnn.inference.model_file.kinds import MODEL, REFIT, is_own, kind_of_model
 from kerascnn.inference.model_file.metadata import read_card
 from kerascnn.language import Sentence, sentence
-from kerascnn.options import Flag, Text, option, read_all
+from kerascnn.option_kinds import Flag, Text
+from kerascnn.options import option, read_all
 
 EXPORTED = Path("exported")
 """Default folder of ``kerascnn export``."""

@@ -5,8 +5,9 @@ large or suspicious files are decoded in a process that can be killed (read).
 Does not know labels, models or normalization.
 """
 
+from kerascnn.images.arrays import rgb_array
 from kerascnn.images.channels import GRAY_WEIGHTS, gray
-from kerascnn.images.decoding import FORMATS, SUFFIXES, from_pillow, rgb_array
+from kerascnn.images.decoding import FORMATS, SUFFIXES, from_pillow
 from kerascnn.images.header import Header
 from kerascnn.images.limits import MAX_PIXELS
 from kerascnn.images.read import (

@@ -20,8 +20,9 @@ from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from kerascnn.errors import PictureError
 from kerascnn.images import limits
+from kerascnn.images.arrays import check_sides
 from kerascnn.images.jpeg import quick_pixels
-from kerascnn.images.limits import MAX_ASPECT, MAX_SIDE, PLAIN_PIXELS
+from kerascnn.images.limits import PLAIN_PIXELS
 from kerascnn.images.pillow_errors import (
     FORMAT_WORDS,
     UnsupportedFormatError,
@@ -164,11 +165,7 @@ def _check_pixels(image: Image.Image, name: str, max_pixels: int | None) -> None
         )
     if width < 1 or height < 1:
         raise PictureError(f"{name}: {width} x {height} has no pixels.")
-    if max(width, height) > MAX_SIDE or max(width, height) > MAX_ASPECT * min(width, height):
-        raise PictureError(
-            f"{name}: {width} x {height} is too long or too narrow. Expected at most {MAX_SIDE:,} "
-            f"pixels per side, and one side at most {MAX_ASPECT:,} times the other. Crop it first."
-        )
+    check_sides(width, height, name)
 
 
 def _to_rgb(image: Image.Image, name: str, max_pixels: int | None = None) -> UInt8Array:
@@ -284,45 +281,3 @@ def _gray(image: Image.Image, highest: int, white_is_zero: bool) -> UInt8Array:
     if isinstance(clear := image.info.get("transparency"), int):
         gray[wide == clear] = 255
     return np.repeat(gray.astype(np.uint8)[:, :, None], 3, axis=2)
-
-
-def rgb_array(array: npt.NDArray[np.generic], name: str = "picture") -> UInt8Array:
-    """Check that an array is a picture, and convert it to RGB.
-
-    Args:
-        array: uint8 ``[height, width]`` (gray), ``[height, width, 1]`` or
-            ``[height, width, 3]`` (RGB).
-        name: What to call it in an error.
-
-    Returns:
-        uint8 ``[height, width, 3]``.
-
-    Raises:
-        PictureError: Wrong type or shape, or no pixels.
-    """
-    array = np.asarray(array)  # np.matrix, a subclass, cannot become three-dimensional
-    if array.dtype != np.uint8:
-        raise PictureError(
-            f"{name}: values of type {array.dtype}, expected uint8 from 0 to 255. "
-            "Convert them first: guessing their range could give wrong results."
-        )
-    if array.ndim == 2:
-        array = array[:, :, None]
-    if array.ndim != 3 or array.shape[2] not in (1, 3) or 0 in array.shape:
-        raise PictureError(
-            f"{name}: an array of shape {list(array.shape)}, expected [height, width, 3] (RGB) or "
-            "[height, width] (gray)."
-        )
-    _check_sides(array.shape[0], array.shape[1], name)
-    picture = array.astype(np.uint8, copy=False)
-    return np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture
-
-
-def _check_sides(height: int, width: int, name: str) -> None:
-    longer, shorter = max(height, width), min(height, width)
-    if longer > MAX_SIDE or longer > MAX_ASPECT * shorter:
-        raise PictureError(
-            f"{name}: {width} x {height} is too long or too narrow. "
-            f"Expected at most {MAX_SIDE:,} pixels per side, and one side at most {MAX_ASPECT:,} "
-            "times the other."
-        )

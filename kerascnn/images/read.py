@@ -20,7 +20,8 @@ from PIL import Image
 
 from kerascnn.errors import PictureError
 from kerascnn.images import limits
-from kerascnn.images.decoding import check_regular, decode_here, from_pillow, rgb_array
+from kerascnn.images.arrays import rgb_array
+from kerascnn.images.decoding import check_regular, decode_here, from_pillow
 from kerascnn.images.header import Header, header_of
 from kerascnn.images.limits import BYTES_EACH, PLAIN_BYTES
 from kerascnn.images.pillow_errors import file_errors

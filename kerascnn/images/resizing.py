@@ -36,13 +36,11 @@ from PIL import Image
 
 from kerascnn.errors import ConfigError, PictureError
 from kerascnn.images.geometry import sides
+from kerascnn.images.limits import MAX_PIXELS
 from kerascnn.images.resampling import sized_as
 from kerascnn.resizing import RESIZE_RULES, Resize, ResizeRule, Resizing, Shape
 
 UInt8Array: TypeAlias = npt.NDArray[np.uint8]
-
-_MOST_BETWEEN = 178_956_970
-"""Maximum pixels between the passes: the same as the maximum of a picture."""
 
 _STRIP = 1 << 20
 """Pixels to resize at a time, because Pillow copies its input."""
@@ -163,10 +161,10 @@ def size_picture(rgb: UInt8Array, size: int | Shape, resize: ResizeRule) -> UInt
     """
     height, width = rgb.shape[:2]
     between = pixels_between(height, width, size, resize)
-    if between > _MOST_BETWEEN:
+    if between > MAX_PIXELS:
         raise PictureError(
             f"picture: {width} x {height} is too narrow: resizing it takes {between:,} pixels, "
-            f"more than the limit of {_MOST_BETWEEN:,}. Crop it first."
+            f"more than the limit of {MAX_PIXELS:,}. Crop it first."
         )
     if isinstance(resize, Resizing):
         return sized_as(rgb, (size, size) if isinstance(size, int) else size, resize)

@@ -29,7 +29,7 @@ from kerascnn.metrics.calibration import softmax
 _ROUNDED = 1e-6
 """Probability below which rounding is too coarse to estimate the temperature of a softmax."""
 
-_SAME = 1e-3
+SAME = 1e-3
 """Difference of probabilities up to which two outputs count as equal."""
 
 _UNFIT = "Give the labels of this model, one per line, in the order of its outputs."
@@ -146,7 +146,7 @@ def choose_output(
         answer = answers_of(values, meaning, classes)[1]
         chosen.append((replace(signature, outputs=(name,), meaning=meaning), answer))
     first = chosen[0][1]
-    if all(np.abs(answer - first).max() <= _SAME for _, answer in chosen[1:]):
+    if all(np.abs(answer - first).max() <= SAME for _, answer in chosen[1:]):
         return chosen[0][0]
     sure = [(one, answer) for one, answer in chosen if one.meaning == "probabilities"]
     if len(sure) == 1 and all(
@@ -174,7 +174,7 @@ def _are_logits_of(probabilities: npt.NDArray[np.float32], logits: npt.NDArray[n
     factor = float((spread * logs).sum() / max((spread**2).sum(), _ROUNDED))
     if factor <= 0:
         return False
-    return bool(np.abs(softmax(raw, 1 / factor) - known).max() <= _SAME)
+    return bool(np.abs(softmax(raw, 1 / factor) - known).max() <= SAME)
 
 
 def _centered(

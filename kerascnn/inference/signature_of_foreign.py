@@ -19,17 +19,21 @@ from kerascnn.images import Shape
 from kerascnn.inference.checked_session import run_network
 from kerascnn.inference.model_file.external_data import files_beside
 from kerascnn.inference.model_file.first_operators import normalizes_pixels, quantizes_by_batch
-from kerascnn.inference.model_file.foreign import MADE_ELSEWHERE, ForeignModel
+from kerascnn.inference.model_file.foreign import MADE_ELSEWHERE, ForeignModel, size_missing
 from kerascnn.inference.model_file.labels import from_metadata, unread_listing
 from kerascnn.inference.model_file.metadata import find_card, read_card, read_metadata
 from kerascnn.inference.model_file.preprocessor import from_preprocessor
 from kerascnn.inference.model_file.signature import TYPES, Layout, Signature, own_signature
-from kerascnn.inference.output_of_foreign import Rows, candidates, choose_output, shown, try_outputs
+from kerascnn.inference.output_of_foreign import (
+    SAME,
+    Rows,
+    candidates,
+    choose_output,
+    shown,
+    try_outputs,
+)
 from kerascnn.inference.probes import probe_pictures
 from kerascnn.inference.runtime.session import open_session
-
-_STEADY = 1e-3
-"""Difference of probabilities up to which two outputs count as equal."""
 
 
 def open_signature(path: str | Path, foreign: ForeignModel | None = None) -> Signature:
@@ -111,7 +115,7 @@ def _check_steady(path: str | Path, session: Any, signature: Signature) -> None:
     )
     gaps = np.abs([again - first, alone - (first[0] if alike else first)])
     gap = float(np.nan_to_num(gaps).max())
-    if gap > _STEADY:
+    if gap > SAME:
         raise ModelFileError(
             f"{path}: the probabilities of one picture differ by {gap:.2g} from run to run: it "
             "draws at random or takes statistics of the batch, as Dropout and BatchNormalization "
@@ -189,10 +193,7 @@ def _size(path: str | Path, sides: tuple[Any, Any], said: Shape | None) -> Shape
     if None not in fixed:
         return fixed[0], fixed[1]  # type: ignore[return-value]
     if said is None:
-        raise ConfigError(
-            f"{path}: takes pictures of any size, so `image_size` is missing: height and width in "
-            "pixels that it was trained with, 224 or 48x192."
-        )
+        raise size_missing(path)
     if len({side for side in sides if isinstance(side, str)}) == 1 and sides[0] == sides[1]:
         return said if said[0] == said[1] else None  # one name for both: they must be equal
     return said

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kerascnn.errors import ConfigError
-from kerascnn.options import Choice, Number, Text, option, read_all
+from kerascnn.option_kinds import Choice, Number, Text
+from kerascnn.options import option, read_all
 from kerascnn.scoring.formats import FORMATS
 from kerascnn.scoring.plan import MOST_PARTS
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from kerascnn.errors import ConfigError
 from kerascnn.files import reading
-from kerascnn.options import Flag, Number, Several, Text, option, read_each, same_option
+from kerascnn.option_kinds import Flag, Number, Several, Text
+from kerascnn.options import option, read_each, same_option
 from kerascnn.serving.http.origins import normalized_host
 from kerascnn.serving.sources import BATCHING, RUNTIME, ModelConfig, find_models
 
@@ -41,9 +42,9 @@ _PORT = Number(int, lambda n: 0 <= n <= 65535, "0 to 65535", "PORT")
 _FILE = Text("a file", "FILE")
 
 
-def _limit(default: float, metavar: str, help: str, group: str = LIMITS) -> Any:
-    """Declare an option that is a number above 0."""
-    return option(default, Number(float, lambda x: x > 0, "above 0", metavar), help, group)
+def _limit(default: float, metavar: str, help: str) -> Any:
+    """Declare a limit, which is a number above 0."""
+    return option(default, Number(float, lambda x: x > 0, "above 0", metavar), help, LIMITS)
 
 
 def _seconds(default: float, help: str, group: str) -> Any:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from kerascnn import hub
 from kerascnn.errors import ConfigError
 from kerascnn.inference.model_file.advice import describe_path
-from kerascnn.options import Number, option
+from kerascnn.option_kinds import Number
+from kerascnn.options import option
 
 if TYPE_CHECKING:
     from kerascnn.inference.model_file.foreign import ForeignModel

@@ -12,7 +12,8 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from kerascnn.card import LARGEST_SIDE
 from kerascnn.errors import ConfigError, ModelFileError
-from kerascnn.options import Choice, Either, Flag, Number, Several, Text, option, read_all
+from kerascnn.option_kinds import Choice, Either, Flag, Number, Several, Text
+from kerascnn.options import option, read_all
 from kerascnn.resizing import RESIZE_RULES, Resize
 from kerascnn.training.clock import seconds_of
 from kerascnn.training.networks import NETWORKS, find_network

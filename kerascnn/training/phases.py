@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from kerascnn.errors import ConfigError
 from kerascnn.training.callbacks import EpochRecord
@@ -44,20 +44,31 @@ class Phase:
         scope: Blocks to train; see :func:`kerascnn.training.networks.blocks.set_trainable`.
         epochs: Passes over the training pictures; 1 if the head is fitted.
         learning_rate: Peak learning rate, after a warm-up of its own; 0 if the head is fitted.
+        is_fit: Whether this is :data:`FIT_HEAD`.
     """
 
     scope: str
     epochs: int
     learning_rate: float
-
-    @property
-    def is_fit(self) -> bool:
-        """Whether this is :data:`FIT_HEAD`."""
-        return self.learning_rate == 0
+    is_fit: bool = False
 
     def written(self, epochs: int) -> str:
         """Return the phase as in a configuration, with other epochs unless the head is fitted."""
         return FIT_HEAD if self.is_fit else f"{self.scope}:{epochs}:{self.learning_rate!r}"
+
+
+class WrittenPhase(NamedTuple):
+    """A :class:`Phase` as in a configuration, which need not name a learning rate."""
+
+    scope: str
+    epochs: int
+    learning_rate: float | None = None
+    is_fit: bool = False
+
+    def at(self, usual: float) -> Phase:
+        """Return the phase, at the usual learning rate if it names none."""
+        rate = usual if self.learning_rate is None else self.learning_rate
+        return Phase(self.scope, self.epochs, rate, self.is_fit)
 
 
 class Options(Protocol):
@@ -100,18 +111,15 @@ def phases(config: Options, network: Network | None = None) -> tuple[Phase, ...]
     """
     peak = highest_rate(config, network)
     usual = [peak, *[peak * DEEPER] * len(config.phase)]
-    return tuple(
-        Phase(scope, epochs, default if rate is None else rate)
-        for (scope, epochs, rate), default in zip(lengths(config), usual, strict=False)
-    )
+    return tuple(one.at(rate) for one, rate in zip(written_phases(config), usual, strict=False))
 
 
-def lengths(config: Options) -> tuple[tuple[str, int, float | None], ...]:
-    """List the scope, epochs and learning rate (None: not given) of each phase of a run."""
+def written_phases(config: Options) -> tuple[WrittenPhase, ...]:
+    """List the phases of a run, with the learning rates that they name."""
     if config.phase:
         return parse_phases(config.phase)
     epochs = LEAST_EPOCHS if isinstance(config.epochs, str) else config.epochs
-    return ((config.trainable, epochs, None),)
+    return (WrittenPhase(config.trainable, epochs),)
 
 
 def highest_rate(config: Options, network: Network | None = None) -> float:
@@ -125,7 +133,7 @@ def highest_rate(config: Options, network: Network | None = None) -> float:
 
 def total_epochs(config: Options) -> int:
     """Count the epochs of all phases of a run."""
-    return sum(epochs for _, epochs, _ in lengths(config))
+    return sum(one.epochs for one in written_phases(config))
 
 
 def validation_rank(record: EpochRecord) -> tuple[float, float]:
@@ -183,14 +191,11 @@ def head_phase(pictures: int, classes: int, epochs: int = LEAST_EPOCHS) -> str:
     return FIT_HEAD if fits_head(pictures, classes) else f"head:{epochs}"
 
 
-def parse_phases(texts: Sequence[str]) -> tuple[tuple[str, int, float | None], ...]:
+def parse_phases(texts: Sequence[str]) -> tuple[WrittenPhase, ...]:
     """Parse phases as written on a command line.
 
     Args:
         texts: ``SCOPE:EPOCHS``, ``SCOPE:EPOCHS:RATE`` or ``head:fit``.
-
-    Returns:
-        Scope, epochs and learning rate (None: not given; 0: the head is fitted) of each.
 
     Raises:
         ConfigError: A text has another form.
@@ -198,9 +203,9 @@ def parse_phases(texts: Sequence[str]) -> tuple[tuple[str, int, float | None], .
     return tuple(_parse(text) for text in texts)
 
 
-def _parse(text: str) -> tuple[str, int, float | None]:
+def _parse(text: str) -> WrittenPhase:
     if text == FIT_HEAD:
-        return "head", 1, 0.0
+        return WrittenPhase("head", 1, 0.0, is_fit=True)
     parts = text.split(":")
     words = 2 if parts[0] == "from" else 1
     scope, numbers = ":".join(parts[:words]), parts[words:]
@@ -211,7 +216,7 @@ def _parse(text: str) -> tuple[str, int, float | None]:
         raise _wrong(text) from error
     if not scope or len(numbers) > 2 or epochs < 1 or not (rate is None or 0 < rate < 100):
         raise _wrong(text)
-    return scope, epochs, rate
+    return WrittenPhase(scope, epochs, rate)
 
 
 def _wrong(text: str) -> ConfigError:

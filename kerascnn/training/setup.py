@@ -15,7 +15,7 @@ from kerascnn.training.distribution.local_devices import check_devices
 from kerascnn.training.distribution.processes import check_same_data
 from kerascnn.training.networks import Network
 from kerascnn.training.networks.blocks import set_trainable
-from kerascnn.training.phases import lengths
+from kerascnn.training.phases import written_phases
 from kerascnn.training.prepared_data import PreparedData, prepare_data
 from kerascnn.training.weights.start import StartingNetwork, start_network
 
@@ -58,7 +58,7 @@ def check_scopes(config: TrainConfig, start: StartingNetwork) -> None:
     Raises:
         ConfigError: A scope names a block that does not exist.
     """
-    scopes = [scope for scope, _, _ in lengths(config)]
+    scopes = [phase.scope for phase in written_phases(config)]
     learned = {name for scope in scopes for name in set_trainable(start.core, scope)}
     if start.fresh_head and "head" not in learned:
         log.warning(

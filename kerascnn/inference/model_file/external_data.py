@@ -7,10 +7,9 @@ weights are for. torch.onnx has written such files by default since torch 2.9.
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
 
-from kerascnn.inference.model_file.metadata import opened
-from kerascnn.inference.model_file.protobuf import Span, fields
+from kerascnn.inference.model_file.metadata import opened, read_entry
+from kerascnn.inference.model_file.protobuf import fields
 
 _PARTS = {
     "model": {7: "graph", 25: "function"},
@@ -41,19 +40,14 @@ def files_beside(path: str | Path) -> tuple[Path, ...]:
         while waiting:
             kind, span = waiting.pop()
             if kind == "entry":
-                names |= _location(file, span)
+                key, name = read_entry(file, span)
+                names |= {name} if key == "location" and name else set()
                 continue
             inside = _PARTS[kind]
             waiting += [
                 (inside[field], value) for field, value in fields(file, span) if field in inside
             ]
     return tuple(Path(path).parent / name for name in sorted(names) if _is_inside(name))
-
-
-def _location(file: BinaryIO, entry: Span) -> set[str]:
-    """Read a StringStringEntryProto: field 1 is the key, field 2 the value."""
-    parts = {field: value.read(file) for field, value in fields(file, entry)}
-    return {parts[2].decode()} if parts.get(1) == b"location" and 2 in parts else set()
 
 
 def _is_inside(name: str) -> bool:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from kerascnn.card import ModelCard, Normalization
 from kerascnn.errors import ConfigError
-from kerascnn.options import Choice, Text, option, read_all, same_option
+from kerascnn.option_kinds import Choice, Text
+from kerascnn.options import option, read_all, same_option
 from kerascnn.resizing import HEADING, Resize, ResizeRule, Resizing, Shape, choose
 
 log = logging.getLogger(__name__)
@@ -175,3 +177,11 @@ class ForeignModel:
 
 Foreign = ForeignModel
 """Former name, kept for existing scripts."""
+
+
+def size_missing(path: str | Path) -> ConfigError:
+    """Return the error for a model that takes pictures of any size, if the user gives none."""
+    return ConfigError(
+        f"{path}: takes pictures of any size, so `image_size` is missing: height and width in "
+        "pixels that it was trained with, 224 or 48x192."
+    )

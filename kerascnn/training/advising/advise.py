@@ -24,7 +24,7 @@ from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import AUTO, TrainConfig, expect_config
 from kerascnn.training.data.feed import Feed
 from kerascnn.training.data.pack import Pack
-from kerascnn.training.phases import head_phase, highest_rate, lengths
+from kerascnn.training.phases import head_phase, highest_rate, written_phases
 from kerascnn.training.setup import assemble
 from kerascnn.training.weights.start import StartingNetwork
 
@@ -127,7 +127,7 @@ def apply_advice(config: TrainConfig, advice: Advice) -> TrainConfig:
     if advice.depth == "scratch":
         return replace(config, trainable=advice.scope, weights="none")
     head = head_phase(advice.facts.pictures, len(advice.facts.counts))
-    plan = phases_for(advice.depth, head, lengths(config)[0][1], advice.learning_rate)
+    plan = phases_for(advice.depth, head, written_phases(config)[0].epochs, advice.learning_rate)
     return replace(config, trainable=advice.scope, phase=plan)
 
 
@@ -141,7 +141,7 @@ def apply_advice_for_network(
         ImageNet features are less informative than the pixels.
     """
     rate = DEEPER * highest_rate(config, start.network)
-    epochs, classes = lengths(config)[0][1], len(feed.dataset.classes)
+    epochs, classes = written_phases(config)[0].epochs, len(feed.dataset.classes)
     try:
         depth = advise_on(config, feed, start, progress).depth
         reason: str = sentence("as `kerascnn advise` reasons")

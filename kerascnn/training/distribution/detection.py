@@ -25,6 +25,19 @@ _Found: TypeAlias = tuple[str, int, int, tuple[int, ...] | None]
 """Address of rank 0, number of processes, rank, and this process's GPUs if not all."""
 
 
+def check_jax() -> None:
+    """Check that the backend can train on several machines.
+
+    Raises:
+        ConfigError: It is not JAX.
+    """
+    if backend_name() != "jax":
+        raise ConfigError(
+            f"`distributed` works on the backend jax, and this is {backend_name()}. "
+            "Set KERAS_BACKEND=jax."
+        )
+
+
 def detected_cluster() -> Cluster | None:
     """Detect the processes that were started together.
 
@@ -34,11 +47,7 @@ def detected_cluster() -> Cluster | None:
     Raises:
         ConfigError: The backend is not JAX, or no launcher is detected.
     """
-    if backend_name() != "jax":
-        raise ConfigError(
-            f"`distributed` works on the backend jax, and this is {backend_name()}. "
-            "Set KERAS_BACKEND=jax."
-        )
+    check_jax()
     import jax
 
     if jax.distributed.is_initialized():

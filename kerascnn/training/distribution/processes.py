@@ -23,7 +23,7 @@ import numpy as np
 
 from kerascnn.errors import ConfigError, DataError, KerascnnError, TrainingError
 from kerascnn.training.config import AUTOMATIC, TrainConfig
-from kerascnn.training.distribution.detection import AUTO, detected_cluster
+from kerascnn.training.distribution.detection import AUTO, check_jax, detected_cluster
 from kerascnn.training.distribution.rendezvous import ARRIVAL, Cluster, PeerMonitor, connect_all
 from kerascnn.training.keras_backend import backend_name
 from kerascnn.training.run.checkpoint import Checkpoint, latest_checkpoint
@@ -104,11 +104,8 @@ def check_cluster(cluster: Cluster | None, config: TrainConfig) -> None:
         )
     if cluster and config.refit == "yes":
         raise ConfigError("`distributed` cannot be combined with `refit` yes. Leave `refit` out.")
-    if cluster and backend_name() != "jax":
-        raise ConfigError(
-            f"`distributed` works on the backend jax, and this is {backend_name()}. "
-            "Set KERAS_BACKEND=jax."
-        )
+    if cluster:
+        check_jax()
 
 
 @contextmanager

@@ -29,11 +29,12 @@ import onnx
 
 from kerascnn import images
 from kerascnn.card import ModelCard
+from kerascnn.images.resampling import PRECISION_BITS
 from kerascnn.training.export.graph import FLOAT, TO_PIXELS, TO_PLANES, UINT8, Graph, model, tensor
 from kerascnn.training.export.resampling import resampling
 
-FIXED_POINT = 2.0**22
-"""Scale of Pillow's integer weights; its PRECISION_BITS are 32 - 8 - 2."""
+FIXED_POINT = 2.0**PRECISION_BITS
+"""Scale of Pillow's integer weights."""
 
 Steps: TypeAlias = list[tuple[str, tuple[float, ...]]]
 """Operators with one value per channel, in the network's channel order."""

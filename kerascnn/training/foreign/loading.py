@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 
 from kerascnn.errors import ConfigError, ModelFileError
-from kerascnn.inference.model_file.foreign import ForeignModel
+from kerascnn.inference.model_file.foreign import ForeignModel, size_missing
 from kerascnn.inference.model_file.kinds import is_own, kind_of_model
 from kerascnn.resizing import Shape
 from kerascnn.training.foreign.container import SUFFIXES
@@ -116,10 +116,7 @@ def _shape(model: keras.Model, path: Path, foreign: ForeignModel) -> tuple[Shape
         )
     sides, said = shape[1:3], foreign.shape
     if None in sides and said is None:
-        raise ConfigError(
-            f"{path}: takes pictures of any size, so `image_size` is missing: height and width in "
-            "pixels that it was trained with, 224 or 48x192."
-        )
+        raise size_missing(path)
     size = tuple(side or wish for side, wish in zip(sides, said or sides, strict=True))
     if said not in (None, size):
         raise ConfigError(

@@ -24,9 +24,7 @@ from kerascnn.training.networks.rebuild import (
     named,
     rebuild,
 )
-
-_EFFICIENTNET_DEVIATION = (0.229, 0.224, 0.225)
-"""ImageNet's standard deviations of R, G and B, on a scale of 0 to 1."""
+from kerascnn.training.networks.row import IMAGENET_DEVIATION
 
 
 def features_of(application: str, image_size: int, imagenet: Path | None) -> keras.Model:
@@ -97,7 +95,7 @@ def _like_imagenet(features: keras.Model) -> LayerChanges:
     see the comment in keras/src/applications/efficientnet.py.
     """
     norm = next(layer for layer in features.layers if isinstance(layer, layers.Normalization))
-    factors = [deviation**-0.5 for deviation in _EFFICIENTNET_DEVIATION]
+    factors = [deviation**-0.5 for deviation in IMAGENET_DEVIATION]
     return LayerChanges(after={norm.name: layers.Rescaling(factors, name="stem_rescaling2")})
 
 

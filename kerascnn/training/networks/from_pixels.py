@@ -20,7 +20,8 @@ from kerascnn.card import Normalization
 from kerascnn.images import GRAY_WEIGHTS
 
 PREDICT_BATCH = 256
-"""Maximum number of pictures per call when no gradient is needed."""
+"""Maximum number of pictures per call when no gradient is needed: as many of 128 x 128 pixels as
+:data:`PREDICT_VALUES` allows."""
 
 PREDICT_VALUES = 3 * 2**22
 """Maximum number of input values per call: 256 pictures of 224 x 224 are no faster than 64 and take

@@ -12,23 +12,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kerascnn.card import Normalization
+from kerascnn.inference.model_file.foreign import NORMALIZATIONS
 
 if TYPE_CHECKING:
     import keras
 
-UNIT = Normalization((127.5, 127.5, 127.5), (127.5, 127.5, 127.5))
+UNIT = NORMALIZATIONS["tf"]
 """Pixels to -1..1: the course's, for networks with random initial weights, and MobileNet's."""
 
-CAFFE = Normalization((103.939, 116.779, 123.68), (1.0, 1.0, 1.0), "BGR")
+CAFFE = NORMALIZATIONS["caffe"]
 """ImageNet's mean subtracted, BGR: the original VGG and ResNet, and keras.applications'."""
 
-TORCH = Normalization(
-    (0.485 * 255, 0.456 * 255, 0.406 * 255), (0.229 * 255, 0.224 * 255, 0.225 * 255)
-)
+TORCH = NORMALIZATIONS["torch"]
 """ImageNet's mean and standard deviation, RGB: torchvision, timm and keras-hub."""
 
-INSIDE = Normalization()
+INSIDE = NORMALIZATIONS["none"]
 """Raw pixels: the network normalizes in its own first layers."""
+
+IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""ImageNet's mean and standard deviation of R, G and B, on a scale of 0 to 1."""
 
 
 @dataclass(frozen=True)

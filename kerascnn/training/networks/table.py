@@ -33,6 +33,14 @@ WITHOUT_BATCHNORM = 0.0003
 """Learning rate of deep networks without BatchNormalization: at 0.003, VGG11 keeps predicting one
 class."""
 
+VGG_REPEATS = {
+    "vgg11": (1, 1, 2, 2, 2),
+    "vgg13": (2, 2, 2, 2, 2),
+    "vgg16": (2, 2, 3, 3, 3),
+    "vgg19": (2, 2, 4, 4, 4),
+}
+"""Convolutions of each block, as in Simonyan and Zisserman (2014), table 1: A, B, D and E."""
+
 
 def rows() -> Iterator[Network]:
     """Yield the rows, in the order in which they are listed."""
@@ -61,10 +69,11 @@ def rows() -> Iterator[Network]:
 
 def _vggs() -> Iterator[Network]:
     summary = "Simonyan and Zisserman 2015"
-    for depth, repeats in ((11, (1, 1, 2, 2, 2)), (13, (2, 2, 2, 2, 2))):
+    for depth in (11, 13):
         yield Network(f"vgg{depth}", summary, "vgg.build_hub_vgg", 224, 32, UNIT, family="vgg_hub",
-                      recipe={"repeats": repeats}, learning_rate=WITHOUT_BATCHNORM,
-                      torch=f"vgg{depth}", source=_HUB)  # fmt: skip
+                      recipe={"repeats": VGG_REPEATS[f"vgg{depth}"]},
+                      learning_rate=WITHOUT_BATCHNORM, torch=f"vgg{depth}",
+                      source=_HUB)  # fmt: skip
     for depth in (16, 19):
         yield Network(f"vgg{depth}", summary, "vgg.build_keras_vgg", 224, 32, UNIT, CAFFE,
                       family="vgg", recipe={"application": f"VGG{depth}"},

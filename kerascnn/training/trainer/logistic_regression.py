@@ -24,13 +24,14 @@ PENALTIES = tuple(10 ** (power / 2) for power in range(2, -7, -1))
 each fit starts from the solution of the one before."""
 
 FOLDS = 5
-"""Folds of the cross-validation that chooses the penalty."""
+"""Folds of the cross-validation that chooses the penalty. On 100 and 300 digits, 10 choose the same
+penalties in nearly twice the time, and 3 choose others from seed to seed."""
 
 SAMPLE = 1000
 """Maximum number of pictures on which the penalty is chosen."""
 
 MOST_STEPS = 500
-"""Maximum number of gradient steps of a fit."""
+"""Maximum number of gradient steps of a fit, a guard: fits of 100 and 300 digits take up to 240."""
 
 PRECISE = 1e-4
 """Tolerance of a fit: nats per picture that its loss may be above the minimum."""

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kerascnn.options import Number, Several, Text, option, read_all
+from kerascnn.option_kinds import Number, Several, Text
+from kerascnn.options import option, read_all
 from kerascnn.training.clock import seconds_of
 from kerascnn.training.config import DURATION, TrainConfig
 

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
 
+    from kerascnn.training.run.folder import Run
+
 log = logging.getLogger(__name__)
 
 STUDY = "kerascnn"
@@ -184,16 +186,8 @@ def _try(
     try:
         pruning = _Pruning(study, trial, end)
         run = fit(replace(config, out=str(folder)), CallbackList(progress, pruning))
-        metrics = run.card.metrics
-        for name, value in {
-            "folder": str(folder.absolute()),
-            "machine": platform.node(),
-            "command": train_command(replace(run.config, out=None, refit=AUTO)),
-            "pictures": pruning.pictures,
-            "val_loss": metrics["val_loss"],
-        }.items():
-            trial.set_user_attr(name, value)
-        study.tell(trial, metrics["val_top1"])
+        _describe(trial, folder, run, pruning.pictures)
+        study.tell(trial, run.card.metrics["val_top1"])
         kept = True
     except _Pruned:
         study.tell(trial, state=TrialState.PRUNED)
@@ -210,6 +204,18 @@ def _try(
             shutil.rmtree(folder, ignore_errors=True)
         keras.backend.clear_session()
         gc.collect()
+
+
+def _describe(trial: optuna.Trial, folder: Path, run: Run, pictures: int) -> None:
+    """Store in the study what the result of the search tells of a run."""
+    for name, value in {
+        "folder": str(folder.absolute()),
+        "machine": platform.node(),
+        "command": train_command(replace(run.config, out=None, refit=AUTO)),
+        "pictures": pictures,
+        "val_loss": run.card.metrics["val_loss"],
+    }.items():
+        trial.set_user_attr(name, value)
 
 
 class _Pruned(Exception):

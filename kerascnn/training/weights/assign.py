@@ -15,6 +15,7 @@ from keras import layers
 from kerascnn.errors import ModelFileError
 from kerascnn.training.networks.blocks import flat, head_of
 from kerascnn.training.networks.rebuild import apply_statistics
+from kerascnn.training.networks.row import IMAGENET_DEVIATION, IMAGENET_MEAN
 from kerascnn.training.weights.files import key
 from kerascnn.training.weights.own_heads import split_own_linear
 from kerascnn.training.weights.torch_files import Tensors
@@ -22,11 +23,6 @@ from kerascnn.training.weights.torch_modules import module_names, not_this_netwo
 from kerascnn.training.weights.torch_names import IGNORED, LAYOUTS, to_keras, without_batchnorm
 
 log = logging.getLogger(__name__)
-
-IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Statistics of ImageNet, on a scale of 0 to 1. Keras' EfficientNet divides by the deviation in two
-steps, so that its "variance" is the deviation."""
-
 
 HIDDEN = ("post_layernorm", "fc1", "fc2")
 """Layers that libraries count as part of the head (``include_top=False`` leaves them out). Keras'
@@ -123,6 +119,7 @@ def from_torch(model: keras.Model, layout: str, tensors: Tensors, source: str) -
 
 def _statistics(model: keras.Model) -> Tensors:
     """Return ImageNet's statistics for EfficientNet's first layer; PyTorch applies them first."""
+    # EfficientNet divides by the deviation in two steps, so that its "variance" is the deviation.
     values = {"mean": IMAGENET_MEAN, "variance": IMAGENET_DEVIATION, "count": 0}
     return {
         key(layer.name, weight.name): np.asarray(values[weight.name], np.float32)

@@ -17,8 +17,9 @@ import numpy.typing as npt
 from kerascnn.errors import ModelFileError
 from kerascnn.printable import first_few
 from kerascnn.training.networks import NETWORKS
+from kerascnn.training.networks.table import VGG_REPEATS
 from kerascnn.training.weights.torch_files import Tensors
-from kerascnn.training.weights.torch_names import IGNORED, LAYOUTS, VGG_REPEATS
+from kerascnn.training.weights.torch_names import IGNORED, LAYOUTS
 from kerascnn.training.weights.transformers_names import TRANSFORMERS, timm_name
 
 _PARTS = {

@@ -13,6 +13,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from kerascnn.training.networks.table import VGG_REPEATS
+
 Array = npt.NDArray[np.generic]
 
 _BATCHNORM = {
@@ -23,14 +25,6 @@ _BATCHNORM = {
 }
 _WEIGHT = {"weight": "kernel", "bias": "bias"}
 """Keras' names by PyTorch's, of normalizations and of all other layers."""
-
-VGG_REPEATS = {
-    "vgg11": (1, 1, 2, 2, 2),
-    "vgg13": (2, 2, 2, 2, 2),
-    "vgg16": (2, 2, 3, 3, 3),
-    "vgg19": (2, 2, 4, 4, 4),
-}
-"""Convolutions of each block, as in Simonyan and Zisserman (2014), table 1: A, B, D and E."""
 
 
 def _resnet(name: str) -> str | None:

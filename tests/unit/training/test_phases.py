@@ -32,6 +32,13 @@ def test_each_phase_has_its_rate() -> None:
     assert total_epochs(config) == 6
 
 
+def test_a_fitted_head_says_so_and_survives_the_run_folder() -> None:
+    config = TrainConfig(phase=("head:fit", "all:2"))
+    head, rest = phases(TrainConfig.from_json(config.to_json(), "here"))
+    assert head == Phase("head", 1, 0.0, is_fit=True)
+    assert (head.written(9), rest.is_fit) == ("head:fit", False)
+
+
 @pytest.mark.parametrize("text", ["head", "head:", "head:x", "head:0", ":3", "head:1:2:3",
                                   "from:conv5", "head:2:-1", "all:fit",
                                   "head:fit:0.1"])  # fmt: skip

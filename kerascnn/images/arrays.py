@@ -1,0 +1,59 @@
+"""Checks arrays that are given as pictures, and the sides of any picture.
+
+Knows: types, shapes, the limits of sides. Does not know files or Pillow.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from kerascnn.errors import PictureError
+from kerascnn.images.limits import MAX_ASPECT, MAX_SIDE
+from kerascnn.images.resizing import UInt8Array
+
+
+def rgb_array(array: npt.NDArray[np.generic], name: str = "picture") -> UInt8Array:
+    """Check that an array is a picture, and convert it to RGB.
+
+    Args:
+        array: uint8 ``[height, width]`` (gray), ``[height, width, 1]`` or
+            ``[height, width, 3]`` (RGB).
+        name: What to call it in an error.
+
+    Returns:
+        uint8 ``[height, width, 3]``.
+
+    Raises:
+        PictureError: Wrong type or shape, or no pixels.
+    """
+    array = np.asarray(array)  # np.matrix, a subclass, cannot become three-dimensional
+    if array.dtype != np.uint8:
+        raise PictureError(
+            f"{name}: values of type {array.dtype}, expected uint8 from 0 to 255. "
+            "Convert them first: guessing their range could give wrong results."
+        )
+    if array.ndim == 2:
+        array = array[:, :, None]
+    if array.ndim != 3 or array.shape[2] not in (1, 3) or 0 in array.shape:
+        raise PictureError(
+            f"{name}: an array of shape {list(array.shape)}, expected [height, width, 3] (RGB) or "
+            "[height, width] (gray)."
+        )
+    check_sides(array.shape[1], array.shape[0], name)
+    picture = array.astype(np.uint8, copy=False)
+    return np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture
+
+
+def check_sides(width: int, height: int, name: str) -> None:
+    """Refuse a picture that is costly to resize, whatever its number of pixels.
+
+    Raises:
+        PictureError: It is too long or too narrow.
+    """
+    longer, shorter = max(width, height), min(width, height)
+    if longer > MAX_SIDE or longer > MAX_ASPECT * shorter:
+        raise PictureError(
+            f"{name}: {width} x {height} is too long or too narrow. Expected at most {MAX_SIDE:,} "
+            f"pixels per side, and one side at most {MAX_ASPECT:,} times the other. Crop it first."
+        )
