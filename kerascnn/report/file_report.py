@@ -81,7 +81,8 @@ def _content(
         balance=dataset.balance(classifier.classes),
         facts=_facts(classifier, answers, dataset),
         commands=tuple(_commands(words)),
-        learning=learning_of(card),
+        # Of a refit, the card has the first network's results, which are not those of the file.
+        learning=None if card.data.get("refit") else learning_of(card),
     )
 
 

@@ -15,7 +15,10 @@ from kerascnn import training
 from kerascnn.cli import main
 from kerascnn.dataset import load_dataset
 from kerascnn.errors import ConfigError
+from kerascnn.inference.classifier import Classifier
 from kerascnn.inference.evaluation import evaluate_file
+from kerascnn.report import Content
+from kerascnn.report.file_report import report_file
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.data.splits import run_dataset
@@ -119,6 +122,18 @@ def test_the_second_is_exported_proven_and_warned_of(run: Run, five: Path, log: 
     log.clear()
     evaluate_file("r.onnx", write(Path("new.npz"), 2))
     assert not log.records
+
+
+def test_a_report_of_the_file_has_no_results_of_the_first_network(
+    run: Run, five: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export_onnx(run, "r.onnx")
+    shown: list[Content] = []
+    monkeypatch.setattr(
+        "kerascnn.report.file_report.render_page", lambda content: str(shown.append(content))
+    )
+    report_file(Classifier("r.onnx"), five, "r.html")
+    assert shown[0].learning is None
 
 
 class CtrlC(Callback):
