@@ -323,7 +323,7 @@ def test_outputs_of_other_types_and_of_places_are_told(tmp_path) -> None:
     graph = Graph()
     last = graph("Greater", graph.logits, graph.number(2))
     yes = whole_numbers_out(graph, tmp_path / "b.onnx", TensorProto.BOOL, last)
-    with pytest.raises(ModelFileError, match="as float, float16 or double"):
+    with pytest.raises(ModelFileError, match="with float, float16 or double"):
         found(yes)
     graph = Graph()
     with pytest.raises(ModelFileError, match="classifies whole pictures"):
