@@ -153,8 +153,16 @@ def _notice(level: str, message: str) -> str:
 class _Notices(logging.Handler):
     """Writes log records to stderr, one line each, and unexpected errors with a traceback."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: set[str] = set()
+
     def emit(self, record: logging.LogRecord) -> None:
-        click.echo(_notice(record.levelname.lower(), record.getMessage()), err=True)
+        message = record.getMessage()
+        if getattr(record, "once", False) and message in self._said:
+            return
+        self._said.add(message)
+        click.echo(_notice(record.levelname.lower(), message), err=True)
         if record.exc_info is not None and record.levelno >= logging.ERROR:
             traceback = logging.Formatter().formatException(record.exc_info)
             click.echo(printable(traceback, keep="\n"), err=True)

@@ -25,7 +25,7 @@ from kerascnn.errors import DataError
 from kerascnn.language import count
 from kerascnn.printable import first_few
 
-LISTS = (".csv", ".npz")
+LISTS = (".csv", ".tsv", ".npz")
 """Suffixes of files that contain labels."""
 
 

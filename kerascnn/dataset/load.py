@@ -29,7 +29,7 @@ BUILTIN: dict[str, Callable[[], Dataset]] = {"fashion-mini": load_fashion_mini}
 
 _Reader: TypeAlias = Callable[[Path, FaultHandler, Collection[str]], Dataset]
 
-FILES: dict[str, _Reader] = {".csv": load_csv, ".npz": load_npz}
+FILES: dict[str, _Reader] = {".csv": load_csv, ".tsv": load_csv, ".npz": load_npz}
 """Readers of single files, by suffix."""
 
 _MODELS = (".onnx", ".keras", ".h5", ".hdf5", ".tflite", ".pt", ".pth", ".safetensors", ".pb")

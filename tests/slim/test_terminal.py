@@ -179,6 +179,19 @@ def test_the_streams_of_whoever_calls_are_theirs_again() -> None:
     assert not sys.stderr.closed
 
 
+def test_a_warning_of_a_file_that_is_opened_again_is_said_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log = logging.Logger("kerascnn.inference")
+    log.addHandler(_Notices())
+    for name in ("a", "a", "b", "a"):
+        log.warning("%s: told", name, extra={"once": True})
+        log.warning("%s: again", name)
+    said = capsys.readouterr().err.splitlines()
+    assert said.count("warning: a: told") == said.count("warning: b: told") == 1
+    assert said.count("warning: a: again") == 3
+
+
 def test_errors_that_nobody_expected_come_with_their_traceback(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -48,7 +48,7 @@ _ADVICE = {
         " It was written for a later version of ONNX than onnxruntime {version} knows: update "
         "onnxruntime, or export it for an earlier opset."
     ),
-    r"is not a registered function/op|Failed to find kernel|Could not find an implementation": (
+    r"not a registered function/op|No Op registered|find kernel|find an implementation": (
         " It has an operator that onnxruntime {version} lacks: update onnxruntime, or export it "
         "with ONNX's own operators alone."
     ),
