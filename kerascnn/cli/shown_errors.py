@@ -155,13 +155,13 @@ class _Notices(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self._said: set[str] = set()
+        self.said: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
         message = record.getMessage()
-        if getattr(record, "once", False) and message in self._said:
+        if getattr(record, "once", False) and message in self.said:
             return
-        self._said.add(message)
+        self.said.add(message)
         click.echo(_notice(record.levelname.lower(), message), err=True)
         if record.exc_info is not None and record.levelno >= logging.ERROR:
             traceback = logging.Formatter().formatException(record.exc_info)
@@ -170,7 +170,10 @@ class _Notices(logging.Handler):
 
 def _show_notices() -> None:
     logger = logging.getLogger("kerascnn")
-    if not any(isinstance(handler, _Notices) for handler in logger.handlers):
+    earlier = [handler for handler in logger.handlers if isinstance(handler, _Notices)]
+    for handler in earlier:
+        handler.said.clear()  # another command in the same process
+    if not earlier:
         logger.addHandler(_Notices())
         logger.propagate = False
         # Pillow also logs the errors that it raises.
