@@ -159,9 +159,10 @@ class _Notices(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         message = record.getMessage()
-        if getattr(record, "once", False) and message in self.said:
-            return
-        self.said.add(message)
+        if getattr(record, "once", False):
+            if message in self.said:
+                return
+            self.said.add(message)
         click.echo(_notice(record.levelname.lower(), message), err=True)
         if record.exc_info is not None and record.levelno >= logging.ERROR:
             traceback = logging.Formatter().formatException(record.exc_info)
