@@ -126,7 +126,7 @@ def test_a_pickle_is_not_loaded(clothes) -> None:
             return (Path("ran").touch, ())
 
     file = save(images=clothes[0], labels=np.array([Bomb()] * 60, object))
-    with pytest.raises(DataError, match=r"labels\.npy holds Python's objects"):
+    with pytest.raises(DataError, match=r"labels\.npy holds Python objects"):
         load_dataset(file)
     assert not Path("ran").exists()
 
