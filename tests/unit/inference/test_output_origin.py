@@ -160,6 +160,9 @@ ENDINGS: dict[str, tuple[Callable[[Graph], str], tuple[str, ...], Callable]] = {
     ),
     "quantised softmax operator": (qlinear, NAMES, itself),
     "clipped": (lambda g: g("Clip", g.softmax(), g.number(1e-7), g.number(1)), NAMES, itself),
+    "a small number added": (
+        lambda g: g("Add", g.softmax(), g.number(1e-3)), NAMES, lambda p: np.minimum(p, 1),
+    ),
     "float16": (half, NAMES, itself),
     "in parts": (in_parts, NAMES, itself),
     "one more axis": (
