@@ -136,7 +136,8 @@ def _try_resizing(
         print_json(trials.to_dict())
         return
     for trial in trials.trials:
-        click.echo(f"{trial.top1:7.2%}  {trial.log_likelihood:8.3f}  {trial.options}")
+        cross_entropy = f"{-trial.log_likelihood:8.3f} {tr('nats')}"
+        click.echo(f"{trial.top1:7.2%}  {cross_entropy}  {trial.options}")
     click.echo(_best_sizing(trials))
 
 

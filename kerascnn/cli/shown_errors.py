@@ -55,7 +55,8 @@ _OF_PATHS = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP, errno.E
 @contextmanager
 def shown_errors(ctx: click.Context) -> Iterator[None]:
     """Turn kerascnn's errors into Click's, and log records into lines on stderr."""
-    _show_notices()
+    notices = _show_notices()
+    outer, notices.command = notices.command, ctx
     try:
         yield
     except click.UsageError as error:
@@ -75,6 +76,8 @@ def shown_errors(ctx: click.Context) -> Iterator[None]:
         with use_language(wanted_language(ctx)):
             click.echo("\n" + tr("Stopped."), err=True)
         ctx.exit(INTERRUPTED)
+    finally:
+        notices.command = outer
 
 
 def _as_kerascnn_error(
@@ -153,17 +156,41 @@ def _notice(level: str, message: str) -> str:
 class _Notices(logging.Handler):
     """Writes log records to stderr, one line each, and unexpected errors with a traceback."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: set[str] = set()
+        self.command: click.Context | None = None
+
     def emit(self, record: logging.LogRecord) -> None:
-        click.echo(_notice(record.levelname.lower(), record.getMessage()), err=True)
+        command = self.command
+        if command is None or click.get_current_context(silent=True):
+            self._write(record)
+            return
+        # Another thread, such as the one in which a server loads models, has no context of its own.
+        with command.scope(cleanup=False), use_language(wanted_language(command)):
+            self._write(record)
+
+    def _write(self, record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        if getattr(record, "once", False):
+            if message in self.said:
+                return
+            self.said.add(message)
+        click.echo(_notice(record.levelname.lower(), message), err=True)
         if record.exc_info is not None and record.levelno >= logging.ERROR:
             traceback = logging.Formatter().formatException(record.exc_info)
             click.echo(printable(traceback, keep="\n"), err=True)
 
 
-def _show_notices() -> None:
+def _show_notices() -> _Notices:
     logger = logging.getLogger("kerascnn")
-    if not any(isinstance(handler, _Notices) for handler in logger.handlers):
-        logger.addHandler(_Notices())
-        logger.propagate = False
-        # Pillow also logs the errors that it raises.
-        logging.getLogger("PIL").addHandler(logging.NullHandler())
+    for handler in logger.handlers:
+        if isinstance(handler, _Notices):
+            handler.said.clear()  # another command in the same process
+            return handler
+    notices = _Notices()
+    logger.addHandler(notices)
+    logger.propagate = False
+    # Pillow also logs the errors that it raises.
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
+    return notices

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import unicodedata
 from collections.abc import Collection, Iterator
 from operator import itemgetter
@@ -31,6 +32,13 @@ _VALID = "is_valid"
 
 _LIKE_SPLIT = {"set", "subset", "partition", "phase", "usage", "fold", "is_train", "is_test"}
 """Other common names of a column for the split."""
+
+_MEANT = {
+    "path": {"filename", "file_name", "file", "filepath", "file_path", "fname", "image",
+             "image_path", "imagepath", "image_name", "img", "img_path", "picture", "paths"},
+    "label": {"class", "classes", "class_name", "category", "target", "labels", "label_name"},
+}  # fmt: skip
+"""Other common names of the columns."""
 
 _TRUTHS = {
     **dict.fromkeys(("true", "1", "1.0", "yes", "t", "y"), "val"),
@@ -86,8 +94,11 @@ def _read(file: Path, faults: FaultHandler) -> Rows:
         with reading(file, DataError), file.open(encoding="utf-8-sig", newline="") as text:
             header = text.readline()
             text.seek(0)
-            between = next((one for one in ",;\t" if one in header), ",")
+            said = re.fullmatch(r"sep=(.)", header.strip("\r\n"))  # the first line of Excel's lists
+            between = said[1] if said else next((one for one in ",;\t" if one in header), ",")
             reader = csv.reader(text, strict=True, delimiter=between)
+            if said:
+                next(reader)
             _Reader(rows, next(reader, []), faults).read(reader)
     except UnicodeDecodeError as error:
         faults.error(f"{file}: not UTF-8 ({error}). Save it as CSV UTF-8.")
@@ -106,12 +117,23 @@ def _columns(file: Path, header: list[str]) -> dict[str, int]:
     if "path" not in places or "label" not in places:
         raise DataError(
             f"{file}: its first line is {repr(','.join(header)) if header else 'empty'}. "
-            f"{_EXPECTED}, with commas."
+            f"{_EXPECTED}, with commas.{_renamed(names)}"
         )
     twice = [name for name in places if names.count(name) > 1]
     if twice:
         raise DataError(f"{file}: column {twice[0]} occurs twice. {_EXPECTED}.")
     return places
+
+
+def _renamed(names: list[str]) -> str:
+    """Say which columns to rename; empty unless exactly one stands for each missing column."""
+    renamed = []
+    for column in ({"path", "label"} - set(names)) if names else ():
+        meant = [name for name in names if name.replace(" ", "_") in _MEANT[column]]
+        if len(meant) != 1:
+            return ""
+        renamed.append(f"{meant[0]} to {column}")
+    return f" Rename {' and '.join(sorted(renamed))}." if renamed else ""
 
 
 class _Lines(Protocol):

@@ -20,11 +20,12 @@ from kerascnn.dataset.idx import idx_files
 from kerascnn.dataset.layout import find_splits
 from kerascnn.dataset.pictures import FilePictures
 from kerascnn.dataset.split import Dataset, Split
-from kerascnn.dataset.walk import Walk, counted, notice, unsupported_notice
+from kerascnn.dataset.walk import ARCHIVES, Walk, counted, notice, unsupported_notice
 from kerascnn.errors import DataError
+from kerascnn.language import count
 from kerascnn.printable import first_few
 
-LISTS = (".csv", ".npz")
+LISTS = (".csv", ".tsv", ".npz")
 """Suffixes of files that contain labels."""
 
 
@@ -48,7 +49,8 @@ def load_folder(root: Path, faults: FaultHandler = STRICT, known: Collection[str
     folders = find_splits(root, walk, faults, known)
     classes = _classes(folders["train"], walk, faults)
     if not classes:
-        raise DataError(_no_classes(folders["train"], walk) + _better(root))
+        instead = _better(root) or _contents(folders["train"], walk)
+        raise DataError(_no_classes(folders["train"], walk) + instead)
     if len(classes) == 1 and (better := _better(root)):
         faults.warning(f"{root}: one class only ({next(iter(classes))}).{better}")
     listed = {"train": _list(classes, classes, root, walk)}
@@ -103,6 +105,16 @@ def _no_classes(folder: Path, walk: Walk) -> str:
         "inside, e.g. DATA/cat/1.jpg and DATA/dog/2.jpg, or a .csv file with the columns path and "
         "label."
     )
+
+
+def _contents(folder: Path, walk: Walk) -> str:
+    """Say what a folder without classes holds; empty if that does not help."""
+    if pictures := [path.name for path in walk.loose(folder)]:
+        held = f"{count(len(pictures), 'picture')} ({first_few(pictures, 3)})"
+        return f" It holds {held}: move those of each class into a folder of their own."
+    files = [path.name for path in sorted(folder.glob("*"))]
+    archive = next((name for name in files if name.lower().endswith(ARCHIVES)), None)
+    return f" It holds {archive}: unpack it." if archive else "" if files else " It is empty."
 
 
 def _classes(folder: Path, walk: Walk, faults: FaultHandler) -> dict[str, Path]:

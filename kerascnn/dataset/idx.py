@@ -41,7 +41,8 @@ def idx_files(folder: Path) -> dict[str, tuple[Path, Path]]:
     pairs = {}
     for prefix, split in _PREFIXES.items():
         pictures, labels = (
-            sorted(folder.glob(f"{prefix}-{kind}-idx{rank}-ubyte*"))
+            # A dot before idx: as packages of MNIST name them, beside folders with a hyphen.
+            sorted(filter(Path.is_file, folder.glob(f"{prefix}-{kind}[-.]idx{rank}-ubyte*")))
             for kind, rank in (("images", 3), ("labels", 1))
         )
         if pictures and labels:

@@ -6,6 +6,7 @@ Knows: the reader for each kind of DATA. Does not know the formats.
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TypeAlias
@@ -17,6 +18,7 @@ from kerascnn.dataset.folder import load_folder
 from kerascnn.dataset.idx import idx_files, load_idx
 from kerascnn.dataset.npz import load_npz
 from kerascnn.dataset.split import Dataset
+from kerascnn.dataset.walk import ARCHIVES
 from kerascnn.errors import DataError
 from kerascnn.files import did_you_mean
 from kerascnn.images import SUFFIXES
@@ -27,15 +29,13 @@ BUILTIN: dict[str, Callable[[], Dataset]] = {"fashion-mini": load_fashion_mini}
 
 _Reader: TypeAlias = Callable[[Path, FaultHandler, Collection[str]], Dataset]
 
-FILES: dict[str, _Reader] = {".csv": load_csv, ".npz": load_npz}
+FILES: dict[str, _Reader] = {".csv": load_csv, ".tsv": load_csv, ".npz": load_npz}
 """Readers of single files, by suffix."""
 
 _MODELS = (".onnx", ".keras", ".h5", ".hdf5", ".tflite", ".pt", ".pth", ".safetensors", ".pb")
 
 _RUN = ("config.json", "history.csv", "model.keras")
 """Files by which a run folder is recognized."""
-
-_ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz2", ".xz", ".txz", ".zst", ".7z", ".rar")
 
 
 def load_dataset(
@@ -71,15 +71,21 @@ def load_dataset(
 
 
 def _check_case(dataset: Dataset, faults: FaultHandler) -> None:
-    """Report classes that differ only in case or spaces; single letters may."""
+    """Report classes that differ only in what is hard to see; single letters may."""
     first: dict[str, str] = {}
     for name in dataset.classes:
-        other = first.setdefault(" ".join(name.casefold().split()), name)
+        other = first.setdefault(_look(name), name)
         if other != name and len(name) > 1:
             faults.warning(
-                f"{dataset.name}: classes {other!r} and {name!r} differ only in case or spaces. "
-                "Give both the same name if they are one class."
+                f"{dataset.name}: classes {other!r} and {name!r} differ only in case, spaces or "
+                "forms of characters. Give both the same name if they are one class."
             )
+
+
+def _look(name: str) -> str:
+    """Return a name without case, spaces, invisible characters and wide or joined letters."""
+    seen = "".join(sign for sign in name if unicodedata.category(sign) != "Cf")
+    return " ".join(unicodedata.normalize("NFKC", seen).casefold().split())
 
 
 def check_data_exists(data: str | Path) -> None:
@@ -110,7 +116,7 @@ def _what_came(data: str | Path) -> tuple[str, str]:
     if os.path.isdir(data):  # noqa: PTH112
         return "is a run folder, not pictures", ""
     name = str(data).lower()
-    if name.endswith(_ARCHIVES):
+    if name.endswith(ARCHIVES):
         return "is an archive", " Unpack it first."
     if name.endswith(_MODELS):
         return "is a model, not pictures", ""

@@ -156,14 +156,15 @@ def _check_for_zip_bomb(file: Path) -> None:
 def _pairs(file: Path, arrays: dict[str, Array]) -> dict[str, tuple[str, str]]:
     """Find the names of the arrays of pictures and labels for each split."""
     pairs: dict[str, tuple[str, str]] = {}
+    spelled = {name.lower(): name for name in arrays}  # X_train, as in scikit-learn's examples
     for split, candidates in _PAIRS.items():
         for pair in candidates:
-            there = [name for name in pair if name in arrays]
+            there = [name for name in pair if name in spelled]
             if len(there) == 1:
                 other = pair[1 - pair.index(there[0])]
-                raise DataError(f"{file}: holds {there[0]} but not {other}. {_EXPECTED}.")
+                raise DataError(f"{file}: holds {spelled[there[0]]} but not {other}. {_EXPECTED}.")
             if there:
-                pairs.setdefault(split, pair)
+                pairs.setdefault(split, (spelled[pair[0]], spelled[pair[1]]))
     return pairs
 
 
@@ -176,9 +177,10 @@ def _checked(file: Path, arrays: dict[str, Array], pictures: str, names: str) ->
             "Convert them first: guessing their range could give wrong results."
         )
     if array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] not in (1, 3)):
+        first = array.ndim == 4 and array.shape[1] in (1, 3)
         raise DataError(
             f"{file}, {pictures}: shape {list(array.shape)}, expected [pictures, height, width] "
-            "or [pictures, height, width, 3]. Move the channels to the end."
+            f"or [pictures, height, width, 3].{' Move the channels to the end.' if first else ''}"
         )
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
@@ -186,6 +188,7 @@ def _checked(file: Path, arrays: dict[str, Array], pictures: str, names: str) ->
         raise DataError(
             f"{file}: {pictures} has shape {list(array.shape)}, {names} {list(labels.shape)}. "
             "Expected as many labels as pictures, one each, and at least one."
+            f"{' One-hot labels become numbers by argmax(axis=1).' if labels.ndim == 2 else ''}"
         )
     if labels.dtype.kind not in "iuU":
         raise DataError(
@@ -244,7 +247,7 @@ def _numbers(
         place, count = int(np.argmax(numbers < 0)), int((numbers < 0).sum())
         others = f" {count - 1:,} other labels are none either." if count > 1 else ""
         faults.error(
-            f"{where}[{place}]: label {labels[place]!s} is none of the {len(classes)} classes "
+            f"{where}[{place}]: label {labels[place]!s} is not one of the classes "
             f"({first_few(classes, 20)}).{others} Correct it."
         )
     return numbers

@@ -33,6 +33,9 @@ _LEFTOVERS = frozenset(
 _THUMBNAILS = frozenset({"thumbnails", "thumbs", "_thumbs", "_thumbnails", "thumb"})
 """Likewise, but only inside class folders, because a class may have such a name."""
 
+ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz2", ".xz", ".txz", ".zst", ".7z", ".rar")
+"""Suffixes of files that have to be unpacked first."""
+
 _LISTED = 3
 """Maximum names in a notice; `data check` lists all."""
 

@@ -19,7 +19,7 @@ from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.files import read_text, sha256_of
 from kerascnn.hub import CARD, SCHEME, hub_errors, refuse_offline
 from kerascnn.inference.model_file.kinds import MODEL, REFIT, is_own, kind_of_model
-from kerascnn.inference.model_file.metadata import read_card
+from kerascnn.inference.model_file.metadata import find_card, read_card
 from kerascnn.language import Sentence, sentence
 from kerascnn.option_kinds import Flag, Text
 from kerascnn.options import option, read_all
@@ -131,7 +131,12 @@ def find_model(path: str, report: str | None, with_report: bool, with_keras: boo
     file = _exported_from(folder) if run else Path(path)
     usual = folder / "report.html" if run else file.with_name(f"{file.stem}-report.html")
     found = Path(report) if report else usual if usual.is_file() else None
-    card = read_card(file)
+    card = find_card(file)
+    if card is None:
+        raise ModelFileError(
+            f"{file}: an ONNX file without a card, so its page on the Hub could not say what it "
+            "is. Expected one that kerascnn export wrote."
+        )
     keras = _exported(folder) / MODEL if with_keras else None
     return Model(file, card, found if with_report else None, keras)
 

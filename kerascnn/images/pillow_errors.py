@@ -99,4 +99,7 @@ def _cannot_decode(name: str, error: Exception) -> str:
     reason = one_line(error).rstrip(".") or type(error).__name__
     if isinstance(error, Image.DecompressionBombError):
         return f"{name}: too many pixels ({reason}). Make it smaller first."
-    return f"{name}: cannot decode ({type(error).__name__}: {reason}). Expected {FORMAT_WORDS}."
+    return (
+        f"{name}: cannot decode ({type(error).__name__}: {reason}). It is damaged or incomplete: "
+        "get it again, or save it with another program."
+    )

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
+from io import TextIOBase
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias, TypeGuard, TypeVar
 
@@ -116,10 +117,7 @@ def prepare(
     if isinstance(source, os.PathLike):
         source = os.fsdecode(source)
     if is_open_file(source):
-        with file_errors(shown):
-            source = source.read()  # from its current position, like Pillow
-        if not isinstance(source, Buffer):
-            raise PictureError(f"{shown}: a file in text mode; open it with 'rb'.")
+        source = _content(source, shown)
     if isinstance(source, str | Path | Buffer):
         whole = bytes(source) if isinstance(source, bytearray | memoryview) else source
         sized = partial(size_picture, size=size, resize=resize)
@@ -129,9 +127,36 @@ def prepare(
     if isinstance(source, np.ndarray):
         return size_picture(rgb_array(source, shown), size, resize)
     raise PictureError(
-        f"a {type(source).__name__}; expected a path, bytes, an open file, a Pillow image or a "
-        "uint8 array."
+        f"a value of type {type(source).__name__}; expected a path, bytes, an open file, a Pillow "
+        "image or a uint8 array."
     )
+
+
+def _content(file: Any, shown: str) -> Buffer:
+    """Read an open file from its current position, like Pillow."""
+    if getattr(file, "closed", False):
+        raise PictureError(f"{shown}: a file that is closed; give its path, or open it again.")
+    content = "" if isinstance(file, TextIOBase) else _read(file, shown)
+    if isinstance(content, Coroutine):  # an upload of Starlette and FastAPI
+        content.close()
+        raise PictureError(f"{shown}: a file whose read() has to be awaited; give what it returns.")
+    if not isinstance(content, Buffer):
+        raise PictureError(f"{shown}: a file in text mode; open it with 'rb'.")
+    if not content and _is_past_start(file):
+        raise PictureError(f"{shown}: a file that was read to its end; go back with seek(0) first.")
+    return content
+
+
+def _read(file: Any, shown: str) -> object:
+    with file_errors(shown):
+        return file.read()
+
+
+def _is_past_start(file: Any) -> bool:
+    try:
+        return bool(file.tell())
+    except (AttributeError, OSError, ValueError):  # a pipe, or a class of a web framework
+        return False
 
 
 def is_open_file(source: object) -> TypeGuard[BinaryIO]:

@@ -124,7 +124,12 @@ def data_for(classifier: Classifier, data: str | Path | Dataset | None) -> Datas
 
 
 def _built_in(classifier: Classifier) -> str:
-    name = str(classifier.card.data.get("name", "data that are not known"))
+    name = str(classifier.card.data.get("name", ""))
+    if not name:
+        raise ConfigError(
+            f"{classifier.card.name}: the file does not say which pictures it was trained on. "
+            "Give the DATA to evaluate on."
+        )
     if name not in BUILTIN:
         raise ConfigError(
             f"{classifier.card.name}: trained on {name}, which is not part of the file. "

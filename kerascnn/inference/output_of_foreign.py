@@ -32,7 +32,9 @@ _ROUNDED = 1e-6
 SAME = 1e-3
 """Difference of probabilities up to which two outputs count as equal."""
 
-_UNFIT = "Give the labels of this model, one per line, in the order of its outputs."
+_UNFIT = (
+    "Give `labels` FILE with the names of its classes, one per line, in the order of its outputs."
+)
 
 Rows = dict[str, npt.NDArray[np.float32]]
 
@@ -87,17 +89,18 @@ def _no_output_fits(path: str | Path, values: Sequence[Any], classes: int) -> Mo
     lost = next(filter(None, (without_classes(find_origin(path, one.name)) for one in values)), "")
     if lost:
         return ModelFileError(f"{path}: {lost}")
-    what = f"{path}: gives {shown(values)}; expected one number for each of the {classes:,} classes"
+    what = (
+        f"{path}: gives {shown(values) or 'nothing'}; expected one number for each of the "
+        f"{classes:,} classes named. "
+    )
     if all(value.type not in {*TYPES, *QUANTIZED} for value in values):
-        return ModelFileError(
-            f"{what}, as float, float16 or double. Export it again with such outputs."
-        )
+        return ModelFileError(f"{what}Export it again with float, float16 or double.")
     if any(sum(side != 1 for side in value.shape[1:]) > 1 for value in values):
         return ModelFileError(
-            f"{what}. It looks like a model for object detection or segmentation; kerascnn "
+            f"{what}It looks like a model for object detection or segmentation; kerascnn "
             "classifies whole pictures."
         )
-    return ModelFileError(f"{what} in `labels`. {_UNFIT}")
+    return ModelFileError(f"{what}{_UNFIT}")
 
 
 def try_outputs(path: str | Path, session: Any, signature: Signature) -> tuple[Signature, Rows]:
@@ -269,8 +272,8 @@ def _wrong_output(
         return ModelFileError(f"{path}: {lost}")
     if rows is not None and rows.shape[1] not in _allowed_widths(classes):
         return ModelFileError(
-            f"{path}: outputs {rows.shape[1]:,} numbers per picture, but `labels` has {classes:,} "
-            f"names. {_UNFIT}"
+            f"{path}: outputs {rows.shape[1]:,} numbers per picture, but {classes:,} classes are "
+            f"named. {_UNFIT}"
         )
     return _NotRowsError(
         f"{path}: {name} has the shape {list(output.shape)} for {count} pictures; expected one row "

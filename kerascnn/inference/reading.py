@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TypeAlias
 
@@ -85,11 +85,14 @@ def as_many(pictures: Sequence[Picture] | Picture) -> Iterable[Picture]:
         PictureError: It is neither.
     """
     if isinstance(pictures, np.ndarray):
-        return pictures if pictures.ndim >= 4 else [pictures]
+        paths = pictures.ndim == 1 and pictures.dtype.kind in "OU"  # a column of a table
+        return pictures.tolist() if paths else pictures if pictures.ndim >= 4 else [pictures]
     if isinstance(pictures, str | os.PathLike | images.Buffer | Image.Image):
         return [pictures]
     if images.is_open_file(pictures):  # iterating over it would yield lines
         return [pictures]
-    if not isinstance(pictures, Iterable):
-        raise PictureError(f"a {type(pictures).__name__}; expected pictures, or one of them.")
+    if isinstance(pictures, Mapping) or not isinstance(pictures, Iterable):
+        raise PictureError(
+            f"a value of type {type(pictures).__name__}; expected pictures, or one of them."
+        )
     return pictures

@@ -150,8 +150,8 @@ def _check_input(path: str | Path, inputs: Any, foreign: ForeignModel) -> None:
     """Refuse a graph that does not take a batch of pictures, or not with this normalization."""
     if len(inputs) != 1 or inputs[0].type not in TYPES or len(inputs[0].shape) not in (3, 4):
         raise ModelFileError(
-            f"{path}: takes {shown(inputs)}; expected one input of pictures, uint8 or float, "
-            "[batch, height, width, channels] or [batch, channels, height, width]."
+            f"{path}: takes {shown(inputs) or 'nothing'}; expected one input of pictures, uint8 or "
+            "float, [batch, height, width, channels] or [batch, channels, height, width]."
         )
     shape, dtype = list(inputs[0].shape), str(inputs[0].type)
     if len(shape) == 3 and (shape[0] == 3 or shape[2] == 3):

@@ -44,12 +44,47 @@ def test_files_that_are_open(classifier, paths):
         entry = next(entries)
     for path in (PurePath(paths[0]), entry):
         assert classifier.predict(path) == classifier.predict([path]) == [classifier.classify(path)]
-    with pytest.raises(PictureError, match="closed file"):
+    with pytest.raises(PictureError, match="a file that is closed; give its path"):
         classifier.classify(file)
-    with pytest.raises(PictureError, match="open it with 'rb'"):
-        classifier.classify(io.StringIO("text"))
-    with pytest.raises(PictureError, match="a NoneType; expected pictures"):
-        classifier.predict(None)
+
+
+def test_files_that_cannot_be_read_as_they_are(classifier, paths):
+    """The reason is the file's state, and not what is in it."""
+
+    class Awaited:
+        async def read(self) -> bytes:
+            return b""
+
+    with Path(paths[0]).open(encoding="utf-8") as text, Path(paths[0]).open("rb") as file:
+        for one in (text, io.StringIO("text")):
+            with pytest.raises(PictureError, match="open it with 'rb'"):
+                classifier.classify(one)
+        classifier.classify(file)
+        with pytest.raises(PictureError, match=r"read to its end; go back with seek\(0\)"):
+            classifier.classify(file)
+    with pytest.raises(PictureError, match=r"read\(\) has to be awaited"):
+        classifier.classify(Awaited())
+    with pytest.raises(PictureError, match="an empty file"):
+        classifier.classify(io.BytesIO())
+
+
+@pytest.mark.parametrize("kind", [object, str])
+def test_a_column_of_paths_is_many_pictures(classifier, paths, kind):
+    assert classifier.predict(np.array(paths, kind)) == classifier.predict(paths)
+
+
+@pytest.mark.parametrize("wrong", [None, 5, {"a.jpg": 1}])
+def test_what_is_neither_pictures_nor_one_is_named(classifier, wrong):
+    words = f"a value of type {type(wrong).__name__}; expected"
+    with pytest.raises(PictureError, match=words):
+        classifier.predict(wrong)
+    with pytest.raises(PictureError, match=words):
+        classifier.predict([wrong])
+
+
+def test_all_names_of_providers_are_offered(exported):
+    with pytest.raises(ConfigError, match="Choose one of: auto, cpu, openvino, cuda, tensorrt"):
+        Classifier(exported, provider="gpu")
 
 
 def test_one_picture_in_every_form(classifier, paths):

@@ -6,6 +6,7 @@ import json
 import logging
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,9 +17,10 @@ from click.testing import CliRunner
 from kerascnn.cli import main
 from kerascnn.cli.base import console, print_json
 from kerascnn.cli.prediction_formats import writer
-from kerascnn.cli.shown_errors import _Notices
+from kerascnn.cli.shown_errors import LANGUAGE, OPTIONS, _Notices, shown_errors
 from kerascnn.cli.streams import SafeStream, safe_streams
 from kerascnn.errors import KerascnnError
+from kerascnn.language import sentences
 from kerascnn.printable import printable
 
 EVIL = (
@@ -177,6 +179,37 @@ def test_the_streams_of_whoever_calls_are_theirs_again() -> None:
         sys.stderr.close()
     assert (sys.stdout, sys.stderr) == before
     assert not sys.stderr.closed
+
+
+def test_a_warning_of_a_file_that_is_opened_again_is_said_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log = logging.Logger("kerascnn.inference")
+    log.addHandler(_Notices())
+    for name in ("a", "a", "b", "a"):
+        log.warning("%s: told", name, extra={"once": True})
+        log.warning("%s: again", name)
+    said = capsys.readouterr().err.splitlines()
+    assert said.count("warning: a: told") == said.count("warning: b: told") == 1
+    assert said.count("warning: a: again") == 3
+
+
+def test_a_warning_from_another_thread_is_in_the_words_of_the_command(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A server loads models in a thread, and watches them in one."""
+    log = logging.getLogger("kerascnn.inference")
+    ctx = click.Context(click.Command("serve"))
+    ctx.meta.update({OPTIONS: {"max_batch": "--max-batch"}, LANGUAGE: "ko"})
+    with ctx.scope(), shown_errors(ctx):
+        thread = threading.Thread(target=log.warning, args=("`max_batch` told",))
+        thread.start()
+        thread.join()
+    log.warning("`max_batch` told")
+    assert capsys.readouterr().err.splitlines() == [
+        f"{sentences('ko')['warning']}: --max-batch told",
+        "warning: `max_batch` told",
+    ]
 
 
 def test_errors_that_nobody_expected_come_with_their_traceback(

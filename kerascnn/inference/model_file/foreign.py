@@ -172,6 +172,7 @@ class ForeignModel:
                 "was trained on another range, its predictions are wrong: set `normalize` %s.",
                 name,
                 "|".join(NORMALIZE),
+                extra={"once": True},  # a command may open a file several times
             )
 
 

@@ -93,21 +93,24 @@ def from_metadata(metadata: Mapping[str, str]) -> ForeignModel | None:
 
     Args:
         metadata: Metadata of the file; ultralytics writes ``names``, ``imgsz`` and ``author``.
+
+    Returns:
+        None if it holds no names, or different ones under two keys.
     """
     if metadata.get("task", "classify") != "classify":
         return None
-    for key, text in _listings(metadata):
-        try:
-            names = _from_text(text)
-        except ValueError:
-            continue
-        names = [unicodedata.normalize("NFC", name) for name in names]
-        return _foreign_model(_distinct(names, f"metadata {key}"), metadata)
-    return None
+    found = _found(metadata)
+    if not found or any(names != found[0][1] for _, names in found):
+        return None
+    key, names = found[0]
+    return _foreign_model(_distinct(names, f"metadata {key}"), metadata)
 
 
 def unread_listing(metadata: Mapping[str, str]) -> str:
-    """Quote the metadata that should hold class names but cannot be parsed, for a message."""
+    """Say why metadata that should hold class names are not used, for a message."""
+    first, *others = _found(metadata) or [("", [])]
+    if other := next((key for key, names in others if names != first[1]), None):
+        return f" Its metadata hold different names as {first[0]!r} and {other!r}."
     for key, text in _listings(metadata):
         shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
         return f" What its metadata hold as {key!r} is no list of names: {shown!r}."
@@ -119,6 +122,15 @@ def _listings(metadata: Mapping[str, str]) -> list[tuple[str, str]]:
     spelled = {re.sub(r"[ .-]", "_", key.lower()): key for key in metadata}
     found = [spelled[key] for key in _KEYS if key in spelled]
     return [(key, metadata[key].removeprefix("\ufeff")) for key in found]  # BOM
+
+
+def _found(metadata: Mapping[str, str]) -> list[tuple[str, list[str]]]:
+    """Return each list of names in the metadata with its key."""
+    found = []
+    for key, text in _listings(metadata):
+        with suppress(ValueError):
+            found.append((key, [unicodedata.normalize("NFC", name) for name in _from_text(text)]))
+    return found
 
 
 def _from_text(text: str) -> list[str]:

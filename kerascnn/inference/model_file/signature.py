@@ -219,6 +219,8 @@ def answers_of(values: npt.NDArray[np.float32], meaning: Meaning, classes: int) 
         values = np.concatenate([1 - values, values], axis=1)
     elif meaning == "sigmoids":
         values = values / np.maximum(values.sum(axis=1, keepdims=True), _LEAST)
+    # A softmax to which a small number is added exceeds 1.
+    values = np.minimum(values, 1)
     return np.log(np.maximum(values, _LEAST)), values
 
 

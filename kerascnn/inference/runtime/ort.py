@@ -36,8 +36,24 @@ __all__ = [
     "silently",
 ]
 
-_PLACES = re.compile(r"^(?:/\S+:\d+ .*?\) (?:\[with .*?\] )?)+")
-"""C++ file, line and signature before the message of a provider's error, once or twice."""
+_PLACES = re.compile(
+    r"^(?:\[ONNXRuntimeError\] : \d+ : \w+ : )?(?:Load model from .*? failed: ?)?"
+    r"(?:/\S+:\d+ .*?\) (?:const )?(?:\[with .*?\] )?)*"
+)
+"""What precedes the message of an error: its number, the path, and the C++ file, line and signature
+where it was raised, once or twice."""
+
+_ADVICE = {
+    r"model IR version|under development and support for this is limited": (
+        " It was written for a later version of ONNX than onnxruntime {version} knows: update "
+        "onnxruntime, or export it for an earlier opset."
+    ),
+    r"not a registered function/op|No Op registered|find kernel|find an implementation": (
+        " It has an operator that onnxruntime {version} lacks: update onnxruntime, or export it "
+        "with ONNX's own operators alone."
+    ),
+}
+"""What to do, by what onnxruntime says about a file that it cannot load."""
 
 NAMES: dict[Provider, str] = {
     "cpu": "CPUExecutionProvider",
@@ -79,7 +95,11 @@ def opened(
                 f"({missing_library(NAMES[provider]) or reason(error)}). kerascnn doctor shows "
                 "what works and what is missing."
             ) from error
-        raise ModelFileError(f"{path}: onnxruntime cannot load it ({reason(error)}).") from error
+        said, version = str(error), onnxruntime.__version__
+        advice = next((what for sign, what in _ADVICE.items() if re.search(sign, said)), "")
+        raise ModelFileError(
+            f"{path}: onnxruntime cannot load it ({reason(error)}).{advice.format(version=version)}"
+        ) from error
     # onnxruntime silently falls back to the CPU if a provider's libraries are missing.
     if session.get_providers()[0] != NAMES[provider]:
         raise ProviderError(
@@ -130,7 +150,12 @@ def silently() -> Iterator[None]:
 
 
 def reason(error: Exception) -> str:
-    """Return an error's text in one line of at most 300 characters, without C++ locations."""
+    """Return an error's text in one line of at most 300 characters, without C++ locations.
+
+    Examples:
+        >>> reason(ValueError("[ONNXRuntimeError] : 1 : FAIL : No such operator"))
+        'No such operator'
+    """
     text = _PLACES.sub("", " ".join(str(error).split()))
     return text.split(" ; GPU=")[0][:300]
 

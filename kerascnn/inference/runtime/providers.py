@@ -5,6 +5,7 @@ Knows: the names. Does not know onnxruntime, so that importing this module is fa
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal, get_args
 
 from kerascnn.errors import ConfigError
@@ -19,14 +20,14 @@ ARITHMETICS: tuple[Arithmetic, ...] = get_args(Arithmetic)
 ``kerascnn bench`` counts them."""
 
 
-def check_names(provider: str, arithmetic: str) -> None:
+def check_names(provider: str, arithmetic: str, providers: Collection[str] = PROVIDERS) -> None:
     """Check the names of a provider and a grade of arithmetic.
 
     Raises:
         ConfigError: A name does not exist; the message lists those that do.
     """
     for kind, name, known in (
-        ("provider", provider, PROVIDERS),
+        ("provider", provider, providers),
         ("arithmetic", arithmetic, ARITHMETICS),
     ):
         if name not in known:

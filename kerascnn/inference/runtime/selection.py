@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from kerascnn.inference.runtime.providers import Arithmetic, Provider, check_names
+from kerascnn.inference.runtime.providers import PROVIDERS, Arithmetic, Provider, check_names
 from kerascnn.inference.runtime.tuned_settings import load_settings
 from kerascnn.language import sentence
 
@@ -66,7 +66,7 @@ def choose(
     """
     if isinstance(asked, Choice):
         return [asked]
-    check_names("cpu" if asked == "auto" else asked, arithmetic)
+    check_names(asked, arithmetic, ("auto", *PROVIDERS))
     if asked != "auto":
         return [Choice(asked, threads, True, sentence("asked for"))]
     best, reason = load_settings(path)

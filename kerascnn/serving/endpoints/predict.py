@@ -6,6 +6,7 @@ Knows: bodies that are pictures, and forms with pictures. Does not know how pict
 
 from __future__ import annotations
 
+import difflib
 import re
 from typing import Any
 
@@ -21,6 +22,9 @@ from kerascnn.serving.http.incremental_json import write_with_names
 from kerascnn.serving.metrics import CONTENT_TYPE
 from kerascnn.serving.served_model import ServedModel
 from kerascnn.serving.service import Result, Service
+
+_PARAMETERS = ("top_k", "min_probability")
+"""Parameters of the query."""
 
 _MOST = 1000
 """Largest ``top_k``."""
@@ -153,4 +157,19 @@ def _min_probability(request: Request) -> float:
 def _parameter(request: Request, name: str, default: str) -> str:
     # Most requests have no query, and parsing it takes as long as routing.
     found = request.query_params if request.scope["query_string"] else {}
+    for given in found:
+        _check_spelling(given)
     return found.get(name, default)
+
+
+def _check_spelling(given: str) -> None:
+    """Refuse a misspelled parameter; others, such as ``_=1`` against caches, are ignored."""
+    if given in _PARAMETERS:
+        return
+    plain = re.sub(r"[^a-z]", "", given.lower())
+    near = difflib.get_close_matches(
+        plain, [name.replace("_", "") for name in _PARAMETERS], 1, 0.66
+    )
+    if near:
+        meant = next(name for name in _PARAMETERS if name.replace("_", "") == near[0])
+        raise HttpError(400, f"{given[:40]!r} is no parameter. Did you mean {meant}?")

@@ -19,7 +19,7 @@ from kerascnn.images.limits import MAX_SIDE
 from kerascnn.serving.endpoints.base64_pictures import read_base64
 from kerascnn.serving.endpoints.v2_tensors import Floats
 from kerascnn.serving.http.errors import HttpError
-from kerascnn.serving.http.incremental_json import reason_of, split_list, write_values
+from kerascnn.serving.http.incremental_json import not_json, split_list, write_values
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TEXT = msgspec.json.Decoder(str)
@@ -71,9 +71,8 @@ def read_request(body: bytes, most: int) -> PredictRequest:
         rows = _rows(bytes(given), name, most)
         pictures = [_picture(bytes(row), f"{name}[{number}]") for number, row in enumerate(rows)]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise HttpError(
-            400, f"the request is not JSON that this endpoint understands ({reason_of(error)})."
-        ) from error
+        what = "the request is not JSON that this endpoint understands"
+        raise not_json(body, what, error) from error
     if not pictures:
         raise HttpError(400, f"{name!r} is empty; expected at least one picture.")
     return PredictRequest(pictures, by_row)

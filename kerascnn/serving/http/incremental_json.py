@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
@@ -62,6 +63,9 @@ class _Index(msgspec.Struct):
 
 _REQUESTS = msgspec.json.Decoder(_Request)
 
+_FILE = re.compile(rb"\xff\xd8\xff|\x89PNG|GIF8|RIFF....WEBP|BM|II\*\0|MM\0\*|--", re.DOTALL)
+"""Beginnings of pictures and of forms."""
+
 
 def read_json(text: bytes) -> Any:
     """Parse an inference request.
@@ -77,12 +81,23 @@ def read_json(text: bytes) -> Any:
         request = _REQUESTS.decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         if len(text) > _SHORT:
-            raise HttpError(400, f"not a valid JSON request ({reason_of(error)}).") from error
+            raise not_json(text, "not a valid JSON request", error) from error
         return _read_short(text)
     fields = _fields(request)
     if "inputs" in fields:
         fields["inputs"] = [_fields(tensor) for tensor in fields["inputs"]]
     return fields
+
+
+def not_json(text: bytes, what: str, error: Exception) -> HttpError:
+    """Return the error for a body that cannot be parsed, and what to do with a picture."""
+    instead = (
+        " A picture's file, as it is or in a form, is for /v1/models/NAME/predict; in JSON it is "
+        "sent in base64."
+        if _FILE.match(text)
+        else ""
+    )
+    return HttpError(400, f"{what} ({reason_of(error)}).{instead}")
 
 
 def reason_of(error: Exception) -> str:
@@ -293,7 +308,7 @@ def _read_short(text: bytes) -> Any:
     try:
         return json.loads(text.decode(), parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise HttpError(400, f"the request is not JSON ({reason_of(error)}).") from error
+        raise not_json(text, "the request is not JSON", error) from error
 
 
 def _no_constant(name: str) -> float:

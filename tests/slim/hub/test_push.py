@@ -242,6 +242,9 @@ def test_an_upload_that_fails_is_one_line_and_commits_nothing(hub, file, run) ->
 def test_no_name_no_file_no_network(hub, file, run, monkeypatch) -> None:
     assert "Expected OWNER/NAME" in run("push", file, "flowers", "--license", "mit").stderr
     assert "no such file" in run("push", "absent.onnx", REPO, "--license", "mit").stderr
+    bare = Path("bare.onnx")
+    bare.write_bytes(Path(file).read_bytes().replace(b"\x0a\x08kerascnn", b"\x0a\x08somebody"))
+    assert "without a card" in run("push", bare, REPO, "--license", "mit").stderr
     monkeypatch.setenv("KERASCNN_OFFLINE", "1")
     done = run("push", file, REPO, "--license", "mit")
     assert (done.exit_code, "KERASCNN_OFFLINE is set" in done.stderr) == (1, True)

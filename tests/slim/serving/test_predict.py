@@ -103,6 +103,29 @@ def test_a_picture_that_was_sent_otherwise(server, pictures, form, change, heade
     assert (refused.status_code, expected in refused.json()["error"]) == (422, True)
 
 
+@pytest.mark.parametrize("path", ["v1/models/{}:predict", "v2/models/{}/infer"])
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "form"])
+def test_a_file_that_was_sent_in_place_of_json(server, exported, pictures, form, path):
+    file = encoded(pictures[0], "PNG" if form == "form" else form)
+    url = f"{server.url}/{path.format(exported.stem)}"
+    sent = {"files": {"a": file}} if form == "form" else {"content": file}
+    refused = http.post(url, **sent)
+    assert refused.status_code == 400
+    assert "is for /v1/models/NAME/predict" in refused.json()["error"]
+    assert "predict" not in http.post(url, content=b"hello").json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("query", "meant"),
+    [("topk=3", "top_k"), ("top-k=3", "top_k"), ("topK=3", "top_k"), ("_=1", None), ("v=2", None),
+     ("min_prob=0.6", "min_probability"), ("minProbability=1", "min_probability")],
+)  # fmt: skip
+def test_misspelled_parameters_are_not_ignored(server, pictures, query, meant):
+    found = http.post(f"{server.url}/predict?{query}", content=encoded(pictures[0]))
+    assert found.status_code == (400 if meant else 200)
+    assert not meant or f"Did you mean {meant}?" in found.json()["error"]
+
+
 def test_the_method_that_is_expected_is_said(server):
     refused = http.put(f"{server.url}/predict", content=b"")
     assert (refused.status_code, refused.headers["allow"]) == (405, "POST")

@@ -55,6 +55,14 @@ def test_byte_order_mark_line_ends_quotes_and_blank_lines(write, mark: bytes, en
     assert dataset.classes == ("개", "고양이, 집")
 
 
+@pytest.mark.parametrize(("name", "sep"), [("l.csv", ";"), ("l.csv", "|"), ("l.tsv", "\t")])
+def test_the_line_in_which_excel_says_what_separates(name, sep, write) -> None:
+    lines = [f"sep={sep}", f"path{sep}label", f"a.png{sep}cat", f"none.png{sep}dog"]
+    with pytest.raises(DataError, match="line 4: no such file"):
+        load_dataset(write("\n".join(lines), name))
+    assert load_dataset(write("\n".join(lines[:3]), name)).classes == ("cat",)
+
+
 def test_empty_values_that_a_spreadsheet_adds_are_nothing(write) -> None:
     dataset = load_dataset(write("path,label\na.png,cat,,\nb.png,dog,\nsub/c.png,cat, ,\n"))
     assert dataset.splits["train"].labels.tolist() == [0, 1, 0]
@@ -78,6 +86,9 @@ def test_splits(write) -> None:
     [
         ("", r"list.csv: its first line is empty. Expected a first line path,label"),
         ("a.png,cat\n", "its first line is 'a.png,cat'. Expected a first line path,label"),
+        ("filename,class\na.png,cat\n", "Rename class to label and filename to path"),
+        ("path,Category\na.png,cat\n", r"with commas\. Rename category to label\.$"),
+        ("image,file,label\na.png,b.png,cat\n", r"with commas\.$"),
         ("path|label\na.png|cat\n", "'path|label'.*with commas".replace("|", "[|]")),
         ("path,label,path\na.png,cat,b.png\n", "column path occurs twice"),
         ("path,label\n", r"nothing to train on \(no rows\)"),

@@ -36,6 +36,15 @@ def test_gzipped_and_plain_files_are_read(folder: Path) -> None:
     assert np.array_equal(train.pictures[7], original.pictures[7])
 
 
+def test_files_with_a_dot_in_their_names_beside_folders_with_a_hyphen(folder: Path) -> None:
+    """So they are in the archive of MNIST that most people download."""
+    expected = load_dataset(folder).splits["train"].labels.tolist()
+    for path in list(folder.iterdir()):
+        path.rename(path.with_name(path.name.replace("-idx", ".idx")))
+        path.mkdir()
+    assert load_dataset(folder).splits["train"].labels.tolist() == expected
+
+
 def test_class_names_beside_the_files(folder: Path) -> None:
     (folder / "classes.txt").write_text("\n".join(builtin.CLASSES), encoding="utf-8")
     assert load_dataset(folder).classes == builtin.CLASSES

@@ -147,10 +147,28 @@ def test_a_class_that_is_called_like_a_split_is_told(caplog) -> None:
     assert "d: test is read as a class, like the others next to it" in caplog.text
 
 
-def test_classes_that_differ_in_case_alone_are_told(caplog) -> None:
-    write("d/Hot dog/1.png", "d/hot dog/1.png", "d/tea/1.png")
+@pytest.mark.parametrize("other", ["hot dog", "Hot  dog", "Hot\u200b dog", "Ｈｏｔ ｄｏｇ"])
+def test_classes_that_are_hard_to_tell_apart_are_told(other, caplog) -> None:
+    write("d/Hot dog/1.png", f"d/{other}/1.png", "d/tea/1.png")
     assert len(load_dataset("d").classes) == 3
-    assert "classes 'Hot dog' and 'hot dog' differ only in case or spaces" in caplog.text
+    first, second = sorted(("Hot dog", other))
+    assert f"classes {first!r} and {second!r} differ only in case, spaces" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        ("cat_1.png", r"It holds 1 picture \(cat_1\.png\): move those of each class into a folder"),
+        ("flowers.tar.gz", r"It holds flowers\.tar\.gz: unpack it"),
+        (None, "It is empty"),
+    ],
+)
+def test_a_folder_without_classes_is_told_by_what_it_holds(file, words) -> None:
+    Path("d").mkdir()
+    if file:
+        Path("d", file).touch()
+    with pytest.raises(DataError, match=rf"no class folders.* {words}"):
+        load_dataset("d")
 
 
 def test_a_list_without_labels_is_not_the_one_to_give(caplog) -> None:

@@ -99,12 +99,16 @@ def broken(pictures: np.ndarray, labels: np.ndarray) -> list[tuple[dict[str, np.
         ),
         ({"images": pictures, "labels": labels[1:]}, "Expected as many labels"),
         ({"images": pictures[:0], "labels": labels[:0]}, "at least one"),
-        ({"images": pictures, "labels": np.eye(10)[labels]}, "one each"),
+        ({"images": pictures, "labels": np.eye(10)[labels]}, r"one each.*argmax\(axis=1\)"),
+        ({"images": pictures.reshape(60, -1), "labels": labels}, r"784\].*width, 3\]\.$"),
         ({"images": pictures, "labels": labels.astype("f4")}, "labels: values of type float32"),
-        ({"images": pictures, "labels": negative}, r"labels\[3\]: label -1 is none of the 10"),
+        ({"images": pictures, "labels": negative}, r"labels\[3\]: label -1 is not one of the"),
         ({"images": pictures, "labels": labels * 1000}, "some class has none"),
-        ({**pair, "x_test": pictures, "y_test": beyond}, r"y_test\[7\]: label 10 is none of the"),
-        ({**pair, "classes": names[:5]}, r"is none of the 5 classes \(a, b, c, d, e\)"),
+        (
+            {**pair, "x_test": pictures, "y_test": beyond},
+            r"y_test\[7\]: label 10 is not one of the",
+        ),
+        ({**pair, "classes": names[:5]}, r"is not one of the classes \(a, b, c, d, e\)"),
         ({**pair, "classes": np.array(["a"] * 10)}, "classes: 1 different"),
         ({**pair, "classes": np.arange(10)}, "classes: 10 different values of type int64"),
     ]
@@ -122,7 +126,7 @@ def test_a_pickle_is_not_loaded(clothes) -> None:
             return (Path("ran").touch, ())
 
     file = save(images=clothes[0], labels=np.array([Bomb()] * 60, object))
-    with pytest.raises(DataError, match=r"labels\.npy holds Python's objects"):
+    with pytest.raises(DataError, match=r"labels\.npy holds Python objects"):
         load_dataset(file)
     assert not Path("ran").exists()
 
@@ -181,7 +185,7 @@ def test_a_bomb_is_one_line_and_takes_no_memory(clothes, shape, kind, data) -> N
         archive.writestr("classes.npy", header.getvalue() + data)
     tracemalloc.start()
     try:
-        with pytest.raises(DataError, match=r"data\.npz: cannot be read .*(promises|unpack to)"):
+        with pytest.raises(DataError, match=r"data\.npz: cannot be read .*(declares|unpack to)"):
             load_dataset(file)
         assert tracemalloc.get_traced_memory()[1] < 10e6
     finally:
@@ -199,7 +203,7 @@ def test_a_split_without_a_known_label_is_left_out(clothes) -> None:
     file = save(**pair, x_test=clothes[0], y_test=np.full(60, 99))
     faults = FaultCollector()
     assert set(load_dataset(file, faults).splits) == {"train"}
-    assert "99 is none of the 10 classes" in faults.found[0]
+    assert "99 is not one of the classes" in faults.found[0]
 
 
 def test_arrays_that_a_model_is_evaluated_on_need_no_training_pictures(clothes) -> None:

@@ -194,7 +194,7 @@ def test_what_is_missing_or_does_not_fit_is_said(tmp_path, picture) -> None:
         (dynamic, None, ModelFileError, "`labels`"),
         (dynamic, ForeignModel(NAMES), ConfigError, "`image_size` is missing"),
         (fixed, ForeignModel(NAMES, 32), ModelFileError, "Is `image_size` right"),
-        (fixed, ForeignModel((*NAMES, "more")), ModelFileError, "5 classes"),
+        (fixed, ForeignModel((*NAMES, "more")), ModelFileError, "5 classes named. Give `labels`"),
         (oblong, ForeignModel(NAMES, SIZE), ModelFileError, "Is `image_size` right"),
         (video, ForeignModel(NAMES), ModelFileError, "expected one input of pictures"),
         (bytes_in, ForeignModel(NAMES, normalize="tf"), ConfigError, "normalizes them itself"),

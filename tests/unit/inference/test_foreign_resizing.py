@@ -153,6 +153,8 @@ def test_try_resizing_names_the_one_that_fits(tmp_path, labels) -> None:
     assert found["trials"][0]["top1"] == 1.0 > found["trials"][1]["top1"]
     shown = CliRunner().invoke(main, [*words, "--try-resizing"])
     assert "fits best on 40 pictures: --like teachable-machine" in shown.stdout
+    cross_entropy = -found["trials"][0]["log_likelihood"]
+    assert f"100.00%  {cross_entropy:8.3f} nats  --like teachable-machine" in shown.stdout
 
 
 @pytest.mark.parametrize("sees", [True, False])

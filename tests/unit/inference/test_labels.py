@@ -179,6 +179,15 @@ def test_metadata_of_other_programs_hold_names_in_many_ways(key, text) -> None:
     assert unread_listing({key: text}) != ""
 
 
+def test_metadata_with_two_lists_of_names_are_not_chosen_from() -> None:
+    """The same names under two keys are no contradiction, whatever their form."""
+    first = {"classes": '["apple", "pear"]', "label2id": '{"pear": 1, "apple": 0}'}
+    assert from_metadata(first).classes == ("apple", "pear")
+    for other in ("pear,apple", "apple,pear,fig"):
+        assert from_metadata({**first, "labels": other}) is None
+        assert "different names as" in unread_listing({**first, "labels": other})
+
+
 def test_names_with_commas_are_not_cut() -> None:
     told = from_metadata({"labels": "tench, Tinca tinca\ngoldfish, Carassius"})
     assert told.classes == ("tench, Tinca tinca", "goldfish, Carassius")

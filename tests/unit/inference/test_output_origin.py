@@ -160,6 +160,9 @@ ENDINGS: dict[str, tuple[Callable[[Graph], str], tuple[str, ...], Callable]] = {
     ),
     "quantised softmax operator": (qlinear, NAMES, itself),
     "clipped": (lambda g: g("Clip", g.softmax(), g.number(1e-7), g.number(1)), NAMES, itself),
+    "a small number added": (
+        lambda g: g("Add", g.softmax(), g.number(1e-3)), NAMES, lambda p: np.minimum(p, 1),
+    ),
     "float16": (half, NAMES, itself),
     "in parts": (in_parts, NAMES, itself),
     "one more axis": (
@@ -323,7 +326,7 @@ def test_outputs_of_other_types_and_of_places_are_told(tmp_path) -> None:
     graph = Graph()
     last = graph("Greater", graph.logits, graph.number(2))
     yes = whole_numbers_out(graph, tmp_path / "b.onnx", TensorProto.BOOL, last)
-    with pytest.raises(ModelFileError, match="as float, float16 or double"):
+    with pytest.raises(ModelFileError, match="with float, float16 or double"):
         found(yes)
     graph = Graph()
     with pytest.raises(ModelFileError, match="classifies whole pictures"):
