@@ -1,6 +1,6 @@
-"""The ResNet for pictures of 32 pixels.
+"""The ResNets for pictures of 32 pixels.
 
-Knows: its layers. Does not know: data, preprocessing, training, the ResNets for pictures of 224
+Knows: their layers. Does not know: data, preprocessing, training, the ResNets for pictures of 224
 pixels (:mod:`.resnet`).
 """
 
@@ -34,6 +34,34 @@ def build_cifar_resnet(
             x = _block(x, f"conv{stage + 2}_block{block + 1}_", filters, stride)
     x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
     return keras.Model(image, layers.Dense(classes, name="head")(x), name=name)
+
+
+def build_resnet9(
+    name: str, classes: int, image_size: int, filters: int, **_unused: Any
+) -> keras.Model:
+    """Build the ResNet of Page 2018 (https://myrtle.ai/learn/how-to-train-your-resnet/).
+
+    Eight convs of 3x3, each with BatchNormalization and ReLU: ``prep``; ``layer1``, ``layer2`` and
+    ``layer3``, each of which begins with a conv of twice the filters and 2x2 max pooling; a
+    residual branch of two convs in ``layer1`` and ``layer3``. Then global max pooling and dense
+    ``classes``. Page divides the logits by 8, which is left out: the learning rate is chosen
+    without. 6,573,130 parameters with 64 filters in ``prep`` and 10 classes, as his has.
+    """
+    image = keras.Input((image_size, image_size, 3), name="pixels")
+    x = _activated(image, "prep_", filters)
+    for layer in (1, 2, 3):
+        x = _activated(x, f"layer{layer}_", filters * 2**layer)
+        x = layers.MaxPooling2D(2, name=f"layer{layer}_pool")(x)
+        if layer != 2:
+            branch = _activated(x, f"layer{layer}_branch1_", filters * 2**layer)
+            branch = _activated(branch, f"layer{layer}_branch2_", filters * 2**layer)
+            x = layers.Add(name=f"layer{layer}_add")([x, branch])
+    x = layers.GlobalMaxPooling2D(name="max_pool")(x)
+    return keras.Model(image, layers.Dense(classes, name="head")(x), name=name)
+
+
+def _activated(x: keras.KerasTensor, name: str, filters: int) -> keras.KerasTensor:
+    return layers.ReLU(name=f"{name}relu")(_convolved(x, name, filters))
 
 
 def _block(x: keras.KerasTensor, name: str, filters: int, stride: int) -> keras.KerasTensor:

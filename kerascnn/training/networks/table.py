@@ -17,7 +17,8 @@ _HUB, _APPS, _CV = "keras-hub", "keras.applications", "keras-cv"
 FAMILIES = {
     "cnn": "CNN", "cnn4": "CNN", "lenet5": "LeNet-5", "lenet5_modern": "LeNet-5, modern",
     "alexnet": "AlexNet",
-    "vgg_hub": "VGG", "vgg": "VGG", "resnet_cifar": "ResNet for CIFAR", "resnet_basic": "ResNet",
+    "vgg_hub": "VGG", "vgg": "VGG", "resnet_cifar": "ResNet for CIFAR",
+    "resnet9": "ResNet-9", "resnet_basic": "ResNet",
     "resnet_small": "ResNet", "resnet_kerascv": "ResNet", "resnet": "ResNet",
     "resnet_bottleneck": "ResNet v1.5", "resnext": "ResNeXt", "wide_resnet": "Wide ResNet",
     "resnet_v2": "ResNet v2", "efficientnet": "EfficientNet",
@@ -88,6 +89,10 @@ def _resnets() -> Iterator[Network]:
     yield Network("resnet20", f"{summary}, section 4.2: for pictures of 32 pixels",
                   "resnet_cifar.build_cifar_resnet", 32, 8, UNIT, family="resnet_cifar",
                   recipe={"blocks": 3})  # fmt: skip
+    for name, filters, note in (("resnet9", 64, ""), ("resnet9_slim", 32, ", half the filters")):
+        yield Network(name, f"Page 2018: for pictures of 32 pixels{note}",
+                      "resnet_cifar.build_resnet9", 32, 8, UNIT, family="resnet9",
+                      recipe={"filters": filters}, learning_rate=0.01)  # fmt: skip
     for depth in (18, 34):
         recipe = {"blocks": shapes[depth], "block_type": "basic_block",
                   "preset": f"resnet_{depth}_imagenet"}  # fmt: skip

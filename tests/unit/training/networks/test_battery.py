@@ -41,8 +41,8 @@ BLOCKS = 20
 NASNet, takes longer than any two others."""
 
 ALWAYS = {
-    "cnn", "cnn4", "lenet5", "lenet5_modern", "resnet20", "resnet18", "resnet18_kerascv",
-    "resnet50v2", "mobilenet", "mobilenet_v3_small", "efficientnet_b0",
+    "cnn", "cnn4", "lenet5", "lenet5_modern", "resnet20", "resnet9_slim", "resnet18",
+    "resnet18_kerascv", "resnet50v2", "mobilenet", "mobilenet_v3_small", "efficientnet_b0",
 }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from kerascnn.training.export.compose import compose, with_card
 from kerascnn.training.export.core import core_model
 from kerascnn.training.export.verify import measure_parity
 from kerascnn.training.networks import NETWORKS, build_network
+from kerascnn.training.networks.blocks import blocks
 from kerascnn.training.networks.summary import summarize
 
 
@@ -83,6 +84,26 @@ def test_its_shortcut_takes_every_second_pixel_and_zeros() -> None:
     np.testing.assert_array_equal(after[..., 8:24], before[:, ::2, ::2])
     assert not after[..., :8].any()
     assert not after[..., 24:].any()
+
+
+def test_resnet9_is_pages() -> None:
+    """6,573,130 parameters, maps of 16, 8 and 4 pixels: Page 2018, "How to train your ResNet"."""
+    model = build_network("resnet9", 10, 32)
+    assert summarize(model).total_params == 6_573_130
+    found = shapes(model)
+    last = [found[name] for name in ("layer1_add", "layer2_pool", "layer3_add")]
+    assert last == [(16, 16, 128), (8, 8, 256), (4, 4, 512)]
+    assert [block.name for block in blocks(model)] == ["prep", "layer1", "layer2", "layer3", "head"]
+
+
+def test_the_slim_one_has_half_the_filters_everywhere() -> None:
+    full, slim = (shapes(build_network(name, 10, 28)) for name in ("resnet9", "resnet9_slim"))
+    halves = {
+        name: (*shape[:-1], shape[-1] // 2)
+        for name, shape in full.items()
+        if name not in ("pixels", "head")
+    }
+    assert {name: slim[name] for name in halves} == halves
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet50", "densenet121", "inception_v3", "lenet5"])
