@@ -76,6 +76,10 @@ class _Axis(NamedTuple):
         starts = [i * self.stride - self.before for i in range(self.outputs)]
         return all(-self.taps < start < self.size for start in starts)
 
+    def is_each_alone(self) -> bool:
+        """Return whether each output reads the input of the same position, and no other."""
+        return self.taps == 1 and self.pairs(0) == [(i, i) for i in range(self.size)]
+
     def pairs(self, tap: int) -> list[tuple[int, int]]:
         """Return the (output, input) positions that a tap joins; none in the padding."""
         sources = [(i, i * self.stride + tap - self.before) for i in range(self.outputs)]
@@ -124,6 +128,9 @@ def _convolved(unpadded: _Unpadded, layer: layers.Conv2D, maps: Any, kernel: Any
 
 def _products(maps: Any, kernel: Any, rows: _Axis, columns: _Axis) -> Any:
     """Multiply, for each tap of the kernel, the positions that it meets; sum by output position."""
+    if all(axis.is_each_alone() for axis in (rows, columns)):
+        product_of_all = tf.matmul(tf.reshape(maps, [-1, maps.shape[-1]]), kernel[0, 0])
+        return tf.reshape(product_of_all, [-1, rows.outputs, columns.outputs, kernel.shape[-1]])
     inputs = tf.unstack(tf.reshape(maps, [-1, rows.size * columns.size, maps.shape[-1]]), axis=1)
     taps = tf.unstack(tf.reshape(kernel, [-1, *kernel.shape[2:]]))
     sums: list[list[Any]] = [[] for _ in range(rows.outputs * columns.outputs)]
