@@ -11,6 +11,7 @@ import math
 import struct
 import unicodedata
 import zlib
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -50,18 +51,21 @@ def idx_files(folder: Path) -> dict[str, tuple[Path, Path]]:
     return pairs
 
 
-def load_idx(folder: Path, faults: FaultHandler = STRICT) -> Dataset:
+def load_idx(folder: Path, faults: FaultHandler = STRICT, known: Collection[str] = ()) -> Dataset:
     """Read a folder with IDX files.
 
     Args:
         folder: Folder with ``train-images-idx3-ubyte`` and ``train-labels-idx1-ubyte`` and
             optionally the same for ``t10k`` (test) and ``val``; each may end in ``.gz``.
         faults: Receives problems of splits other than ``train``.
+        known: Classes of a model; a single split is then read whatever its name.
 
     Raises:
         DataError: A file is missing, truncated, or not in this format; counts differ.
     """
     pairs = idx_files(folder)
+    if known and len(pairs) == 1:  # evaluation needs no training pictures
+        pairs = {"train": next(iter(pairs.values()))}
     if "train" not in pairs:
         raise DataError(
             f"{folder}: no train-images-idx3-ubyte with train-labels-idx1-ubyte. "

@@ -63,7 +63,7 @@ def load_dataset(
     if path.is_file():
         dataset = FILES[path.suffix.lower()](path, faults, known)
     elif idx_files(path):
-        dataset = load_idx(path, faults)
+        dataset = load_idx(path, faults, known)
     else:
         dataset = load_folder(path, faults, known)
     _check_case(dataset, faults)

@@ -45,6 +45,16 @@ def test_files_with_a_dot_in_their_names_beside_folders_with_a_hyphen(folder: Pa
     assert load_dataset(folder).splits["train"].labels.tolist() == expected
 
 
+def test_test_pictures_alone_are_enough_for_evaluation(folder: Path) -> None:
+    expected = load_dataset(folder).splits["train"].labels.tolist()
+    for path in list(folder.iterdir()):
+        path.rename(path.with_name(path.name.replace("train", "t10k")))
+    found = load_dataset(folder, known=("0", "1"))
+    assert [split.labels.tolist() for split in found.splits.values()] == [expected]
+    with pytest.raises(DataError, match="Found only: test"):
+        load_dataset(folder)
+
+
 def test_class_names_beside_the_files(folder: Path) -> None:
     (folder / "classes.txt").write_text("\n".join(builtin.CLASSES), encoding="utf-8")
     assert load_dataset(folder).classes == builtin.CLASSES
