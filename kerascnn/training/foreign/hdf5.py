@@ -57,7 +57,7 @@ def _check_heaps(path: Path) -> None:
                 (number,), length = struct.unpack_from("<H", data, place), _length(data, place + 8)
                 needed = _HEAP_HEADER + (length + 7) // 8 * 8 if number else length
                 if not _HEAP_HEADER <= needed <= end - place:
-                    raise ValueError(f"a heap holds an object of an impossible {length:,} bytes")
+                    raise ValueError(f"a heap holds an object of {length:,} bytes: impossible")
                 place += needed
 
 
