@@ -61,14 +61,14 @@ FAULTS: dict[str, tuple[Callable[[h5py.Group, Path], object], str]] = {
         "link to another file or place",
     ),
     "a circle of groups": (cycle, "link to another file or place"),
-    "object references": (references, "references to objects"),
+    "object references": (references, "references to other things"),
     "region references": (
         lambda group, _: references(group, _, h5py.regionref_dtype),
-        "references to objects",
+        "references to other things",
     ),
     "texts that lie elsewhere": (
         lambda group, _: references(group, _, h5py.string_dtype()),
-        "references to objects",
+        "references to other things",
     ),
     "a filter": (
         lambda group, _: group.create_dataset("x", data=np.zeros(99), compression="gzip"),
