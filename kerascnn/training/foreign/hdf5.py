@@ -57,7 +57,7 @@ def _check_heaps(path: Path) -> None:
                 (number,), length = struct.unpack_from("<H", data, place), _length(data, place + 8)
                 needed = _HEAP_HEADER + (length + 7) // 8 * 8 if number else length
                 if not _HEAP_HEADER <= needed <= end - place:
-                    raise ValueError(f"a heap holds an object of an impossible {length:,} bytes")
+                    raise ValueError(f"a heap holds an object of {length:,} bytes, which cannot be")
                 place += needed
 
 
@@ -116,7 +116,7 @@ def _stored(values: h5py.Dataset, where: str) -> int:
         )
     if values.dtype.kind not in _KINDS or values.dtype.hasobject:
         raise ModelFileError(
-            f"{where}: holds {values.dtype}. Expected real numbers, not references to objects."
+            f"{where}: holds {values.dtype}. Expected real numbers, not references to other things."
         )
     if values.id.get_create_plist().get_nfilters():
         raise ModelFileError(
