@@ -107,7 +107,7 @@ def test_a_split_of_arrays_that_cannot_be_used_does_not_hide_the_others() -> Non
         x_test=train, y_test=np.array([0, 7, 8, 1]),
     )  # fmt: skip
     found = faults("d.npz")
-    assert ["x_val: values of type float64" in found[0], "label 7 is none" in found[1]] == [
+    assert ["x_val: values of type float64" in found[0], "label 7 is not one" in found[1]] == [
         True, True,
     ]  # fmt: skip
     assert "1 other labels are none either" in found[1]
