@@ -41,14 +41,15 @@ def build_resnet9(
 ) -> keras.Model:
     """Build the ResNet of Page 2018 (https://myrtle.ai/learn/how-to-train-your-resnet/).
 
-    Eight convs of 3x3, each with BatchNormalization and ReLU: ``prep``; ``layer1``, ``layer2`` and
-    ``layer3``, each of which begins with a conv of twice the filters and 2x2 max pooling; a
-    residual branch of two convs in ``layer1`` and ``layer3``. Then global max pooling and dense
-    ``classes``. Page divides the logits by 8, which is left out: the learning rate is chosen
-    without. 6,573,130 parameters with 64 filters in ``prep`` and 10 classes, as his has.
+    Eight convs of 3x3, each with BatchNormalization and ReLU: ``conv1`` (his ``prep``);
+    ``layer1``, ``layer2`` and ``layer3``, each of which begins with a conv of twice the filters and
+    2x2 max pooling; a residual branch of two convs in ``layer1`` and ``layer3``. Then global max
+    pooling and dense ``classes``. Page divides the logits by 8, which is left out: the learning
+    rate is chosen without. 6,573,130 parameters with 64 filters in ``conv1`` and 10 classes, as in
+    his.
     """
     image = keras.Input((image_size, image_size, 3), name="pixels")
-    x = _activated(image, "prep_", filters)
+    x = _activated(image, "conv1_", filters)
     for layer in (1, 2, 3):
         x = _activated(x, f"layer{layer}_", filters * 2**layer)
         x = layers.MaxPooling2D(2, name=f"layer{layer}_pool")(x)

@@ -89,9 +89,11 @@ def _resnets() -> Iterator[Network]:
     yield Network("resnet20", f"{summary}, section 4.2: for pictures of 32 pixels",
                   "resnet_cifar.build_cifar_resnet", 32, 8, UNIT, family="resnet_cifar",
                   recipe={"blocks": 3})  # fmt: skip
-    for name, filters, note in (("resnet9", 64, ""), ("resnet9_slim", 32, ", half the filters")):
-        yield Network(name, f"Page 2018: for pictures of 32 pixels{note}",
-                      "resnet_cifar.build_resnet9", 32, 8, UNIT, family="resnet9",
+    pages = {"resnet9": ("Page 2018: for pictures of 32 pixels", 64),
+             "resnet9_slim": ("Page 2018, half the filters: for pictures of 32 pixels", 32),
+             }  # fmt: skip
+    for name, (text, filters) in pages.items():
+        yield Network(name, text, "resnet_cifar.build_resnet9", 32, 8, UNIT, family="resnet9",
                       recipe={"filters": filters}, learning_rate=0.01)  # fmt: skip
     for depth in (18, 34):
         recipe = {"blocks": shapes[depth], "block_type": "basic_block",

@@ -93,7 +93,13 @@ def test_resnet9_is_pages() -> None:
     found = shapes(model)
     last = [found[name] for name in ("layer1_add", "layer2_pool", "layer3_add")]
     assert last == [(16, 16, 128), (8, 8, 256), (4, 4, 512)]
-    assert [block.name for block in blocks(model)] == ["prep", "layer1", "layer2", "layer3", "head"]
+    assert [block.name for block in blocks(model)] == [
+        "conv1",
+        "layer1",
+        "layer2",
+        "layer3",
+        "head",
+    ]
 
 
 def test_the_slim_one_has_half_the_filters_everywhere() -> None:
