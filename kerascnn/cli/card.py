@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from kerascnn.card import ModelCard, Normalization, Reduction
     from kerascnn.inference.model_file.description import Description, TensorInfo
 
-_SHOWN = 200
+_MAX_LISTED = 200
 """Maximum classes or operators to list."""
 
-_LONGEST = 5000
+_MAX_CHARACTERS = 5000
 """Maximum characters of a line; --json has all."""
 
 
@@ -49,9 +49,9 @@ def command(file: str, as_json: bool) -> None:
 
 
 def _short(text: str) -> str:
-    if len(text) <= _LONGEST:
+    if len(text) <= _MAX_CHARACTERS:
         return text
-    return f"{text[:_LONGEST]} … ({tr(count(len(text), 'letter'))})"
+    return f"{text[:_MAX_CHARACTERS]} … ({tr(count(len(text), 'letter'))})"
 
 
 def _lines(found: Description) -> Iterator[tuple[str, str]]:
@@ -175,10 +175,10 @@ def _tensor_info(tensor: TensorInfo) -> str:
 
 
 def _listed(names: tuple[str, ...] | list[str]) -> str:
-    shown = ", ".join(names[:_SHOWN])
-    if len(names) <= _SHOWN:
+    shown = ", ".join(names[:_MAX_LISTED])
+    if len(names) <= _MAX_LISTED:
         return shown
-    return shown + tr(", … ({count} more: --json)", count=f"{len(names) - _SHOWN:,}")
+    return shown + tr(", … ({count} more: --json)", count=f"{len(names) - _MAX_LISTED:,}")
 
 
 def _heading(classes: tuple[str, ...]) -> str:

@@ -33,7 +33,7 @@ _SECTIONS = "kerascnn.serve.sections"
 
 _SETTINGS = tuple(name for name in OF_A_MODEL if name != "foreign")
 
-_GIVEN = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
+_EXPLICIT = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
 
 
 class ModelPaths(click.Path):
@@ -81,7 +81,7 @@ def models_given(ctx: click.Context, options: dict[str, Any]) -> tuple[str | Mod
     from kerascnn.serving import ModelConfig
 
     sections: dict[str, dict[str, Any]] = ctx.meta.get(_SECTIONS, {})
-    if not sections or ctx.get_parameter_source("models") in _GIVEN:
+    if not sections or ctx.get_parameter_source("models") in _EXPLICIT:
         return tuple(options["models"])
     everywhere = _foreign(ctx, {}, options)
     models = []
@@ -89,7 +89,7 @@ def models_given(ctx: click.Context, options: dict[str, Any]) -> tuple[str | Mod
         own = {
             key: value
             for key, value in section.items()
-            if key not in FOREIGN and ctx.get_parameter_source(key) not in _GIVEN
+            if key not in FOREIGN and ctx.get_parameter_source(key) not in _EXPLICIT
         }
         values = {key: options[key] for key in _SETTINGS} | own
         elsewhere = section.keys() & set(FOREIGN)
@@ -103,7 +103,7 @@ def _foreign(
 ) -> ForeignModel | None:
     values = {}
     for key in FOREIGN:
-        given = ctx.get_parameter_source(key) in _GIVEN
+        given = ctx.get_parameter_source(key) in _EXPLICIT
         values[key] = options[key] if given else section.get(key, options[key])
     return foreign_from_options(**values)
 

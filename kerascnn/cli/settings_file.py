@@ -20,7 +20,7 @@ from kerascnn.errors import ConfigError, needs_extra, one_line
 from kerascnn.files import reading
 from kerascnn.typed_json import parse_json
 
-_LONGEST = 1 << 18
+_MAX_BYTES = 1 << 18
 """Largest file in bytes, for which YAML takes two seconds."""
 
 _VALUES, _TEXT, _DIGITS = 10_000, 4096, 18
@@ -56,10 +56,10 @@ def read_settings(path: Path) -> dict[str, Any]:
     """
     kind, parse = _FORMATS.get(path.suffix.lower(), ("TOML", _from_toml))
     with reading(path, ConfigError), path.open("rb") as file:  # may be a pipe, without a size
-        data = file.read(_LONGEST + 1)
+        data = file.read(_MAX_BYTES + 1)
     try:
-        if len(data) > _LONGEST:
-            raise ValueError(f"more than {_LONGEST:,} bytes")
+        if len(data) > _MAX_BYTES:
+            raise ValueError(f"more than {_MAX_BYTES:,} bytes")
         text = data.decode("utf-8-sig")
         content = parse(text) if text.strip() else None
         _check_values(content)

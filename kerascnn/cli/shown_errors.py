@@ -48,7 +48,7 @@ _EXTRAS = {
 }
 """Extra and purpose, by module."""
 
-_OF_PATHS = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR)
+_PATH_ERRORS = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR)
 """Error codes for paths that cannot be used."""
 
 
@@ -91,7 +91,7 @@ def _as_kerascnn_error(
         module = (error.name or "").partition(".")[0]
         return MissingExtraError(module, *_EXTRAS[module]) if module in _EXTRAS else None
     # Only errors about paths, which users give to every command.
-    if error.errno not in _OF_PATHS or not error.filename:
+    if error.errno not in _PATH_ERRORS or not error.filename:
         return None
     reason = f"{error.filename}: {error.strerror}. Expected a path that can be used here."
     return KerascnnError(reason)

@@ -25,7 +25,7 @@ from kerascnn.training.config import (  # noqa: TID253
 ARGUMENT = "data"
 """The field that is a positional argument."""
 
-_OF_THE_COMMAND = {
+_COMMAND_OPTIONS = {
     SCHEDULE: ("recipe", "find_lr", "plot"),
     DEVICE: ("distributed", "processes", "rank"),
     OUTPUT: ("resume", "overwrite", "config", "dump_config", "as_json"),
@@ -43,7 +43,7 @@ and shell completion for values that are neither choices nor paths."""
 
 def groups() -> dict[str, tuple[str, ...]]:
     """Return the headings of ``kerascnn train --help`` and the parameters under each."""
-    return grouped(TrainConfig, {group: _OF_THE_COMMAND.get(group, ()) for group in GROUPS})
+    return grouped(TrainConfig, {group: _COMMAND_OPTIONS.get(group, ()) for group in GROUPS})
 
 
 def train_option(name: str) -> Any:

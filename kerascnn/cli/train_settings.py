@@ -33,10 +33,10 @@ from kerascnn.training.recipes import recipe_values  # noqa: TID253
 
 log = logging.getLogger(__name__)
 
-_OF_A_RUN = "kerascnn.train.of_a_run"
+_FROM_RUN = "kerascnn.train.of_a_run"
 """Key in Click's context that marks settings as those of a run."""
 
-_OF_THAT_RUN = ("out", "time")
+_NOT_COPIED = ("out", "time")
 """Options that a repetition does not copy: the run's folder, and its time limit."""
 
 _NOT_SETTINGS = {"config", "dump_config", "debug", "help"}
@@ -67,7 +67,7 @@ def _defaults(ctx: click.Context, path: Path) -> dict[str, Any]:
     content = _content(path)
     if path.suffix.lower() == ".json":
         content = _of_this_version(content, path)
-        ctx.meta[_OF_A_RUN] = True
+        ctx.meta[_FROM_RUN] = True
     parameters = {
         (option_name(one).lstrip("-") if isinstance(one, click.Option) else str(one.name)): one
         for one in ctx.command.params
@@ -141,8 +141,8 @@ def given_options(ctx: click.Context, recipe: str | None, resume: bool) -> dict[
             of_file[name] = ctx.params[name]
         elif source != ParameterSource.DEFAULT:
             typed[name] = ctx.params[name]
-    if ctx.meta.get(_OF_A_RUN) and not resume:
-        of_file = {name: value for name, value in of_file.items() if name not in _OF_THAT_RUN}
+    if ctx.meta.get(_FROM_RUN) and not resume:
+        of_file = {name: value for name, value in of_file.items() if name not in _NOT_COPIED}
     chosen = recipe_values(recipe) if recipe else {}
     if ctx.get_parameter_source("recipe") == ParameterSource.DEFAULT_MAP:
         return {**chosen, **of_file, **typed}

@@ -23,7 +23,7 @@ from kerascnn.inference.model_file.signature import Signature
 from kerascnn.inference.prediction import Prediction, rank_all
 from kerascnn.inference.reading import Picture, PictureReader, SizedPicture, as_many
 from kerascnn.inference.runtime.providers import Arithmetic
-from kerascnn.inference.runtime.selection import Asked, Choice, choose
+from kerascnn.inference.runtime.selection import Choice, RequestedProvider, choose
 from kerascnn.inference.signature_of_foreign import open_signature
 from kerascnn.inference.streaming import BATCH_TIMEOUT, in_batches
 from kerascnn.language import tr
@@ -85,7 +85,7 @@ class Classifier:
     def __init__(
         self,
         path: str | Path,
-        provider: Asked | Choice = "auto",
+        provider: RequestedProvider | Choice = "auto",
         threads: int | None = None,
         foreign: ForeignModel | None = None,
         arithmetic: Arithmetic = "exact",

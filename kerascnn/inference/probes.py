@@ -17,7 +17,7 @@ from kerascnn.inference.runtime.providers import Arithmetic
 TOLERANCE = 1e-4
 """Largest allowed difference of a probability, for exact arithmetic in float32."""
 
-LOOSE = 0.05
+FAST_TOLERANCE = 0.05
 """The same for ``fast`` arithmetic or a file that is not float32, where providers legitimately
 round differently. Its cost in accuracy is measured on real pictures; the probes only detect a
 provider that computes something else."""
@@ -72,7 +72,7 @@ def check_probes(
         ProviderError: An output or a probe picture differs.
     """
     exact = arithmetic == "exact" and card.precision == "float32"
-    allowed = TOLERANCE if exact else LOOSE
+    allowed = TOLERANCE if exact else FAST_TOLERANCE
     for probe, picture, row in zip(card.probes, pictures, probabilities, strict=True):
         if probe.sha256 != _sha256(picture):
             raise ProviderError(

@@ -27,7 +27,7 @@ _SMALL_TASK = 32
 """Maximum items per task of quick work, and free slots required before reading continues: passing
 the interpreter lock to another thread costs half as much as a small picture."""
 
-_AHEAD = 32
+_MAX_IN_FLIGHT = 32
 """Maximum items in flight per thread; a single thread has room for two tasks of quick work."""
 
 BATCH_TIMEOUT = 0.05
@@ -67,7 +67,7 @@ def in_batches(
             yield [work(item) for item in few[start : start + size]]
         return
     threads = threads or usable_cpus()
-    source = _Source(items, weigh, max(_AHEAD * threads, 2 * _SMALL_TASK))
+    source = _Source(items, weigh, max(_MAX_IN_FLIGHT * threads, 2 * _SMALL_TASK))
     with ExitStack() as stack:
         if pool is None:
             own = stack.enter_context(ThreadPoolExecutor(threads))

@@ -24,7 +24,7 @@ _CORNERS = (
     ("many, different", "train all, or from scratch", 0.98, 0.03, "right"),
     ("many, similar", "train all, at a low rate", 0.98, 0.97, "right"),
 )
-_LONGEST = 24
+_MAX_NAME = 24
 """Maximum characters of a stage's name."""
 
 
@@ -107,5 +107,5 @@ def _stages(axes: Axes, stages: Sequence[tuple[str, float]], pixels: float) -> N
 
 def _short(name: str) -> str:
     """Shorten a long name in the middle, because its ends distinguish stages."""
-    half = _LONGEST // 2
-    return name if len(name) <= _LONGEST else f"{name[: half - 1]}…{name[-half:]}"
+    half = _MAX_NAME // 2
+    return name if len(name) <= _MAX_NAME else f"{name[: half - 1]}…{name[-half:]}"

@@ -23,17 +23,17 @@ _GAP = 0.08
 """Difference between training accuracy and accuracy on new pictures above which a network
 overfits, if it is statistically significant."""
 
-_SURE = 0.95
+_CONFIDENT = 0.95
 """Confidence of a wrong prediction from which its label may be wrong."""
 
-_ALIKE = 0.2
+_CONFUSED = 0.2
 """Share of the pictures of two classes confused with each other from which they are reported."""
 
-_LEAK = 0.01
+_NEGLIGIBLE_LEAK = 0.01
 """Share of validation pictures that are also training pictures up to which their effect on the
 accuracy is negligible."""
 
-_UNLIKE = 0.15
+_SHIFT = 0.15
 """Total variation distance between the class distributions of two splits that is reported."""
 
 
@@ -125,7 +125,7 @@ def inconclusive_note(baseline: float) -> str:
 
 def leaked(copies: int, images: int) -> str:
     """Explain that validation pictures are also training pictures; empty if that is negligible."""
-    if copies <= _LEAK * images:
+    if copies <= _NEGLIGIBLE_LEAK * images:
         return ""
     return tr(
         "{count} of {images} validation pictures are also training pictures, so the validation "
@@ -189,7 +189,7 @@ def _other_balance(content: Content) -> Iterator[str]:
     shares = [
         (one / sum(train), other / sum(judged)) for one, other in zip(train, judged, strict=True)
     ]
-    if sum(abs(one - other) for one, other in shares) / 2 < _UNLIKE:
+    if sum(abs(one - other) for one, other in shares) / 2 < _SHIFT:
         return
     place = max(range(len(shares)), key=lambda number: abs(shares[number][0] - shares[number][1]))
     yield tr(
@@ -213,7 +213,7 @@ def _confused_pair(content: Content) -> Iterator[str]:
     confused, one, other = max(pairs)
     both = sum(matrix[one]) + sum(matrix[other])
     mistakes = content.evaluation.images - _correct_count(content.evaluation)
-    if confused >= max(5, _ALIKE * both, mistakes / 2):
+    if confused >= max(5, _CONFUSED * both, mistakes / 2):
         yield tr(
             "“{one}” and “{other}” are confused with each other in {count} of their {both} "
             "pictures, and these are {share} of all mistakes: can these two classes be told apart "
@@ -227,7 +227,7 @@ def _confused_pair(content: Content) -> Iterator[str]:
 
 
 def _labels(evaluation: Evaluation) -> Iterator[str]:
-    sure = [one for one in evaluation.mistakes if one.probability >= _SURE]
+    sure = [one for one in evaluation.mistakes if one.probability >= _CONFIDENT]
     if not sure:
         return
     names = first_few([one.path for one in sure], 3)
@@ -235,7 +235,7 @@ def _labels(evaluation: Evaluation) -> Iterator[str]:
         yield tr(
             "One wrong prediction has a confidence of at least {sure}: look there first, the "
             "label may be wrong ({names}).",
-            sure=f"{_SURE:.0%}",
+            sure=f"{_CONFIDENT:.0%}",
             names=names,
         )
         return
@@ -243,7 +243,7 @@ def _labels(evaluation: Evaluation) -> Iterator[str]:
         "{count} wrong predictions have a confidence of at least {sure}: look there first, the "
         "label may be wrong ({names}).",
         count=f"{len(sure):,}",
-        sure=f"{_SURE:.0%}",
+        sure=f"{_CONFIDENT:.0%}",
         names=names,
     )
 

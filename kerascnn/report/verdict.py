@@ -22,13 +22,13 @@ Tone = Literal["good", "fair", "poor"]
 _UNCALIBRATED = 0.05
 """Calibration error above which probabilities should not be shown to users."""
 
-_FEW = 200
+_ROUGH_BELOW = 200
 """Number of pictures below which metrics are called rough."""
 
 _WEAK_CLASS = 0.15
 """Difference below the mean F1 from which a class is named as weak."""
 
-_TELLING = 5
+_MIN_CLASS_PICTURES = 5
 """Minimum pictures of a class to name it as weak; fewer are no evidence."""
 
 _SPLIT_NAMES = {"val": "validation", "train": "training", "test": "test"}
@@ -162,7 +162,7 @@ def _classes(content: Content) -> Iterator[str]:
     if len(scores) < 2:
         return
     usual = sum(score.f1 for score in scores) / len(scores)
-    telling = [score for score in scores if score.support >= _TELLING]
+    telling = [score for score in scores if score.support >= _MIN_CLASS_PICTURES]
     worst = min(telling, key=lambda score: score.f1, default=None)
     if worst and worst.f1 < usual - _WEAK_CLASS:
         yield _weakest(worst, content)
@@ -196,7 +196,7 @@ def _weakest(worst: ClassScore, content: Content) -> str:
 
 def _calibration(content: Content) -> str:
     found = content.evaluation.reliability
-    if content.evaluation.images < _FEW:
+    if content.evaluation.images < _ROUGH_BELOW:
         return ""  # with few pictures in each bin, the calibration error is mostly chance
     if found.ece <= _UNCALIBRATED:
         return tr(
@@ -238,7 +238,7 @@ def _fitted_note(content: Content) -> str:
 
 def _few_pictures_note(content: Content) -> str:
     images = content.evaluation.images
-    if images >= _FEW:
+    if images >= _ROUGH_BELOW:
         return ""
     return tr(
         "These numbers are rough, because they are based on {images} only: see the confidence "

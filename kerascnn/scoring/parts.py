@@ -28,7 +28,7 @@ from kerascnn.inference import Classifier, ForeignModel
 from kerascnn.inference.prediction import to_row
 from kerascnn.inference.reading import Picture
 from kerascnn.inference.runtime.providers import Arithmetic
-from kerascnn.inference.runtime.selection import Asked
+from kerascnn.inference.runtime.selection import RequestedProvider
 from kerascnn.scoring.entries import describe
 from kerascnn.scoring.formats import Row, encode
 from kerascnn.scoring.plan import Entry, ScoringOptions
@@ -46,7 +46,7 @@ class WorkerOptions:
     question: ScoringOptions
     base: str
     foreign: ForeignModel | None = None
-    provider: Asked = "auto"
+    provider: RequestedProvider = "auto"
     threads: int | None = 1
     batch_size: int = 32
 

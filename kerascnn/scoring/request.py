@@ -18,7 +18,7 @@ from kerascnn.scoring.plan import MOST_PARTS
 
 if TYPE_CHECKING:
     from kerascnn.inference.model_file.foreign import ForeignModel
-    from kerascnn.inference.runtime.selection import Asked
+    from kerascnn.inference.runtime.selection import RequestedProvider
 
 PARTS, PREDICTIONS, RUNTIME = "Parts", "Predictions", "Runtime"
 """Headings of the options."""
@@ -62,7 +62,7 @@ class Request:
     min_probability: float = option(0.0, Number(float, lambda x: 0 <= x <= 1, "from 0 to 1", "P"),
         "Give no label below this probability.", PREDICTIONS)
     batch_size: int = option(32, _COUNT, "Pictures per batch.", PREDICTIONS)
-    provider: Asked = "auto"
+    provider: RequestedProvider = "auto"
     arithmetic: str = "exact"
     workers: int | None = option(None, _COUNT,
         "With `on` local: processes.", RUNTIME, without="one for each available processor")

@@ -22,7 +22,7 @@ from kerascnn.serving.sources import BATCHING, RUNTIME, ModelConfig, find_models
 if TYPE_CHECKING:
     from kerascnn.inference.model_file.foreign import ForeignModel
     from kerascnn.inference.runtime.providers import Arithmetic
-    from kerascnn.inference.runtime.selection import Asked
+    from kerascnn.inference.runtime.selection import RequestedProvider
 
 _ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/\s]+")
 """``*``, or an origin: scheme and host. Apps and browser extensions have their own schemes."""
@@ -87,7 +87,7 @@ class ServeConfig:
         lambda text: bool(_NAME.fullmatch(text)))),
         "Accepted Host header, besides IP addresses and names without a dot; *: any. Repeatable.",
         ACCESS, without="the `host`")
-    provider: Asked = ModelConfig.provider
+    provider: RequestedProvider = ModelConfig.provider
     arithmetic: Arithmetic = ModelConfig.arithmetic
     threads: int | None = ModelConfig.threads
     copies: int = same_option(ModelConfig, "copies")

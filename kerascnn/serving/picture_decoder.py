@@ -25,7 +25,7 @@ from kerascnn.serving.stall_detector import StallDetector
 
 T = TypeVar("T")
 
-_LARGE = 16_000_000
+_LARGE_PIXELS = 16_000_000
 """Pixels of source, intermediate and result above which a picture goes to a separate queue. It
 takes some tenths of a second, and as many clients as processors could block all others. Photographs
 of most phones are smaller."""
@@ -98,7 +98,7 @@ class PictureDecoder:
             return list(ready), 0.0, False
         with served.batcher.expect_more():
             done = await self._size_in_threads(served, pictures)
-        large = [number for number, (found, _) in enumerate(done) if isinstance(found, _LATER)]
+        large = [number for number, (found, _) in enumerate(done) if isinstance(found, _TOO_LARGE)]
         if large:
             await self._size_all_large(served, pictures, large, done)
         # They were resized in parallel, so the slowest determines the duration.
@@ -193,7 +193,7 @@ class PictureDecoder:
                 f"picture: {width} x {height} is too narrow: resizing it costs as much as "
                 f"{between:,} pixels, more than the limit of {most:,}. Crop it first."
             )
-        if not patient and height * width + between + math.prod(card.shape) > _LARGE:
+        if not patient and height * width + between + math.prod(card.shape) > _LARGE_PIXELS:
             raise _Large
 
 
@@ -201,5 +201,5 @@ class _Large(PictureError):
     """A picture too large for the normal queue."""
 
 
-_LATER = _Large, images.UnboundedError
+_TOO_LARGE = _Large, images.UnboundedError
 """Errors of the first attempt after which a picture goes to the separate queue."""

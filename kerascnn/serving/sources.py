@@ -21,7 +21,7 @@ from kerascnn.options import option
 if TYPE_CHECKING:
     from kerascnn.inference.model_file.foreign import ForeignModel
     from kerascnn.inference.runtime.providers import Arithmetic
-    from kerascnn.inference.runtime.selection import Asked
+    from kerascnn.inference.runtime.selection import RequestedProvider
 
 RUNTIME, BATCHING = "Runtime", "Batching"
 """Headings of the options that can be set per model."""
@@ -49,7 +49,7 @@ class ModelConfig:
 
     path: str
     name: str = ""
-    provider: Asked = "auto"
+    provider: RequestedProvider = "auto"
     arithmetic: Arithmetic = "exact"
     threads: int | None = None
     # fmt: off

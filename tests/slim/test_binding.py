@@ -17,7 +17,7 @@ import onnxruntime
 import pytest
 
 from kerascnn.dataset import load_dataset, sized_pictures
-from kerascnn.inference.runtime.io_binding import PLACES, BoundSession, run_on_device_thread
+from kerascnn.inference.runtime.io_binding import MAX_SHAPES, BoundSession, run_on_device_thread
 
 OUTPUTS = ["logits", "probabilities"]
 
@@ -95,10 +95,10 @@ def test_each_shape_that_comes_again_has_a_recording_of_its_own(session, picture
     recording = Recording(session)
     bound = BoundSession(recording, "cpu", lambda: session)
     for _ in range(3):
-        for count in range(1, PLACES + 4):
+        for count in range(1, MAX_SHAPES + 4):
             part = {"image": pictures[:count]}
             assert_same(bound.run(OUTPUTS, part), session.run(OUTPUTS, part))
-    assert {*recording.numbers} == {"-1", *(str(one + 1) for one in range(PLACES))}
+    assert {*recording.numbers} == {"-1", *(str(one + 1) for one in range(MAX_SHAPES))}
 
 
 @pytest.mark.parametrize(

@@ -30,10 +30,10 @@ from kerascnn.parallel import usable_cpus
 BATCHES = (1, 4, 16, 32, 64)
 """Batch sizes to time, from a single picture (latency) to full batches (throughput)."""
 
-_REAL = 500
+_MAX_PICTURES = 500
 """Maximum pictures on which changed predictions are counted."""
 
-_FEW = 5
+_FEW_ROUNDS = 5
 """Rounds for comparing the settings of one provider."""
 
 
@@ -186,7 +186,7 @@ class _Trial:
             return [float(np.median(taken)) for taken in interleaved(runs, rounds)]
 
     def fastest(self, candidates: Sequence[RunSettings]) -> RunSettings:
-        return candidates[int(np.argmin(self.medians(candidates, max(self.batches), _FEW)))]
+        return candidates[int(np.argmin(self.medians(candidates, max(self.batches), _FEW_ROUNDS)))]
 
     def measure(self, settings: RunSettings) -> Measurement:
         with self.open(settings) as classifier:
@@ -229,7 +229,7 @@ def real_pictures(
     _, split = load_dataset(name).choose()
     sized = sized_pictures(split.pictures, card.shape, card.resize_rule)
     good = (picture for picture in sized if not isinstance(picture, PictureError))
-    found = list(islice(good, _REAL))
+    found = list(islice(good, _MAX_PICTURES))
     if not found:
         raise DataError(f"{name}: no picture can be read.")
     return np.stack(found)

@@ -34,7 +34,7 @@ REFIT = "refit"
 """Folder in a run folder of its second training, on all pictures; it holds the same files, with the
 network that is exported."""
 
-_BEGINNINGS: dict[bytes, Kind] = {
+_MAGIC_BYTES: dict[bytes, Kind] = {
     b"\x89HDF": "hdf5", b"version https://git-lfs": "lfs", b"\x1f\x8b": "gzip",
     b"ptrt": "tensorrt", b"ftrt": "tensorrt", b"GGUF": "gguf", b"7z\xbc\xaf": "archive",
     b"Rar!": "archive", b"\xfd7zXZ": "archive", b"BZh": "archive", b"\x28\xb5\x2f\xfd": "archive",
@@ -59,14 +59,14 @@ PROGRAMS = {
 }  # fmt: skip
 """Programs by file suffix, for formats that are not recognized further."""
 
-_ENDINGS: dict[str, Kind] = {
+_SUFFIXES: dict[str, Kind] = {
     ".bmp": "picture",
     ".engine": "tensorrt", ".plan": "tensorrt", ".trt": "tensorrt", ".mlmodel": "coreml",
     ".pdmodel": "paddle", ".pdparams": "paddle", ".pdiparams": "paddle",
 }  # fmt: skip
 """Suffixes of formats without magic bytes."""
 
-_NAMED = {".onnx", *PROGRAMS, *_ENDINGS}
+_NAMED = {".onnx", *PROGRAMS, *_SUFFIXES}
 
 _ONNX = (b"\x12", b"\x1a", b"\x3a", b"\x42")
 """Field tags that may follow the IR version in an ONNX file: producer, graph, operator sets."""
@@ -84,7 +84,7 @@ FOLDERS: dict[Kind, tuple[str, ...]] = {
 }
 """Glob patterns by kind of folder: one match is enough."""
 
-_LOOKED_AT = 1000
+_MAX_NAMES = 1000
 """Maximum names to look at in a folder."""
 
 _ARCHITECTURE = 4096
@@ -123,7 +123,7 @@ def _holds_pictures(folder: Path) -> bool:
     from kerascnn.images import SUFFIXES  # imports numpy and Pillow, too slow for completion
 
     names = (file.name for place in ("*", "*/*") for file in folder.glob(place))
-    return any(name.lower().endswith(SUFFIXES) for name in islice(names, _LOOKED_AT))
+    return any(name.lower().endswith(SUFFIXES) for name in islice(names, _MAX_NAMES))
 
 
 def head_of(path: Path, size: int) -> bytes:
@@ -145,7 +145,7 @@ def _kind_by_magic(path: Path, start: bytes) -> Kind | None:
     """Recognize a format by its magic bytes."""
     if not start:
         return "empty"
-    for beginning, kind in _BEGINNINGS.items():
+    for beginning, kind in _MAGIC_BYTES.items():
         if start.startswith(beginning):
             return kind
     if start[257:262] == b"ustar":
@@ -174,7 +174,7 @@ def _kind_by_name(path: Path, start: bytes) -> Kind | None:
         return "checkpoint"
     if name.lower().endswith((".onnx.data", ".onnx_data", ".onnx.bin", ".onnx.weights")):
         return "onnx_data"
-    return "zeros" if len(start) > 63 and not any(start) and suffix not in _ENDINGS else None
+    return "zeros" if len(start) > 63 and not any(start) and suffix not in _SUFFIXES else None
 
 
 def _kind_of_text(path: Path, text: bytes) -> Kind:
@@ -194,8 +194,8 @@ def _kind_of_text(path: Path, text: bytes) -> Kind:
     suffix = path.suffix.lower()
     if suffix in PROGRAMS:
         return "foreign_format"
-    if suffix in _ENDINGS:
-        return _ENDINGS[suffix]
+    if suffix in _SUFFIXES:
+        return _SUFFIXES[suffix]
     return "text" if _is_text(text) else "other"
 
 

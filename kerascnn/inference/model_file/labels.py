@@ -50,7 +50,7 @@ _SAID = 'Expected one class name per line, or JSON: a list, or an object like {"
 _SHOWN = 40
 """Characters quoted of metadata that cannot be parsed."""
 
-_UNREAD = (".yaml", ".yml", ".pbtxt", ".xml", ".npy", ".npz", ".pkl", ".pickle", ".joblib")
+_UNSUPPORTED = (".yaml", ".yml", ".pbtxt", ".xml", ".npy", ".npz", ".pkl", ".pickle", ".joblib")
 """Suffixes of unsupported formats, whose lines must not be taken for names."""
 
 
@@ -70,7 +70,7 @@ def read_labels(path: str | Path) -> tuple[str, ...]:
     Raises:
         DataError: No such file, not text, an empty line between names, or no names in it.
     """
-    if Path(path).suffix.lower() in _UNREAD:
+    if Path(path).suffix.lower() in _UNSUPPORTED:
         raise DataError(f"{path}: class names in such a file are not read. {_SAID}")
     try:
         text = decode_text(Path(path).read_bytes())

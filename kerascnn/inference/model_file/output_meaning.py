@@ -23,10 +23,10 @@ log = logging.getLogger(__name__)
 Source = Literal["softmax", "sigmoid", "log_softmax", "linear", "unknown"]
 """Operator that a number originates from; ``linear`` is a matrix product or a convolution."""
 
-_SUM = 1e-2
+_SUM_TOLERANCE = 1e-2
 """Allowed deviation from 1 of a row's sum: float16 graphs round coarsely."""
 
-_BEYOND = 1e-3
+_BOUND_TOLERANCE = 1e-3
 """Allowed rounding error of a bound: of a probability below 0, or of a logarithm above 0."""
 
 _CLIPPED = 0.1
@@ -141,13 +141,13 @@ def looks_like_probabilities(values: npt.NDArray[np.float32], quantized: bool = 
         Whether they can be; never for a single number per picture.
     """
     width = values.shape[1]
-    allowed = min(_SUM + width * _STEP / 2, 0.3) if quantized else _SUM
+    allowed = min(_SUM_TOLERANCE + width * _STEP / 2, 0.3) if quantized else _SUM_TOLERANCE
     sums = values.sum(axis=1)
     return _within_0_and_1(values) and width > 1 and bool(np.abs(sums - 1).max() <= allowed)
 
 
 def _within_0_and_1(values: npt.NDArray[np.float32]) -> bool:
-    return bool(((values >= -_BEYOND) & (values <= 1 + _SUM)).all())
+    return bool(((values >= -_BOUND_TOLERANCE) & (values <= 1 + _SUM_TOLERANCE)).all())
 
 
 def _check_softmax(origin: OutputOrigin, values: npt.NDArray[np.float32], path: str) -> Meaning:
@@ -192,9 +192,9 @@ def _by_values(origin: OutputOrigin, values: npt.NDArray[np.float32], path: str)
 
 def _meaning_of_logarithms(values: npt.NDArray[np.float32], path: str) -> Meaning:
     """Decide by the sign whether logarithms of probabilities were negated."""
-    if values.max() <= _BEYOND:
+    if values.max() <= _BOUND_TOLERANCE:
         return "logits"
-    if values.min() >= -_BEYOND:
+    if values.min() >= -_BOUND_TOLERANCE:
         return "negative_logs"
     raise _contradiction(path, "is made of logarithms of softmaxes", values)
 
@@ -215,7 +215,7 @@ def _check_declared_probabilities(
     values: npt.NDArray[np.float32], origin: OutputOrigin, path: str
 ) -> Meaning:
     one = values.shape[1] == 1
-    if values.min() < -_BEYOND or (one and not _within_0_and_1(values)):
+    if values.min() < -_BOUND_TOLERANCE or (one and not _within_0_and_1(values)):
         raise ConfigError(
             f"{path}: `outputs` probabilities, but its outputs range from {values.min():.4g} to "
             f"{values.max():.4g}. Use `outputs` logits, or leave it out."

@@ -33,11 +33,11 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 Feed: TypeAlias = Mapping[str, npt.NDArray[Any]]
 
-PLACES = 8
+MAX_SHAPES = 8
 """Maximum number of shapes with their own buffers. The memory of captured graphs is never freed,
 and a server with batches of every size up to 32 would have one graph for each."""
 
-_NEVER = "-1"
+_NO_GRAPH = "-1"
 """``gpu_graph_id`` of a run that is neither captured nor replayed."""
 
 _TOLERANCE = 1e-3
@@ -113,7 +113,7 @@ class BoundSession:
         if shape in self._places:
             return self._replay(self._places[shape], arrays)
         # A shape that occurs once, such as the last batch of many files, is not worth buffers.
-        if shape not in self._seen or len(self._places) == PLACES:
+        if shape not in self._seen or len(self._places) == MAX_SHAPES:
             self._seen.add(shape)
             return _host(self._ordinary(shape[0], arrays))
         return self._run_or_record(shape, arrays)
@@ -126,7 +126,7 @@ class BoundSession:
             binding.bind_ortvalue_input(name, value)
         for name in wanted:
             binding.bind_output(name, self._device)
-        place = _Buffers(binding, inputs, _run_options(_NEVER))
+        place = _Buffers(binding, inputs, _run_options(_NO_GRAPH))
         self._session.run_with_iobinding(binding, place.options)
         return place
 
@@ -140,7 +140,7 @@ class BoundSession:
             binding.bind_ortvalue_input(name, value)
         for name, value in zip(wanted, room, strict=True):
             binding.bind_ortvalue_output(name, value)
-        number = str(len(self._places) + 1) if self._without_graphs else _NEVER
+        number = str(len(self._places) + 1) if self._without_graphs else _NO_GRAPH
         place = _Buffers(binding, found.inputs, _run_options(number))
         if self._without_graphs and (why := self._cannot_record(place, arrays, expected)):
             log.warning("continues without CUDA graphs: %s", why)

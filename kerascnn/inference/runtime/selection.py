@@ -14,7 +14,7 @@ from kerascnn.inference.runtime.providers import PROVIDERS, Arithmetic, Provider
 from kerascnn.inference.runtime.tuned_settings import load_settings
 from kerascnn.language import sentence
 
-Asked: TypeAlias = Provider | Literal["auto"]
+RequestedProvider: TypeAlias = Provider | Literal["auto"]
 
 
 class ProviderName(str):
@@ -47,7 +47,7 @@ class Choice:
 
 
 def choose(
-    path: str | Path, asked: Asked | Choice, arithmetic: Arithmetic, threads: int | None
+    path: str | Path, asked: RequestedProvider | Choice, arithmetic: Arithmetic, threads: int | None
 ) -> list[Choice]:
     """Choose the providers to try, best first.
 

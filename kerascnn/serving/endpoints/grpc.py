@@ -30,7 +30,7 @@ from kerascnn.serving.endpoints.grpc_messages import (
 from kerascnn.serving.endpoints.v2 import infer, log_facts
 from kerascnn.serving.endpoints.v2_answers import outputs_of
 from kerascnn.serving.endpoints.v2_messages import InferRequest, interpret
-from kerascnn.serving.http.connection import MOST
+from kerascnn.serving.http.connection import MAX_CONNECTIONS
 from kerascnn.serving.http.errors import HttpError, outcome_of
 from kerascnn.serving.http.message_reader import LONG
 from kerascnn.serving.http.middleware import is_authorized
@@ -45,7 +45,7 @@ SERVICE = "inference.GRPCInferenceService"
 _SLACK = 65_536
 """Allowance for the bytes of a message other than its tensor."""
 
-_OPEN = frozenset({f"/{SERVICE}/ServerLive", f"/{SERVICE}/ServerReady", f"/{HEALTH}/Check"})
+_PUBLIC = frozenset({f"/{SERVICE}/ServerLive", f"/{SERVICE}/ServerReady", f"/{HEALTH}/Check"})
 """Methods that do not require the token."""
 
 _CODES = {
@@ -83,7 +83,7 @@ class GrpcServer:
             ("grpc.max_send_message_length", -1),
             ("grpc.so_reuseport", 0),  # fail if the port is in use
         )
-        self._server = grpc.aio.server(options=options, maximum_concurrent_rpcs=MOST)
+        self._server = grpc.aio.server(options=options, maximum_concurrent_rpcs=MAX_CONNECTIONS)
         self._server.add_generic_rpc_handlers(self._handlers())
         host = f"[{config.host.strip('[]')}]" if ":" in config.host else config.host
         try:
@@ -259,7 +259,7 @@ class GrpcServer:
         record = RequestRecord(context.peer(), "gRPC", path, request_id(given), parent, state)
         outcome = "gone"  # unless it completes
         try:
-            if path not in _OPEN:
+            if path not in _PUBLIC:
                 self._check_token(sent)
             answer = await work(content, context, record)
             record.status, outcome = 200, "ok"

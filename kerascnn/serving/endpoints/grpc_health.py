@@ -21,7 +21,7 @@ HEALTH = "grpc.health.v1.Health"
 _SERVING, _NOT_SERVING, _UNKNOWN = b"\x08\x01", b"\x08\x02", b"\x08\x03"
 """Encoded responses: the field ``status``, 1 to 3."""
 
-_MOST = 100
+_MAX_WATCHERS = 100
 """Maximum concurrent watchers: they need no token, and count toward the limit of calls."""
 
 _INTERVAL = 0.5
@@ -47,9 +47,9 @@ class Health:
 
     async def watch(self, content: bytes, context: Any) -> AsyncIterator[bytes]:
         """Yield the state now and at each change, until the client leaves or the server stops."""
-        if self._watching >= _MOST:
+        if self._watching >= _MAX_WATCHERS:
             await context.abort(
-                grpc.StatusCode.RESOURCE_EXHAUSTED, f"{_MOST} clients are watching already."
+                grpc.StatusCode.RESOURCE_EXHAUSTED, f"{_MAX_WATCHERS} clients are watching already."
             )
         self._watching += 1
         try:

@@ -29,7 +29,7 @@ _PIECE = 32_768
 _ID, _RAW, _FEW = 3, 7, 32
 """Field numbers of ``id`` and ``raw_input_contents``, and maximum number of fields to look at."""
 
-_MOST = 1024
+_MAX_ITEMS = 1024
 """Maximum inputs, outputs, parameters or dimensions of a request, which could contain millions."""
 
 _MOST_FILES = 65_536
@@ -140,7 +140,7 @@ def fields_of(request: Any) -> tuple[dict[str, Any], bytes]:
 
 def _check_counts(request: Any) -> None:
     tensors = [request.inputs, request.outputs, request.raw_input_contents, request.parameters]
-    if all(len(one) <= _MOST for one in tensors):
+    if all(len(one) <= _MAX_ITEMS for one in tensors):
         for tensor in request.inputs:
             if len(tensor.contents.bytes_contents) > _MOST_FILES:
                 raise HttpError(
@@ -148,9 +148,9 @@ def _check_counts(request: Any) -> None:
                 )
             tensors += [tensor.shape, tensor.parameters]
         tensors += [output.parameters for output in request.outputs]
-    if any(len(one) > _MOST for one in tensors):
+    if any(len(one) > _MAX_ITEMS for one in tensors):
         raise HttpError(
-            400, f"the request has more than {_MOST:,} inputs, outputs, parameters or sizes."
+            400, f"the request has more than {_MAX_ITEMS:,} inputs, outputs, parameters or sizes."
         )
 
 

@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 _TEXT: Json = {"type": "string"}
 _TEXT_OR_NULL: Json = {"type": ["string", "null"]}
-_TRUTH: Json = {"type": "boolean"}
+_BOOLEAN: Json = {"type": "boolean"}
 _ANY: Json = {"type": "object"}
 _PROBABILITY: Json = {"type": "number", "minimum": 0, "maximum": 1}
 _POSITIVE: Json = {"type": "integer", "minimum": 1}
@@ -41,7 +41,7 @@ def object_of(**kinds: str) -> Json:
     Returns:
         The schema; every field is required.
     """
-    known = {"s": _TEXT, "b": _TRUTH, "[s]": _list_of(_TEXT)}
+    known = {"s": _TEXT, "b": _BOOLEAN, "[s]": _list_of(_TEXT)}
     return _object({name: known[kind] for name, kind in kinds.items()})
 
 

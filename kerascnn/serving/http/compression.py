@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from kerascnn.serving.http.errors import HttpError
 
-WORTH = 16_384
+MIN_BYTES = 16_384
 """Response size in bytes below which compression costs more than it saves."""
 
 _IDENTITY = frozenset({"", "identity"})
@@ -84,7 +84,7 @@ def compressed(response: Response, accepted: str) -> Response:
     """
     response.raw_headers.append((b"vary", b"Accept-Encoding"))
     content = bytes(response.body)
-    method = _choose(accepted) if len(content) >= WORTH else None
+    method = _choose(accepted) if len(content) >= MIN_BYTES else None
     if method is None:
         return response
     # The fastest level: it costs the server time, and numbers hardly shrink further.

@@ -16,7 +16,7 @@ from kerascnn.serving.http.disconnects import EXTENSION, ConnectionState
 from kerascnn.serving.http.middleware import error_body
 from kerascnn.serving.http.parsing_turns import TurnTakingProtocol
 
-MOST = 1000
+MAX_CONNECTIONS = 1000
 """Maximum concurrent connections. A new one beyond it replaces the one that has been idle longest;
 if none is idle, it is closed with status 503. Each takes a file descriptor, whose limit is raised
 as far as the system allows."""
@@ -63,7 +63,7 @@ class Connection(TurnTakingProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Register the connection; the first request must arrive in time."""
         super().connection_made(transport)
-        if len(self.connections) > MOST and not self._close_silent():
+        if len(self.connections) > MAX_CONNECTIONS and not self._close_silent():
             self._answer(503, "too many connections. Try again later.", "retry-after: 1\r\n")
             return
         self.silent[self] = None

@@ -34,7 +34,7 @@ _LINE_END, _FOLDED = re.compile(rb"--|[ \t]*\r\n"), re.compile(r"\r\n[ \t]+")
 _TEXTUAL = re.compile(r"text/|application/([\w.-]+\+)?(json|xml)\b")
 """Content types of fields that are not files; frameworks often send JSON (``@RequestPart``)."""
 
-_LOOKED_AT = 65_536
+_CHUNK = 65_536
 """Bytes to examine at a time: to search, to copy, and to distinguish text from files."""
 
 
@@ -134,11 +134,11 @@ def _parts(body: bytes, boundary: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 def _copy(body: bytes, start: int, end: int) -> bytes:
     """Copy a part in pieces: allocating all of it at once would hold the interpreter lock."""
-    if end - start <= _LOOKED_AT:
+    if end - start <= _CHUNK:
         return body[start:end]
     copied = io.BytesIO()
-    for place in range(start, end, _LOOKED_AT):
-        copied.write(memoryview(body)[place : min(place + _LOOKED_AT, end)])
+    for place in range(start, end, _CHUNK):
+        copied.write(memoryview(body)[place : min(place + _CHUNK, end)])
     return copied.getvalue()
 
 
@@ -149,9 +149,9 @@ def _find(body: bytes, mark: bytes, start: int) -> int:
     """
     mark, place = b"\r\n" + mark, start
     while place < len(body):
-        found = body.find(mark, place, place + _LOOKED_AT + len(mark) - 1)
+        found = body.find(mark, place, place + _CHUNK + len(mark) - 1)
         if found < 0:
-            place += _LOOKED_AT
+            place += _CHUNK
         elif _LINE_END.match(body, found + len(mark)):
             return found
         else:
@@ -196,7 +196,7 @@ def _parameter(header: str, value: str, name: str) -> str | None:
 
 def _is_text(body: bytes, start: int, end: int) -> bool:
     """Return whether the content starts as text; no image file starts with this much text."""
-    beginning = body[start : min(end, start + _LOOKED_AT)]
+    beginning = body[start : min(end, start + _CHUNK)]
     try:
         # A character cut off at the end is an error only if the content ends there.
         whole = len(beginning) == end - start

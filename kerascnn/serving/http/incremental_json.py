@@ -28,7 +28,7 @@ few milliseconds."""
 _PIECE = 32_768
 """Bytes of numbers to read at a time; a sixteenth of it is the values to write at a time."""
 
-_FEW = 65_536
+_MAX_ELEMENTS = 65_536
 """Maximum elements of an array to decode in one call."""
 
 _INTEGERS = msgspec.json.Decoder(list[int])
@@ -206,7 +206,7 @@ def _has_many(text: bytes) -> bool:
     commas = 0
     for start in range(0, len(text), _SHORT):
         commas += text.count(b",", start, start + _SHORT)
-        if commas >= _FEW:
+        if commas >= _MAX_ELEMENTS:
             return True
     return False
 

@@ -20,7 +20,7 @@ _TRIES = 20
 """Attempts to find a free port, because one that is free at the first address of a host may be
 taken at the next."""
 
-_ABSENT = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+_UNAVAILABLE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 """Error codes of a system without IPv6 or without this address."""
 
 
@@ -136,6 +136,6 @@ def _listen(family: int, place: str, port: int, *, needed: bool) -> socket.socke
     try:
         return socket.create_server((place, port), family=family, backlog=2048, dualstack_ipv6=both)
     except OSError as error:
-        if needed or error.errno not in _ABSENT:
+        if needed or error.errno not in _UNAVAILABLE:
             raise
         return None

@@ -20,7 +20,7 @@ from kerascnn.serving.http.errors import HttpError
 _HOST = re.compile(r"(\[[0-9a-f:.]+(?:%[^\s/\]]+)?\]|[^:@/\s\[\]]*)(?::[0-9]*)?", re.IGNORECASE)
 """The ``Host`` header: a name or an address (IPv6 in brackets), and an optional port."""
 
-_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods with which a page of another origin can neither read nor change anything."""
 
 
@@ -53,7 +53,7 @@ class OriginPolicy:
                 close=True,
             )
         self._latest = host  # most requests have the same
-        if method not in _READING and not self._is_allowed(headers, host):
+        if method not in _SAFE_METHODS and not self._is_allowed(headers, host):
             raise HttpError(
                 403,
                 "this was sent by a page from another origin. To allow it, start the server "
