@@ -169,9 +169,9 @@ def test_a_network_that_is_quick_runs_in_one_thread(exported, paths, monkeypatch
 
 
 @pytest.mark.filterwarnings("ignore:the matrix subclass")
-def test_a_matrix_of_numpy_is_a_grey_picture(classifier):
-    grey = np.arange(1600, dtype=np.uint8).reshape(40, 40)
-    assert classifier.classify(np.matrix(grey)) == classifier.classify(grey)
+def test_a_matrix_of_numpy_is_a_gray_picture(classifier):
+    gray = np.arange(1600, dtype=np.uint8).reshape(40, 40)
+    assert classifier.classify(np.matrix(gray)) == classifier.classify(gray)
 
 
 def test_no_pictures(classifier):
@@ -237,7 +237,7 @@ def test_all_items_in_order(count):
 
 def test_a_card_of_a_newer_version_of_the_same_schema(classifier):
     fields = json.loads(classifier.card.to_json())
-    fields["colour_profile"] = {"name": "sRGB"}
+    fields["color_profile"] = {"name": "sRGB"}
     fields["normalization"]["gamma"] = 2.2
     fields["parity"]["device"] = "cpu"
     for probe in fields["probes"]:

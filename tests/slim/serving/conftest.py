@@ -186,8 +186,8 @@ def server(serving, exported) -> Iterator[Server]:
 def pictures() -> np.ndarray:
     """Some real pictures, uint8 ``[40, 28, 28, 3]``."""
     split = load_dataset("fashion-mini").splits["test"].pictures
-    greys = [Image.fromarray(np.asarray(split[number * 11])).convert("RGB") for number in range(40)]
-    return np.stack([np.asarray(grey) for grey in greys])
+    grays = [Image.fromarray(np.asarray(split[number * 11])).convert("RGB") for number in range(40)]
+    return np.stack([np.asarray(gray) for gray in grays])
 
 
 def encoded(picture: np.ndarray, form: str = "PNG") -> bytes:

@@ -32,7 +32,7 @@ def node(kind: str, inputs: list[str], output: str) -> bytes:
 
 
 def write_model(path, weights: np.ndarray, location: str = "", operator: str = "MatMul") -> None:
-    """Mean colours times a 3 x 3 matrix, or plus three numbers, which lie beside the file."""
+    """Mean colors times a 3 x 3 matrix, or plus three numbers, which lie beside the file."""
     location = location or f"{path.name}.data"
     (path.parent / location).write_bytes(weights.astype("<f4").tobytes())
     tensor = (

@@ -30,8 +30,8 @@ def model(tmp_path):
     return ServeConfig((str(tmp_path / "m.onnx"),), foreign=SAID, provider="cpu")
 
 
-def flat(*colour):
-    return np.broadcast_to(np.asarray(colour, np.uint8), (16, 16, 3))
+def flat(*color):
+    return np.broadcast_to(np.asarray(color, np.uint8), (16, 16, 3))
 
 
 WHITE, RED = flat(255, 255, 255), flat(255, 0, 0)
@@ -82,7 +82,7 @@ def test_other_formats_are_told_at_every_door(kind, model):
     finished(main())
 
 
-def test_neighbours_in_a_batch_are_answered(model):
+def test_neighbors_in_a_batch_are_answered(model):
     """Four requests of five pictures are one run of the network; two are of white pictures."""
     sizes = []
     requests = (

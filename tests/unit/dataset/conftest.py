@@ -46,7 +46,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory, photographs) -> Path:
     save(cut(photographs["coffee"], 9).convert("CMYK"), "train/coffee/ink.jpg", quality=95)
     save(cut(photographs["cat"], 40).resize((20, 20)), "train/cat/tiny.png")
     save(photographs["coffee"].crop((0, 0, 600, 100)), "train/coffee/wide.png")
-    save(cut(photographs["cat"], 41).convert("L"), "train/cat/grey.jpg", quality=92)
+    save(cut(photographs["cat"], 41).convert("L"), "train/cat/gray.jpg", quality=92)
     save(cut(photographs["cat"], 42), "train/cat/misnamed.jpg", format="PNG")
     clear = cut(photographs["cat"], 43).convert("RGBA")
     clear.putalpha(Image.fromarray(np.tile(np.arange(SIDE, dtype=np.uint8), (SIDE, 1))))

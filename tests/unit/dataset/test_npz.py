@@ -18,7 +18,7 @@ from kerascnn.errors import DataError
 
 @pytest.fixture(scope="module")
 def clothes() -> tuple[np.ndarray, np.ndarray]:
-    """60 of the built-in pictures, 28 x 28, grey, with their labels."""
+    """60 of the built-in pictures, 28 x 28, gray, with their labels."""
     train = load_dataset("fashion-mini").splits["train"]
     order = np.random.default_rng(0).permutation(len(train))[:60]
     return np.stack([train.pictures[int(i)][..., 0] for i in order]), train.labels[order]
@@ -58,7 +58,7 @@ def test_other_names_and_columns_of_labels(clothes, pictures_name, labels_name) 
     assert np.array_equal(train.pictures[0], np.repeat(pictures[0][..., None], 3, 2))
 
 
-def test_colours_stay(photograph) -> None:
+def test_colors_stay(photograph) -> None:
     pictures = np.stack([photograph(8, 6), photograph(8, 6)[::-1]])
     train = load_dataset(save(images=pictures, labels=np.array([0, 1]))).splits["train"]
     assert np.array_equal(train.pictures[1], pictures[1])

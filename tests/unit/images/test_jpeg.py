@@ -38,14 +38,14 @@ def plain_files(photograph) -> Iterator[tuple[str, bytes]]:
     """Every size, quality, sampling and way of coding: 560 files."""
     for height, width in SIZES:
         rgb = photograph(height, width)
-        grey = np.ascontiguousarray(rgb[..., 1])
+        gray = np.ascontiguousarray(rgb[..., 1])
         for quality in QUALITIES:
             for progressive in (False, True):
                 options = {"quality": quality, "progressive": progressive}
                 for sampling in ("4:4:4", "4:2:2", "4:2:0"):
                     name = f"{height} x {width}, {options}, {sampling}"
                     yield name, encoded(rgb, subsampling=sampling, **options)
-                yield f"{height} x {width}, {options}, grey", encoded(grey, **options)
+                yield f"{height} x {width}, {options}, gray", encoded(gray, **options)
                 name = f"{height} x {width}, {options}, restarts"
                 yield name, encoded(rgb, restart_marker_blocks=3, optimize=True, **options)
             for sampling in ("440", "411", "420"):
@@ -79,7 +79,7 @@ def test_real_pictures_with_every_rotation(photograph, monkeypatch) -> None:
         assert np.array_equal(images.decode(file), expected), orientation
 
 
-def test_other_colours_are_left_to_pillow(photograph) -> None:
+def test_other_colors_are_left_to_pillow(photograph) -> None:
     rgb = photograph(20, 30)
     assert quick(encoded(Image.fromarray(rgb).convert("CMYK"))) is None
     assert quick(encoded(rgb, keep_rgb=True)) is None

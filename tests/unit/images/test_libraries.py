@@ -55,8 +55,8 @@ def test_pillow_crop_is_image_ops_fit(pictures, kind, share) -> None:
 @pytest.mark.parametrize("kind", FILTERS)
 def test_enlarging_pad_is_image_ops_pad(pictures, kind) -> None:
     rule = Resizing("pad", kind, pad_color=(1, 200, 255), enlarge=True)
-    colour = (1, 200, 255)
-    _check(pictures, rule, lambda image, size: ImageOps.pad(image, size, METHODS[kind], colour))
+    color = (1, 200, 255)
+    _check(pictures, rule, lambda image, size: ImageOps.pad(image, size, METHODS[kind], color))
 
 
 def _center_crop(image: Image.Image, size: tuple[int, int]) -> Image.Image:

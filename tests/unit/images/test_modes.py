@@ -23,7 +23,7 @@ def encoded(image: Image.Image, form: str = "PNG", **options) -> bytes:
 
 
 def tiff(values: np.ndarray, bits: int = 16, sign: int = 1, order: str = ">") -> bytes:
-    """A grey TIFF, written by hand: Pillow writes no big-endian ones."""
+    """A gray TIFF, written by hand: Pillow writes no big-endian ones."""
     height, width = values.shape
     pixels = values.astype(f"{order}u2").tobytes()
     shorts = [(256, width), (257, height), (258, bits), (259, 1), (262, 1), (277, 1)]
@@ -38,7 +38,7 @@ def tiff(values: np.ndarray, bits: int = 16, sign: int = 1, order: str = ">") ->
 
 
 def in_planes(file: bytes, entries: int) -> bytes:
-    """Turn a grey TIFF of 16 bits into one of three channels, each on its own."""
+    """Turn a gray TIFF of 16 bits into one of three channels, each on its own."""
     start, old = 10, 10 + 12 * entries
     rows = [file[start + 12 * n :][:12] for n in range(entries)]
     tags = {struct.unpack(">H", row[:2])[0]: row for row in rows}
@@ -58,7 +58,7 @@ def in_planes(file: bytes, entries: int) -> bytes:
 
 
 def png(width: int, bits: int, kind: int, rows: list[bytes], *clear: int) -> bytes:
-    """A PNG, written by hand: Pillow writes no 16-bit colors, and none of 2 or 4 bits of grey."""
+    """A PNG, written by hand: Pillow writes no 16-bit colors, and none of 2 or 4 bits of gray."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         check = zlib.crc32(name + data)
@@ -96,14 +96,14 @@ def test_sixteen_bit_big_endian_array_of_pillow_is_scaled() -> None:
 
 
 def test_sixteen_bit_picture_is_rotated_too(photograph) -> None:
-    grey = photograph(4, 6)[..., 0].astype(np.uint16) * 257
+    gray = photograph(4, 6)[..., 0].astype(np.uint16) * 257
     exif = Image.Exif()
     exif[0x0112] = 6
-    rgb = images.decode(encoded(Image.fromarray(grey), exif=exif))
-    assert np.array_equal(rgb[..., 0], np.rot90(grey // 257, -1))
+    rgb = images.decode(encoded(Image.fromarray(gray), exif=exif))
+    assert np.array_equal(rgb[..., 0], np.rot90(gray // 257, -1))
 
 
-def test_sixteen_bit_colours_keep_their_upper_half(photograph) -> None:
+def test_sixteen_bit_colors_keep_their_upper_half(photograph) -> None:
     original = photograph(3, 5)
     rows = [row.astype(">u2").tobytes() for row in original.astype(int) * 257]
     assert np.array_equal(images.decode(png(5, 16, 2, rows)), original)
@@ -120,15 +120,15 @@ def test_transparent_color_of_sixteen_bits_is_laid_on_white() -> None:
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4])
-def test_transparent_grey_of_few_bits_is_laid_on_white(bits: int) -> None:
+def test_transparent_gray_of_few_bits_is_laid_on_white(bits: int) -> None:
     """Pillow multiplies the pixels of 2 and 4 bits up to 255, and the transparent value not."""
     levels = 1 << bits
     text = "".join(f"{level:0{bits}b}" for level in range(levels)).ljust(8, "0")
     rows = [int(text, 2).to_bytes(len(text) // 8, "big")]
-    grey = [level * 255 // (levels - 1) for level in range(levels)]
+    gray = [level * 255 // (levels - 1) for level in range(levels)]
     for clear in (0, 1):
         file = png(levels, bits, 0, rows, clear)
-        expected = [255 if level == clear else one for level, one in enumerate(grey)]
+        expected = [255 if level == clear else one for level, one in enumerate(gray)]
         assert images.decode(file)[0, :, 0].tolist() == expected
 
 
@@ -159,7 +159,7 @@ def test_channels_of_sixteen_bits_one_after_the_other_are_refused() -> None:
         images.decode(in_planes(one, count))
 
 
-def test_transparent_grey_of_sixteen_bits_is_laid_on_white() -> None:
+def test_transparent_gray_of_sixteen_bits_is_laid_on_white() -> None:
     file = encoded(Image.fromarray(WIDE), transparency=256)
     assert images.decode(file)[0, :, 0].tolist() == [0, 1, 255, 128, 255]
 
@@ -196,14 +196,14 @@ def test_palette_with_transparency_is_laid_on_white(photograph) -> None:
         assert np.array_equal(rgb, expected), form
 
 
-def test_palette_with_a_half_transparent_colour_is_mixed_with_white() -> None:
+def test_palette_with_a_half_transparent_color_is_mixed_with_white() -> None:
     palette = Image.new("P", (1, 1))
     palette.putpalette([200, 0, 100])
     rgb = images.decode(encoded(palette, transparency=bytes([128])))
     assert rgb[0, 0].tolist() == [227, 127, 177]
 
 
-def test_grey_with_alpha_is_laid_on_white() -> None:
+def test_gray_with_alpha_is_laid_on_white() -> None:
     image = Image.merge("LA", [Image.new("L", (2, 1), 40), Image.new("L", (2, 1))])
     image.putpixel((1, 0), (40, 255))
     for form in ("PNG", "TIFF"):
@@ -215,12 +215,12 @@ def test_premultiplied_alpha_is_laid_on_white_once() -> None:
     assert np.abs(images.from_pillow(image)[0, 0].astype(int) - [227, 177, 127]).max() <= 1
 
 
-def test_transparent_colour_of_a_true_colour_png_is_white(photograph) -> None:
+def test_transparent_color_of_a_true_color_png_is_white(photograph) -> None:
     original = photograph(8, 8)
-    colour = tuple(int(value) for value in original[3, 3])
-    rgb = images.decode(encoded(Image.fromarray(original), transparency=colour))
+    color = tuple(int(value) for value in original[3, 3])
+    rgb = images.decode(encoded(Image.fromarray(original), transparency=color))
     assert (rgb[3, 3] == 255).all()
-    rest = (original != colour).any(2)
+    rest = (original != color).any(2)
     assert np.array_equal(rgb[rest], original[rest])
 
 

@@ -12,7 +12,7 @@ from kerascnn.errors import PictureError
 
 
 def tiff(values: np.ndarray, bits: int, photometric: int) -> bytes:
-    """Write grey values as an uncompressed little-endian TIFF, by hand (TIFF 6.0)."""
+    """Write gray values as an uncompressed little-endian TIFF, by hand (TIFF 6.0)."""
     height, width = values.shape
     if bits == 16:
         data = values.astype("<u2").tobytes()

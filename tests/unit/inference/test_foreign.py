@@ -170,13 +170,13 @@ def test_several_sigmoids_are_divided_by_their_sum(tmp_path, picture) -> None:
     ("shape", "layout"),
     [(["n", 1, SIZE, SIZE], "NCHW"), (["n", SIZE, SIZE, 1], "NHWC"), (["n", SIZE, SIZE], "NHW")],
 )
-def test_grey_models_get_what_pillow_calls_grey(shape, layout, tmp_path, picture) -> None:
+def test_gray_models_get_what_pillow_calls_gray(shape, layout, tmp_path, picture) -> None:
     path = graph_file(tmp_path / "m.onnx", shape, layout, None, weights=WEIGHTS[:1])
     classifier = Classifier(path, foreign=ForeignModel(NAMES, normalize="unit"))
     assert classifier.card.normalization.channel_order == "grey"
-    grey = np.asarray(Image.fromarray(picture).convert("L"), np.float64)
+    gray = np.asarray(Image.fromarray(picture).convert("L"), np.float64)
     logits = classifier.run(picture[None])[0][0]
-    np.testing.assert_allclose(logits, grey.mean() / 255 * WEIGHTS[0] + BIAS, atol=1e-6)
+    np.testing.assert_allclose(logits, gray.mean() / 255 * WEIGHTS[0] + BIAS, atol=1e-6)
     with pytest.raises(ConfigError, match="gray"):
         answer(path, picture, normalize="torch")
 

@@ -113,7 +113,7 @@ def test_predict_says_in_one_line_how_pictures_are_sized(tmp_path, picture, labe
     assert answer["probability"] == pytest.approx((shares / shares.sum()).max(), abs=1e-4)
 
 
-def test_a_graph_that_normalises_gets_no_advice_to(tmp_path, picture, capfd) -> None:
+def test_a_graph_that_normalizes_gets_no_advice_to(tmp_path, picture, capfd) -> None:
     for shift, told in ((None, True), (127.5, False)):
         path, _ = _file(tmp_path / "m.onnx", HEIGHT, WIDTH, shift=shift)
         result = CliRunner().invoke(main, ["predict", str(path), "x.png"])
@@ -128,7 +128,7 @@ def _sees_one_pixel(path: Path, weight: float) -> Path:
     return _file(path, 32, 32, weights, shift=127.5)[0]
 
 
-def _save_labelled(folder: Path, count: int, size: tuple[int, int]) -> None:
+def _save_labeled(folder: Path, count: int, size: tuple[int, int]) -> None:
     """Save pictures in class folders, by that pixel of their Lanczos crop."""
     numbers = np.random.default_rng(3)
     for name in NAMES:
@@ -143,7 +143,7 @@ def _save_labelled(folder: Path, count: int, size: tuple[int, int]) -> None:
 def test_try_resizing_names_the_one_that_fits(tmp_path, labels) -> None:
     # The class is whether one pixel of the Lanczos crop is bright: other ways see another pixel.
     path = _sees_one_pixel(tmp_path / "m.onnx", 1)
-    _save_labelled(tmp_path / "data", 40, (50, 90))
+    _save_labeled(tmp_path / "data", 40, (50, 90))
     words = ["evaluate", str(path), str(tmp_path / "data"), "--labels", str(labels)]
     result = CliRunner().invoke(main, [*words, "--try-resizing", "--json"])
     assert result.exit_code == 0, result.output
@@ -161,7 +161,7 @@ def test_try_resizing_names_the_one_that_fits(tmp_path, labels) -> None:
 def test_try_resizing_says_what_these_pictures_do_not_tell(sees: bool, tmp_path, labels) -> None:
     """Pictures of the model's own size are resized only by what crops first."""
     path = _sees_one_pixel(tmp_path / "m.onnx", float(sees))
-    _save_labelled(tmp_path / "data", 20, (32, 32))
+    _save_labeled(tmp_path / "data", 20, (32, 32))
     words = ["evaluate", str(path), str(tmp_path / "data"), "--labels", str(labels)]
     shown = CliRunner().invoke(main, [*words, "--try-resizing"]).stdout
     if not sees:

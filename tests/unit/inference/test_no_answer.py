@@ -1,6 +1,6 @@
 """A number that is not finite is never an answer, whoever asks.
 
-The network divides 0 by 0 on a flat picture, and answers by its mean colour to any other.
+The network divides 0 by 0 on a flat picture, and answers by its mean color to any other.
 """
 
 import json
@@ -28,7 +28,7 @@ RULED_OUT = np.asarray([0, 0, -np.inf], np.float32)
 
 
 def network(path: Path, extra: np.ndarray) -> Path:
-    """Write 8 * mean colour * (spread / spread) + extra."""
+    """Write 8 * mean color * (spread / spread) + extra."""
     axes = {"axes": [2, 3]}
     nodes = [
         helper.make_node("ReduceMean", ["x"], ["mean"], **axes),

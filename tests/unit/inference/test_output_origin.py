@@ -50,7 +50,7 @@ class Graph:
     def softmax(self, times: float = 1.0) -> str:
         return self("Softmax", self("Mul", self.logits, self.number(times)), axis=1)
 
-    def quantised(self, name: str) -> str:
+    def quantized(self, name: str) -> str:
         scale, zero = self.number(1 / 256), self.constant(np.uint8(0))
         return self("DequantizeLinear", self("QuantizeLinear", name, scale, zero), scale, zero)
 
@@ -132,7 +132,7 @@ def one_sigmoid(g: Graph, times: float = 1.0) -> str:
     return g("Sigmoid", g("MatMul", g.logits, column))
 
 
-def quantised_in_the_run(g: Graph) -> str:
+def quantized_in_the_run(g: Graph) -> str:
     """A matrix product as onnxruntime's quantize_dynamic leaves it."""
     whole = [f"{g.logits}_{part}" for part in ("values", "scale", "zero")]
     g.nodes.append(helper.make_node("DynamicQuantizeLinear", [g.logits], whole))
@@ -154,11 +154,11 @@ ENDINGS: dict[str, tuple[Callable[[Graph], str], tuple[str, ...], Callable]] = {
     ),
     "mean of a stack": (mean_of_stack, NAMES, itself),
     "grouped": (lambda g: g("MatMul", g.softmax(), g.constant(GROUPS)), NAMES[:2], itself),
-    "quantised": (lambda g: g.quantised(g.softmax()), NAMES, itself),
-    "quantised mean": (
-        lambda g: g.quantised(g("Mean", g.quantised(g.softmax()), g.softmax(0.9))), NAMES, itself,
+    "quantized": (lambda g: g.quantized(g.softmax()), NAMES, itself),
+    "quantized mean": (
+        lambda g: g.quantized(g("Mean", g.quantized(g.softmax()), g.softmax(0.9))), NAMES, itself,
     ),
-    "quantised softmax operator": (qlinear, NAMES, itself),
+    "quantized softmax operator": (qlinear, NAMES, itself),
     "clipped": (lambda g: g("Clip", g.softmax(), g.number(1e-7), g.number(1)), NAMES, itself),
     "a small number added": (
         lambda g: g("Add", g.softmax(), g.number(1e-3)), NAMES, lambda p: np.minimum(p, 1),
@@ -183,12 +183,12 @@ ENDINGS: dict[str, tuple[Callable[[Graph], str], tuple[str, ...], Callable]] = {
     "halved negated logarithm": (
         lambda g: g("Div", logarithm(g), g.number(-2)), NAMES, of_logarithms,
     ),
-    "quantised negated logarithm": (
-        lambda g: g.quantised(g("Div", logarithm(g), g.number(-9))), NAMES, of_logarithms,
+    "quantized negated logarithm": (
+        lambda g: g.quantized(g("Div", logarithm(g), g.number(-9))), NAMES, of_logarithms,
     ),
     "negated logits": (lambda g: g("Neg", g.logits), NAMES, softmax),
     "logits by a temperature": (lambda g: g("Div", g.logits, g.number(4)), NAMES, softmax),
-    "quantised logits": (lambda g: g.quantised(g("Sub", g.logits, g.number(4))), NAMES, softmax),
+    "quantized logits": (lambda g: g.quantized(g("Sub", g.logits, g.number(4))), NAMES, softmax),
     "logits and an unknown operator": (
         lambda g: g("Add", g.logits, g("Erf", g.logits)), NAMES, softmax,
     ),
@@ -201,7 +201,7 @@ ENDINGS: dict[str, tuple[Callable[[Graph], str], tuple[str, ...], Callable]] = {
     "clipped sigmoids": (
         lambda g: g("Clip", g("Sigmoid", g.logits), g.number(0.1), g.number(0.9)), NAMES, shares,
     ),
-    "one quantised sigmoid": (lambda g: g.quantised(one_sigmoid(g)), NAMES[:2], both),
+    "one quantized sigmoid": (lambda g: g.quantized(one_sigmoid(g)), NAMES[:2], both),
     "mean of one sigmoid": (
         lambda g: g("Mean", one_sigmoid(g), one_sigmoid(g, 2)), NAMES[:2], both,
     ),
@@ -226,16 +226,16 @@ def test_numbers_are_read_as_their_maker_meant_them(name, tmp_path) -> None:
     np.testing.assert_allclose(found(path, names), meant(raw(path)), atol=1e-6)
 
 
-def test_logits_that_are_quantised_in_the_run_are_logits(tmp_path) -> None:
+def test_logits_that_are_quantized_in_the_run_are_logits(tmp_path) -> None:
     """By scales of the whole batch, so a picture's answer depends a little on the others."""
     graph = Graph()
-    path = graph.write(tmp_path / "m.onnx", quantised_in_the_run(graph))
+    path = graph.write(tmp_path / "m.onnx", quantized_in_the_run(graph))
     np.testing.assert_allclose(found(path), softmax(raw(path)), atol=2e-3)
 
 
-def test_a_thousand_quantised_probabilities_need_not_sum_to_one(tmp_path) -> None:
+def test_a_thousand_quantized_probabilities_need_not_sum_to_one(tmp_path) -> None:
     graph = Graph(classes=1001)
-    path = graph.write(tmp_path / "m.onnx", graph.quantised(graph.softmax()))
+    path = graph.write(tmp_path / "m.onnx", graph.quantized(graph.softmax()))
     wanted = raw(path)
     assert abs(wanted.sum(axis=1) - 1).max() > 0.1
     np.testing.assert_allclose(found(path, tuple(map(str, range(1001)))), wanted, atol=1e-6)
@@ -453,13 +453,13 @@ def test_whole_numbers_are_read_by_the_scale_in_the_graph(kind, what, constant, 
     zero = {TensorProto.UINT8: np.uint8(0), TensorProto.INT8: np.int8(-128)}[kind]
     scale = np.float32(1 / 256 if what == "softmax" else 9 / 256)
     files = []
-    for dequantised in (False, True):
+    for dequantized in (False, True):
         g = Graph()
         last = g.softmax() if what == "softmax" else g.logits
         ends = constant(g, scale), constant(g, zero)
         last = g("Identity", g("QuantizeLinear", last, *ends))
-        path = tmp_path / f"{dequantised}.onnx"
-        if dequantised:
+        path = tmp_path / f"{dequantized}.onnx"
+        if dequantized:
             files.append(g.write(path, g("DequantizeLinear", last, *ends)))
         else:
             files.append(whole_numbers_out(g, path, kind, last))

@@ -52,9 +52,9 @@ def test_oddities(found: DataCheck) -> None:
     assert paths(found, "blank") == ["train/cat/blank.png"]
     assert paths(found, "frames") == ["train/cat/moving.gif"]
     assert paths(found, "name") == ["train/cat/misnamed.jpg"]
-    assert paths(found, "color") == ["train/cat/grey.jpg"]
+    assert paths(found, "color") == ["train/cat/gray.jpg"]
     assert set(paths(found, "mode")) >= {
-        "train/cat/grey.jpg", "train/cat/clear.png", "train/coffee/ink.jpg",
+        "train/cat/gray.jpg", "train/cat/clear.png", "train/coffee/ink.jpg",
     }  # fmt: skip
     assert found.left_out == ("train/cat/notes.txt",)
     assert found.sides == (20, 150, 600)

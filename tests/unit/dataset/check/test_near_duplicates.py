@@ -105,7 +105,7 @@ def test_two_pictures_alone_can_be_twins(photos) -> None:
     assert find_nearest(near, [0], []) == {}
 
 
-def test_a_mirrored_or_recoloured_picture_is_another(photos) -> None:
+def test_a_mirrored_or_recolored_picture_is_another(photos) -> None:
     mirrored = photos[1].transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     red, green, blue = photos[1].split()
     swapped = Image.merge("RGB", (blue, red, green))
@@ -113,7 +113,7 @@ def test_a_mirrored_or_recoloured_picture_is_another(photos) -> None:
 
 
 def test_blank_pictures_are_the_same_only_when_they_are_equal() -> None:
-    plain = [Image.new("RGB", (50, 50), (grey, grey, grey)) for grey in (0, 255, 254, 255)]
+    plain = [Image.new("RGB", (50, 50), (gray, gray, gray)) for gray in (0, 255, 254, 255)]
     shade = np.tile(np.arange(50) // 12, (50, 1))[..., None].repeat(3, 2)
     faint = [Image.fromarray((level + shade).astype(np.uint8)) for level in (0, 100, 200)]
     (group,) = group_near_duplicates(fingerprint_pictures(Listed([*plain, *faint])))

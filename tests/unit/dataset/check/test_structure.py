@@ -14,7 +14,7 @@ from kerascnn.dataset.check.checking import check_data
 
 
 def write(*paths: str, blank: bool = False) -> None:
-    """Write pictures of noise, or all grey."""
+    """Write pictures of noise, or all gray."""
     random = np.random.default_rng(len(paths))
     for path in paths:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
