@@ -16,8 +16,8 @@ from kerascnn.training.trainer.feature_svd import decompose
 def made(count: int, features: int, apart: float) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
     labels = np.arange(count) % 3
-    centres = rng.normal(size=(3, features)) * apart
-    found = centres[labels] + rng.normal(size=(count, features))
+    centers = rng.normal(size=(3, features)) * apart
+    found = centers[labels] + rng.normal(size=(count, features))
     return found.astype(np.float32), labels
 
 

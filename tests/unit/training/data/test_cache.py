@@ -213,14 +213,14 @@ _EDITED = [
     {"broken": [[-1, "x"]]},
     {"broken": [[float("inf"), "x"]]},
 ]
-_NEIGHBOUR = {"broken": [[0, "x"]]}
-"""Would give a picture its neighbour's label; cannot be told in packs of earlier versions."""
+_NEIGHBOR = {"broken": [[0, "x"]]}
+"""Would give a picture its neighbor's label; cannot be told in packs of earlier versions."""
 
 
 @pytest.mark.parametrize(
     ("changes", "version"),
     [(changes, version) for changes in _EDITED for version in ("this", "earlier")]
-    + [(_NEIGHBOUR, "this")],
+    + [(_NEIGHBOR, "this")],
 )
 def test_a_pack_whose_description_was_edited_is_made_anew(
     folder: Path, packed: Decoded, cache: PackCache, changes: dict, version: str

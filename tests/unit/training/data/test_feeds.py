@@ -27,7 +27,7 @@ BATCH = 16
 
 @pytest.fixture(scope="module")
 def pack() -> Pack:
-    """70 real pictures, normalised already."""
+    """70 real pictures, normalized already."""
     from kerascnn.dataset import load_dataset
     from kerascnn.training.data.pack import pack as make
 

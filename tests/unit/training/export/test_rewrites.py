@@ -76,7 +76,7 @@ def test_the_baseline_needs_twelve_nodes_and_not_twenty_three(monkeypatch) -> No
         (Normalization((1.0, 1.0, 1.0), (2.0, 2.0, 2.0)), ["Transpose", "Cast", "Sub", "Div"]),
     ],
 )
-def test_normalisation_does_only_what_is_needed(rule: Normalization, expected: list[str]) -> None:
+def test_normalization_does_only_what_is_needed(rule: Normalization, expected: list[str]) -> None:
     card = ModelCard("any", "cnn", ("a", "b"), 8, "squash", normalization=rule)
     graph = preprocessing.preprocessing_model(card)
     kinds = [node.op_type for node in graph.graph.node]
@@ -97,7 +97,7 @@ def test_normalisation_does_only_what_is_needed(rule: Normalization, expected: l
 
 @pytest.mark.parametrize(("size", "sides"), [(14, (1, 23)), (12, (35, 12))])
 def test_the_nearest_pixel_is_the_one_that_keras_takes(size, sides) -> None:
-    """At these sizes ONNX' Resize takes its neighbour."""
+    """At these sizes ONNX' Resize takes its neighbor."""
     pixels = keras.Input((size, size, 3))
     resized = keras.layers.Resizing(*sides, interpolation="nearest")(pixels)
     network = keras.Model(pixels, keras.layers.Flatten()(resized))

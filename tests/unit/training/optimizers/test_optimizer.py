@@ -1,4 +1,4 @@
-"""Optimisers, decay, clipping, schedules, averages and accumulation, as the options name them."""
+"""Optimizers, decay, clipping, schedules, averages and accumulation, as the options name them."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def lenet() -> keras.Model:
 
 
 def after(config: TrainConfig, steps: int, rate: float = 0.01) -> tuple[keras.Model, object]:
-    """A LeNet and its optimiser after some steps at about one rate, on the same pictures."""
+    """A LeNet and its optimizer after some steps at about one rate, on the same pictures."""
     model = lenet()
     return model, learn(model, config, steps, rate)
 
@@ -52,7 +52,7 @@ def learn(
     rate: float = 0.01,
     averages: ExponentialMovingAverage | None = None,
 ) -> object:
-    """Take some steps, and give the optimiser."""
+    """Take some steps, and give the optimizer."""
     optimizer = make_optimizer(model, config, rate, 10_000)
     optimizer.learning_rate = keras.optimizers.schedules.ExponentialDecay(rate, 1, 1.0)
     objective = Loss(10, 0.0, None)

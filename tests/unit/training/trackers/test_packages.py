@@ -117,8 +117,8 @@ def test_wandb_offline(folder, exported, tmp_path, monkeypatch) -> None:
     assert len(runs) == 3
     assert len({one.name.rpartition("-")[2] for one in runs}) == 1  # the same run each time
     content = b"".join(one.read_bytes() for run in runs for one in run.glob("*.wandb"))
-    artefact = f"{read_card(exported).name}-onnx".encode()
-    for said in (b"loss/training", b"val_top1", b"report.html", artefact):
+    artifact = f"{read_card(exported).name}-onnx".encode()
+    for said in (b"loss/training", b"val_top1", b"report.html", artifact):
         assert said in content, said
     assert not (tmp_path / "wandb").exists()
 

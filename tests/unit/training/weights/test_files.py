@@ -191,7 +191,7 @@ def test_keras_hubs_preprocessing_is_pytorchs(photograph: object) -> None:
     np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
-def test_efficientnet_normalises_inside_as_with_imagenet_weights() -> None:
+def test_efficientnet_normalizes_inside_as_with_imagenet_weights() -> None:
     """Also from nothing: the graph is the same whatever the weights."""
     assert NETWORKS["efficientnet_b0"].normalization == INSIDE
     names = [layer.name for layer in build_network("efficientnet_b0", 2, 32).layers[:4]]

@@ -88,7 +88,7 @@ def test_the_converted_network_answers_as_pytorch_did(name: str, tmp_path: Path)
     pictures = MAKER.make_pictures(golden["size"])
     inside = start.network.family.startswith(("efficientnet", "convnext"))
     assert start.normalization == (INSIDE if inside else TORCH)
-    if inside:  # they take pixels, and normalise as PyTorch's preprocessing does
+    if inside:  # they take pixels, and normalize as PyTorch's preprocessing does
         pictures = pictures * np.float32(TORCH.std) + np.float32(TORCH.mean)
     logits, wanted = start.core.predict_on_batch(pictures), np.asarray(golden["logits"])
     assert np.abs(logits - wanted).max() <= 3e-5 * max(1, np.abs(wanted).max())
