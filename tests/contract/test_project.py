@@ -108,3 +108,24 @@ def test_links_of_the_documents_lead_somewhere() -> None:
         for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text("utf-8")):
             if "://" not in target:
                 assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+BRITISH = re.compile(
+    r"(?i)(?:behavi|col|fav|flav|hon|neighb)our|(?<![\"`])\bgre[y]|\blabel(?:led|ling)|catalogu[e]"
+    r"|artefac[t]|\bcentr[e]\b|\blicenc[e]|(?:general|initial|local|maxim|minim|normal|optim|organ|"
+    r"quant|recogn|regular|serial|standard|summar|synchron|visual)is(?:e|ing|ation)"
+)
+"""The channel order `"grey"` of a card is data: it stays as older files have it."""
+
+
+def test_spelling_is_american() -> None:
+    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+    modules = [
+        one for name in ("kerascnn", "tests", "examples") for one in (ROOT / name).rglob("*.py")
+    ]
+    found = [
+        f"{path.relative_to(ROOT)}: {word[0]}"
+        for path in (*documents, *modules)
+        for word in BRITISH.finditer(path.read_text("utf-8"))
+    ]
+    assert found == []

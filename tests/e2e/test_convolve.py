@@ -30,15 +30,15 @@ def photo(photograph) -> Path:
     return Path("photo.png")
 
 
-def test_a_colour_photograph(photo):
+def test_a_color_photograph(photo):
     assert "80 x 60 became 78 x 58" in run(photo, "-o", "edges.png").output
     assert (pixels("edges.png") == filter_picture(pixels(photo), KERNELS["edge"])).all()
 
 
-def test_a_grey_photograph_stays_grey(photo):
+def test_a_gray_photograph_stays_gray(photo):
     with Image.open(photo) as picture:
-        picture.convert("L").save("grey.png")
-    run("grey.png", "--kernel", "sharpen", "--padding", "same", "-o", "out.png")
+        picture.convert("L").save("gray.png")
+    run("gray.png", "--kernel", "sharpen", "--padding", "same", "-o", "out.png")
     with Image.open("out.png") as written:
         assert (written.mode, written.size) == ("L", (80, 60))
 

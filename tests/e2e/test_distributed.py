@@ -228,7 +228,7 @@ training.fit(training.TrainConfig(**config))
 
 
 @pytest.mark.full
-def test_a_jax_that_is_initialised_already(
+def test_a_jax_that_is_initialized_already(
     losses_alone: list[list[float]],
     subset: Callable[[int], Path],
     tmp_path: Path,

@@ -76,7 +76,7 @@ def test_every_script_is_formatted_linted_and_typed(tool: str) -> None:
 
 @pytest.fixture(scope="module")
 def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("picture") / "grey.png"
+    path = tmp_path_factory.mktemp("picture") / "gray.png"
     Image.fromarray(np.full((40, 30, 3), 127, np.uint8)).save(path)
     return path
 

@@ -83,5 +83,5 @@ def test_the_commands_of_quickstart_run_outside_the_repository(tmp_path, install
 def picture(tmp_path) -> Path:
     from PIL import Image
 
-    Image.new("RGB", (28, 28), "grey").save(tmp_path / "p.png")
+    Image.new("RGB", (28, 28), "gray").save(tmp_path / "p.png")
     return tmp_path / "p.png"

@@ -62,7 +62,7 @@ def test_a_run_goes_through_its_phases(tmp_path: Path) -> None:
     assert second.learning_rate < first.learning_rate + 1e-6 < 0.001
 
 
-def test_after_every_change_of_scope_the_optimiser_has_the_right_variables(
+def test_after_every_change_of_scope_the_optimizer_has_the_right_variables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[set[str]] = []

@@ -219,9 +219,9 @@ def test_strong_augmentation_shifts_lights_and_erases() -> None:
     assert np.array_equal(np.asarray(model(picture, training=False)), picture)
     moved = np.asarray(model(picture, training=True))
     assert moved.min() >= 0 and moved.max() <= 255
-    grey = np.isclose(moved, 127.5).all(-1).sum((1, 2))
-    assert 0.6 * ERASED < (grey > 10).mean() < 1.5 * ERASED
-    whole = moved[grey == 0]
+    gray = np.isclose(moved, 127.5).all(-1).sum((1, 2))
+    assert 0.6 * ERASED < (gray > 10).mean() < 1.5 * ERASED
+    whole = moved[gray == 0]
     peaks = whole.max((1, 2, 3))
     assert peaks.std() > 10, "brightness and contrast are as they were"
     rows = {int(one.mean((1, 2)).argmax()) for one in whole}

@@ -117,35 +117,35 @@ def test_photographs_without_weights_say_so_in_one_line(photographs: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("side", "colour", "epochs", "augment"),
+    ("side", "color", "epochs", "augment"),
     [
         (96, 60, "auto", ("strong-shift", "strong")),
         (64, 60, "auto", ("shift", "light")),  # small pictures are no photographs
-        (96, 2, "auto", ("shift", "light")),  # grey, as JPEG files keep it
+        (96, 2, "auto", ("shift", "light")),  # gray, as JPEG files keep it
         (96, 60, 19, ("shift", "light")),  # too few to learn from what is changed so much
         (96, 60, 20, ("strong-shift", "strong")),
     ],
 )
-def test_coloured_photographs_that_are_seen_often_are_changed_strongly(
-    tmp_path: Path, side: int, colour: int, epochs: int | Literal["auto"], augment: tuple[str, str]
+def test_colored_photographs_that_are_seen_often_are_changed_strongly(
+    tmp_path: Path, side: int, color: int, epochs: int | Literal["auto"], augment: tuple[str, str]
 ) -> None:
-    data = gradients(tmp_path, side, colour)
+    data = gradients(tmp_path, side, color)
     config = TrainConfig(data=data, model="cnn", epochs=epochs, cache="none")
     feed = prepare(config, Callback())
     assert choose_changes(config, feed, Callback()).augment in augment
 
 
-def gradients(folder: Path, side: int = 96, colour: int = 60) -> str:
-    """Write 80 pictures in two classes that brightness tells apart, grey if ``colour`` is 0."""
+def gradients(folder: Path, side: int = 96, color: int = 60) -> str:
+    """Write 80 pictures in two classes that brightness tells apart, gray if ``color`` is 0."""
     rng, labels = np.random.default_rng(0), np.arange(80) % 2
-    grey = rng.integers(0, 180, (80, side, side, 1)) // (1 + labels.reshape(-1, 1, 1, 1))
-    pictures = (grey + np.array([0, colour // 2, colour])).astype(np.uint8)
+    gray = rng.integers(0, 180, (80, side, side, 1)) // (1 + labels.reshape(-1, 1, 1, 1))
+    pictures = (gray + np.array([0, color // 2, color])).astype(np.uint8)
     np.savez(folder / "p.npz", x_train=pictures, y_train=labels)
     return str(folder / "p.npz")
 
 
 @pytest.mark.parametrize(
-    ("side", "colour", "options", "network", "size", "crop"),
+    ("side", "color", "options", "network", "size", "crop"),
     [
         (96, 60, {}, "cnn4", 64, 0.35),
         (96, 60, {"random_crop": 0.5}, "cnn4", 64, 0.5),
@@ -155,18 +155,18 @@ def gradients(folder: Path, side: int = 96, colour: int = 60) -> str:
         (96, 60, {"image_size": 32}, "cnn4", 32, 0.0),
         (96, 60, {"image_size": 15}, "cnn", 15, 0.0),  # the deeper network's least is 16
         (96, 60, {"image_size": 64, "trainable": "auto"}, "cnn4", 64, 0.35),
-        (96, 2, {}, "cnn4", 64, 0.0),  # grey
+        (96, 2, {}, "cnn4", 64, 0.0),  # gray
         (64, 60, {}, "cnn4", 64, 0.0),  # small pictures are no photographs
         (45, 60, {}, "cnn4", 48, 0.0),
         (8, 60, {}, "cnn4", 32, 0.0),
     ],
 )
 def test_pictures_take_a_deeper_network_and_photographs_crops(
-    tmp_path: Path, side: int, colour: int, options: dict[str, Any], network: str,
+    tmp_path: Path, side: int, color: int, options: dict[str, Any], network: str,
     size: int | None, crop: float,
 ) -> None:  # fmt: skip
     asked = {"weights": "imagenet", **options}
-    config = TrainConfig(data=gradients(tmp_path, side, colour), cache="none", **asked)
+    config = TrainConfig(data=gradients(tmp_path, side, color), cache="none", **asked)
     found = from_scratch(config, run_dataset(config))
     assert (found.model, found.image_size) == (network, size)
     assert (found.random_crop, found.trainable) == (crop, "all")
@@ -205,7 +205,7 @@ def test_a_run_that_chose_mixup_goes_on_without_naming_it(
     assert training.fit(asked, resume=True).config.mixup == 0.2
 
 
-def test_colour_is_told_where_some_pictures_are_broken(tmp_path: Path) -> None:
+def test_color_is_told_where_some_pictures_are_broken(tmp_path: Path) -> None:
     for number in range(6):
         file = tmp_path / "train" / "ab"[number % 2] / f"{number}.png"
         file.parent.mkdir(parents=True, exist_ok=True)

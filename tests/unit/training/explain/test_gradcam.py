@@ -101,7 +101,7 @@ def test_a_nested_network_is_not_taken_apart():
     inner.get_layer("deep").set_weights([rng.random((3, 3, 3, 4)), np.zeros(4)])
     core.get_layer("head").set_weights([rng.random((4, 2)), np.zeros(2)])
     head = core.get_layer("head").get_weights()[0][:, 1]
-    # Behind mean pooling, the gradient is the head's own weight: CAM, which Grad-CAM generalises.
+    # Behind mean pooling, the gradient is the head's own weight: CAM, which Grad-CAM generalizes.
     by_hand = np.maximum(inner(picture).numpy()[0] @ head, 0)
     assert cam.heat(picture, np.array([1]))[0] == pytest.approx(by_hand / by_hand.max(), abs=1e-4)
 

@@ -38,7 +38,7 @@ def with_weights() -> Callable[[keras.Model], keras.Model]:
 
 @pytest.fixture(scope="session")
 def pictures() -> Callable[[int], np.ndarray]:
-    """Six noisy pictures of different colours and a size: ``pictures(size)``."""
+    """Six noisy pictures of different colors and a size: ``pictures(size)``."""
 
     def make(size):
         rng = np.random.default_rng(11)

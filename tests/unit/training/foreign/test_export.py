@@ -143,7 +143,7 @@ def test_endings(case, tmp_path, with_weights, pictures, exported_from) -> None:
 
 
 @pytest.mark.parametrize("shape", mostly_slow([(28, 28, 1), (28, 28)], [(28, 28)]))
-def test_grey_models_get_pillows_grey(
+def test_gray_models_get_pillows_gray(
     shape, tmp_path, with_weights, pictures, exported_from
 ) -> None:
     model = with_weights(
@@ -156,14 +156,14 @@ def test_grey_models_get_pillows_grey(
     exported = exported_from(path, 3, normalize="unit")
     assert exported.card.normalization.channel_order == "grey"
     batch = pictures(28)
-    grey = np.stack([np.asarray(Image.fromarray(picture).convert("L")) for picture in batch])
-    wanted = model.predict((grey / 255).astype(np.float32).reshape(-1, *shape), verbose=0)
+    gray = np.stack([np.asarray(Image.fromarray(picture).convert("L")) for picture in batch])
+    wanted = model.predict((gray / 255).astype(np.float32).reshape(-1, *shape), verbose=0)
     np.testing.assert_allclose(exported.run(batch)[0], wanted, atol=1e-5)
     with pytest.raises(ConfigError, match="gray"):
         exported_from(path, 3, normalize="caffe")
 
 
-def test_the_graph_itself_makes_grey_of_raw_pictures(tmp_path, exported_from, photograph) -> None:
+def test_the_graph_itself_makes_gray_of_raw_pictures(tmp_path, exported_from, photograph) -> None:
     import onnxruntime
 
     identity = layers.Dense(784, kernel_initializer="identity")
@@ -173,13 +173,13 @@ def test_the_graph_itself_makes_grey_of_raw_pictures(tmp_path, exported_from, ph
     session = onnxruntime.InferenceSession(tmp_path / "out" / "m.onnx")
     picture = photograph(28, 28)
     logits = session.run(["logits"], {"image": picture[None]})[0][0]
-    grey = np.asarray(Image.fromarray(picture).convert("L"))
-    assert np.array_equal(logits.reshape(28, 28), grey)
+    gray = np.asarray(Image.fromarray(picture).convert("L"))
+    assert np.array_equal(logits.reshape(28, 28), gray)
     assert exported.card.image_size == 28
 
 
 @pytest.mark.parametrize("normalize", mostly_slow(["unit", "tf", "torch", "caffe"], ["caffe"]))
-def test_normalisations_are_those_of_keras(
+def test_normalizations_are_those_of_keras(
     normalize, tmp_path, with_weights, pictures, exported_from
 ) -> None:
     from keras.src.applications.imagenet_utils import preprocess_input
@@ -200,7 +200,7 @@ def test_normalisations_are_those_of_keras(
 
 
 @pytest.mark.slow
-def test_layers_that_normalise_and_mixed_precision(
+def test_layers_that_normalize_and_mixed_precision(
     tmp_path, with_weights, pictures, exported_from, caplog
 ) -> None:
     batch = pictures(SIZE)
@@ -218,7 +218,7 @@ def test_layers_that_normalise_and_mixed_precision(
     path = tmp_path / "mixed.keras"
     model.save(path)
     found = exported_from(path, CLASSES, normalize=None).run(batch)[1]
-    assert "--normalize was not given" not in caplog.text  # it normalises by itself
+    assert "--normalize was not given" not in caplog.text  # it normalizes by itself
     np.testing.assert_allclose(found, model.predict(batch, verbose=0), atol=0.02)
 
 
@@ -266,25 +266,25 @@ def keras2_models():
         x = k.Dropout(0.2)(k.GlobalAveragePooling2D()(x))
         return tf_keras.Model(entry, k.Dense(CLASSES, activation="softmax")(x))
 
-    grey = tf_keras.Sequential(
+    gray = tf_keras.Sequential(
         [k.Rescaling(1 / 255, input_shape=(28, 28, 1)), k.Conv2D(12, 3, activation="relu"),
          k.BatchNormalization(), k.GlobalAveragePooling2D(),
          k.Dense(CLASSES, activation="softmax", kernel_regularizer=tf_keras.regularizers.l2(1e-3))]
     )  # fmt: skip
     applications = tf_keras.applications
     return {
-        "grey.h5": grey,
-        "grey.keras": grey,
+        "gray.h5": gray,
+        "gray.keras": gray,
         "tf.h5": transfer(applications.mobilenet_v2.preprocess_input),
         "tf.keras": transfer(applications.mobilenet_v2.preprocess_input),
         "caffe.h5": transfer(applications.resnet50.preprocess_input),
     }
 
 
-KERAS_2 = ("grey.h5", "grey.keras", "tf.h5", "tf.keras", "caffe.h5")
+KERAS_2 = ("gray.h5", "gray.keras", "tf.h5", "tf.keras", "caffe.h5")
 
 
-@pytest.mark.parametrize("name", mostly_slow(KERAS_2, ("grey.keras", "tf.h5")))
+@pytest.mark.parametrize("name", mostly_slow(KERAS_2, ("gray.keras", "tf.h5")))
 def test_files_of_keras_2(name, tmp_path, with_weights, pictures, exported_from) -> None:
     model = with_weights(keras2_models()[name])
     if name == "caffe.h5":  # its pixels are large, and a softmax that is 0 or 1 proves nothing
@@ -305,7 +305,7 @@ def test_files_of_keras_2(name, tmp_path, with_weights, pictures, exported_from)
 def test_the_oldest_files_say_their_input_in_their_first_layer(
     tmp_path, pictures, exported_from
 ) -> None:
-    """As Keras 2.2 wrote: no InputLayer, initialisers without modules, bytes for text."""
+    """As Keras 2.2 wrote: no InputLayer, initializers without modules, bytes for text."""
     rng = np.random.default_rng(3)
     kernel, bias = rng.normal(0, 0.1, (48, CLASSES)).astype("f"), np.ones(CLASSES, "f")
     config = {

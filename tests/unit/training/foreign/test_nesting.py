@@ -154,7 +154,7 @@ def values_that_changed():
     return tf_keras.Model(first, head()(k.Concatenate()([x, y])))
 
 
-def synchronised():
+def synchronized():
     x = k.BatchNormalization(synchronized=True)(k.Conv2D(4, 3)(first := entry()))
     x = k.experimental.SyncBatchNormalization()(k.BatchNormalization()(x))
     return tf_keras.Model(first, head()(pool()(x)))
@@ -218,14 +218,14 @@ MODELS = {
     "more functions": more_functions,
     "functions of pixels": functions_of_pixels,
     "values that changed": values_that_changed,
-    "synchronised": synchronised,
+    "synchronized": synchronized,
     "names that look like precisions": names_that_look_like_precisions,
     "layers of applications": layers_of_applications,
 }  # fmt: skip
 
 
 def pixels():
-    """Give pictures of different colours, so small that no softmax of them is 0 or 1."""
+    """Give pictures of different colors, so small that no softmax of them is 0 or 1."""
     rng = np.random.default_rng(3)
     return (rng.random((4, SIZE, SIZE, 3)) * rng.uniform(0, 4, (4, 1, 1, 3))).astype(np.float32)
 

@@ -137,8 +137,8 @@ def test_a_convnext_of_few_blocks_learns_and_answers_the_same_as_onnx(
 def picture_size(name: str) -> int:
     """Small, but not so small that BatchNormalization sees feature maps of one pixel alone."""
     network = NETWORKS[name]
-    normalises = FACTS[name]["state"] > 0 and name != "cnn"
-    return max(2 * network.minimum_size, 64) if normalises else network.minimum_size
+    normalizes = FACTS[name]["state"] > 0 and name != "cnn"
+    return max(2 * network.minimum_size, 64) if normalizes else network.minimum_size
 
 
 def learn(model: keras.Model, core: keras.Model, scope: str) -> None:

@@ -145,11 +145,11 @@ def test_the_last_two_checkpoints_are_kept(whole: Run) -> None:
     assert names == ["epoch-000003.npz", "epoch-000004.npz", "finished.txt"]
 
 
-def test_a_checkpoint_holds_optimiser_and_random_state(stopped: Path) -> None:
+def test_a_checkpoint_holds_optimizer_and_random_state(stopped: Path) -> None:
     checkpoint = latest_checkpoint(stopped / "checkpoint")
     assert checkpoint is not None
     integers = [array for array in checkpoint.stage if array.dtype.kind in "iu"]
-    # Seeds and counters of flip and shift, and the optimiser's steps in this phase.
+    # Seeds and counters of flip and shift, and the optimizer's steps in this phase.
     assert sum(array.shape == (2,) for array in integers) == 2
     assert any(array.shape == () and array == 10 for array in integers)
     # Two moments for each of the network's twelve arrays that learn.
