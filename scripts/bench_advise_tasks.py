@@ -14,7 +14,7 @@ import numpy.typing as npt
 from bench_pictures import array_of
 
 Pictures = npt.NDArray[np.uint8]
-Labelled = tuple[Pictures, npt.NDArray[np.int64]]
+Labeled = tuple[Pictures, npt.NDArray[np.int64]]
 """Pictures uint8 [n, 32, 32, 3], and labels int64 [n] from 0."""
 FASHION = "/usr/share/datasets/fashion-mnist"
 SIZE, TEST = 32, 300
@@ -102,7 +102,7 @@ PHOTOS = ("brick", "grass", "gravel", "coffee", "chelsea")
 
 
 @cache
-def pool(data: str, part: str) -> Labelled:
+def pool(data: str, part: str) -> Labeled:
     """Give pictures uint8 [n, 32, 32] and labels; part: source, target or test, never mixed."""
     if data == "fashion":
         from kerascnn.dataset import load_dataset
@@ -123,55 +123,55 @@ def pool(data: str, part: str) -> Labelled:
     return _photos(part)
 
 
-def _photos(part: str) -> Labelled:
-    """Cut grey patches from photographs: from the left to learn, from the right to test."""
+def _photos(part: str) -> Labeled:
+    """Cut gray patches from photographs: from the left to learn, from the right to test."""
     from PIL import Image
     from skimage import data
 
     rng, patches, labels = np.random.default_rng(len(part)), [], []
     for label, name in enumerate(PHOTOS):
-        grey = np.asarray(Image.fromarray(getattr(data, name)()).convert("L"))
-        border = int(grey.shape[1] * 0.6)
-        grey = grey[:, border:] if part == "test" else grey[:, :border]
+        gray = np.asarray(Image.fromarray(getattr(data, name)()).convert("L"))
+        border = int(gray.shape[1] * 0.6)
+        gray = gray[:, border:] if part == "test" else gray[:, :border]
         for _ in range(TEST if part == "test" else 1100):
-            y, x = (int(rng.integers(0, side - SIZE)) for side in grey.shape)
-            patches.append(grey[y : y + SIZE, x : x + SIZE])
+            y, x = (int(rng.integers(0, side - SIZE)) for side in gray.shape)
+            patches.append(gray[y : y + SIZE, x : x + SIZE])
             labels.append(label)
     return np.stack(patches), np.asarray(labels, np.int64)
 
 
-def changed(grey: Pictures, how: str, rng: np.random.Generator) -> Pictures:
+def changed(gray: Pictures, how: str, rng: np.random.Generator) -> Pictures:
     """Change pictures uint8 [n, 32, 32] in one of five ways; gives uint8 [n, 32, 32, 3]."""
     if how == "inverted":
-        grey = 255 - grey
+        gray = 255 - gray
     elif how == "noisy":
-        noisy = grey + rng.normal(0, 60, grey.shape).astype(np.float32)
-        grey = np.clip(noisy, 0, 255).astype(np.uint8)
+        noisy = gray + rng.normal(0, 60, gray.shape).astype(np.float32)
+        gray = np.clip(noisy, 0, 255).astype(np.uint8)
     elif how == "rotated":
-        grey = np.rot90(grey, axes=(1, 2))
+        gray = np.rot90(gray, axes=(1, 2))
     elif how == "shuffled":
         order = np.random.default_rng(7).permutation(SIZE * SIZE)
-        grey = grey.reshape(len(grey), -1)[:, order].reshape(grey.shape)
+        gray = gray.reshape(len(gray), -1)[:, order].reshape(gray.shape)
     elif how == "recoloured":
-        light, dark = rng.uniform(0, 255, (2, len(grey), 1, 1, 3)).astype(np.float32)
-        share = grey[..., None].astype(np.float32) / 255
+        light, dark = rng.uniform(0, 255, (2, len(gray), 1, 1, 3)).astype(np.float32)
+        share = gray[..., None].astype(np.float32) / 255
         mixed: npt.NDArray[np.float32] = share * light + (1 - share) * dark
         return mixed.astype(np.uint8)
-    return np.repeat(grey[..., None], 3, axis=-1)
+    return np.repeat(gray[..., None], 3, axis=-1)
 
 
 def dealt(
     data: str, how: str, classes: tuple[int, ...], part: str, count: int, seed: int
-) -> Labelled:
+) -> Labeled:
     """Draw so many pictures of each class, and number the classes from 0."""
-    grey, labels = pool(data, part)
+    gray, labels = pool(data, part)
     rng = np.random.default_rng(seed)
     places = [rng.permutation(np.flatnonzero(labels == one))[:count] for one in classes]
     found = np.concatenate([np.full(len(one), label) for label, one in enumerate(places)])
-    return changed(grey[np.concatenate(places)], how, rng), found.astype(np.int64)
+    return changed(gray[np.concatenate(places)], how, rng), found.astype(np.int64)
 
 
-def pictures_of(task: Task, seed: int) -> dict[str, Labelled]:
+def pictures_of(task: Task, seed: int) -> dict[str, Labeled]:
     """Give the training pictures of a seed, and the test pictures, which are always the same."""
     data, how = TARGETS[task.target]
     first = number(task.name) % 2**31

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from bench_advise_tasks import SIZE, SOURCES, TEST, Labelled, Task, dealt, pictures_of
+from bench_advise_tasks import SIZE, SOURCES, TEST, Labeled, Task, dealt, pictures_of
 
 BATCH = 32
 # The scopes from the shallowest to the deepest; then from nothing, with random weights.
@@ -58,7 +58,7 @@ class Course:
         self.batch, self.steps = batch, steps
         self.fresh = [np.array(variable) for variable in self.optimizer.variables]
 
-    def learn(self, weights: Weights, train: Labelled, seed: int) -> Weights:
+    def learn(self, weights: Weights, train: Labeled, seed: int) -> Weights:
         """Train from some weights; gives the new ones."""
         self.core.set_weights(weights)
         for variable, value in zip(self.optimizer.variables, self.fresh, strict=True):
@@ -73,7 +73,7 @@ class Course:
         learned: Weights = self.core.get_weights()
         return learned
 
-    def right(self, weights: Weights, test: Labelled) -> float:
+    def right(self, weights: Weights, test: Labeled) -> float:
         """Give the share of right answers."""
         from kerascnn.training.networks.from_pixels import predict_logits
 

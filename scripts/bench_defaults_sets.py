@@ -14,14 +14,14 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from bench_defaults_shapes import COLOURS, SHAPES, draw
+from bench_defaults_shapes import COLORS, SHAPES, draw
 from PIL import Image
 
 Pictures: TypeAlias = npt.NDArray[np.uint8]
 Labels: TypeAlias = npt.NDArray[np.int64]
 
 TILES = 4
-"""A photograph is cut into so many by so many tiles; those of a draughtboard's other colour are for
+"""A photograph is cut into so many by so many tiles; those of a checkerboard's other color are for
 testing, so the same scene is seen in both, and no pixel."""
 
 CROP = 48
@@ -80,8 +80,8 @@ def _any_file(picture: Image.Image, target: Path, rng: np.random.Generator) -> P
     """Write a picture in one of the ways that people's folders hold; give what Pillow reads."""
     width, height = (int(side * rng.uniform(0.5, 3)) for side in picture.size)
     resized = picture.resize((width, height))
-    kind = ("jpg", "png", "webp", "gif", "bmp", "alpha", "grey")[int(rng.integers(7))]
-    mode, ending = {"alpha": ("RGBA", "png"), "grey": ("L", "jpg")}.get(kind, ("RGB", kind))
+    kind = ("jpg", "png", "webp", "gif", "bmp", "alpha", "gray")[int(rng.integers(7))]
+    mode, ending = {"alpha": ("RGBA", "png"), "gray": ("L", "jpg")}.get(kind, ("RGB", kind))
     file = target.with_suffix(f".{ending}")
     file.parent.mkdir(parents=True, exist_ok=True)
     resized.convert(mode).save(file)
@@ -93,9 +93,9 @@ def crops(names: tuple[str, ...], count: int, seed: int, tests: int = 40) -> Tas
     """Cut crops out of scikit-image's photographs, one class a photograph."""
     rng, parts = np.random.default_rng(seed), list[tuple[int, int, Pictures]]()
     for label, name in enumerate(names):
-        for colour, many in ((0, count), (1, tests)):
-            tiles = [crop_of(name, rng, colour) for _ in range(many)]
-            parts.append((colour, label, np.stack(tiles)))
+        for color, many in ((0, count), (1, tests)):
+            tiles = [crop_of(name, rng, color) for _ in range(many)]
+            parts.append((color, label, np.stack(tiles)))
     return together(parts)
 
 
@@ -108,12 +108,12 @@ def photograph(name: str) -> Pictures:
     return np.dstack([picture] * 3) if picture.ndim == 2 else picture[..., :3]
 
 
-def crop_of(name: str, rng: np.random.Generator, colour: int) -> Pictures:
-    """Cut a crop out of a photograph, from tiles of one colour of the draughtboard, 0 or 1."""
+def crop_of(name: str, rng: np.random.Generator, color: int) -> Pictures:
+    """Cut a crop out of a photograph, from tiles of one color of the checkerboard, 0 or 1."""
     picture = photograph(name)
     height, width = (side // TILES for side in picture.shape[:2])
     row, column = int(rng.integers(TILES)), int(rng.integers(TILES // 2))
-    column = 2 * column + (row + colour) % 2
+    column = 2 * column + (row + color) % 2
     top = row * height + int(rng.integers(height - CROP + 1))
     left = column * width + int(rng.integers(width - CROP + 1))
     cut = picture[top : top + CROP, left : left + CROP]
@@ -124,7 +124,7 @@ def together(parts: list[tuple[int, int, Pictures]]) -> Task:
     """Join what is for training (0) and for testing (1), each part with its class."""
     arrays = []
     for wanted in (0, 1):
-        found = [(label, cut) for colour, label, cut in parts if colour == wanted]
+        found = [(label, cut) for color, label, cut in parts if color == wanted]
         arrays.append(np.concatenate([cut for _, cut in found]))
         arrays.append(np.repeat([label for label, _ in found], [len(cut) for _, cut in found]))
     return Task(arrays[0], arrays[1].astype(np.int64), arrays[2], arrays[3].astype(np.int64))
@@ -164,8 +164,8 @@ def clothes(
     return Task(task.train, labels, task.test, task.test_labels)
 
 
-def recoloured(count: int, seed: int) -> Task:
-    """Take clothes in random colours on random backgrounds: the shape alone tells."""
+def recolored(count: int, seed: int) -> Task:
+    """Take clothes in random colors on random backgrounds: the shape alone tells."""
     task, rng = clothes(count, seed), np.random.default_rng(seed)
 
     def paint(pictures: Pictures) -> Pictures:
@@ -195,16 +195,16 @@ def imbalanced(count: int, seed: int, times: int) -> Task:
     return Task(task.train[kept], task.labels[kept], task.test, task.test_labels)
 
 
-def shapes(count: int, seed: int, colours: int = 1, tests: int = 20) -> Task:
-    """Draw shapes among clutter; each shape, in each of so many colours, is a class."""
-    rng, labels = np.random.default_rng(seed), range(len(SHAPES) * colours)
+def shapes(count: int, seed: int, colors: int = 1, tests: int = 20) -> Task:
+    """Draw shapes among clutter; each shape, in each of so many colors, is a class."""
+    rng, labels = np.random.default_rng(seed), range(len(SHAPES) * colors)
 
     def drawn(many: int) -> Pictures:
         return np.stack(
             [
                 draw(
                     SHAPES[label % len(SHAPES)],
-                    COLOURS[label // len(SHAPES)] if colours > 1 else None,
+                    COLORS[label // len(SHAPES)] if colors > 1 else None,
                     rng,
                 )
                 for label in labels
@@ -245,8 +245,8 @@ JUDGING: dict[str, Callable[[int], Task]] = {
     "digits, 10 classes, 100 each": lambda seed: digits(100, seed),
     "clothes, 10 classes, 20 each": lambda seed: clothes(20, seed),
     "clothes, 10 classes, 1,000 each": lambda seed: clothes(1000, seed),
-    "clothes in random colours, 10 classes, 100 each": lambda seed: recoloured(100, seed),
-    "drawn shapes and colours, 40 classes, 12 each": lambda seed: shapes(12, seed, colours=5),
+    "clothes in random colors, 10 classes, 100 each": lambda seed: recolored(100, seed),
+    "drawn shapes and colors, 40 classes, 12 each": lambda seed: shapes(12, seed, colors=5),
     "photographs of many sizes and kinds, 4 classes, 25 each": lambda seed: mixed(25, seed),
     "clothes, 10 classes, 100 each, 10 % wrong labels": lambda s: clothes(100, s, wrong=0.1),
     "shirt or coat, 50 each": lambda seed: clothes(50, seed, classes=(4, 6)),

@@ -15,7 +15,7 @@ SIDE = 64
 """Pixels."""
 
 SHAPES = ("disc", "ring", "square", "triangle", "star", "cross", "arrow", "crescent")
-COLOURS = ((220, 40, 40), (40, 160, 60), (50, 90, 220), (230, 190, 30), (150, 60, 190))
+COLORS = ((220, 40, 40), (40, 160, 60), (50, 90, 220), (230, 190, 30), (150, 60, 190))
 _CORNERS = {
     "square": [(math.pi / 4 + n * math.pi / 2, 1.0) for n in range(4)],
     "triangle": [(-math.pi / 2 + n * 2 * math.pi / 3, 1.0) for n in range(3)],
@@ -26,13 +26,13 @@ _CORNERS = {
 
 
 def draw(
-    shape: str, colour: tuple[int, int, int] | None, rng: np.random.Generator
+    shape: str, color: tuple[int, int, int] | None, rng: np.random.Generator
 ) -> npt.NDArray[np.uint8]:
     """Draw a shape somewhere among lines and dots.
 
     Args:
         shape: One of SHAPES.
-        colour: Of the shape; None: any.
+        color: Of the shape; None: any.
         rng: Of place, size, turn, background and clutter.
 
     Returns:
@@ -49,7 +49,7 @@ def draw(
         pen.ellipse((x - size, y - size, x + size, y + size), fill=_any(rng))
     radius = rng.uniform(10, 18)
     x, y = rng.uniform(radius, SIDE - radius, 2)
-    _shape(pen, shape, (x, y), radius, rng.uniform(-0.4, 0.4), colour or _any(rng), tuple(paper))
+    _shape(pen, shape, (x, y), radius, rng.uniform(-0.4, 0.4), color or _any(rng), tuple(paper))
     return np.asarray(picture)
 
 

@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw, ImageFilter
 SIDE = 96
 """Pixels of a crop."""
 
-GREY = ("camera", "moon", "coins", "clock", "grass", "brick")
+GRAY = ("camera", "moon", "coins", "clock", "grass", "brick")
 TINTS = ((1, 0.8, 0.8), (0.8, 1, 0.8), (0.8, 0.8, 1), (1, 1, 0.75))
 PAINTS = ((1, 0.3, 0.3), (0.3, 1, 0.3), (0.3, 0.3, 1), (1, 1, 0.3), (1, 0.3, 1))
 GAMMAS = (0.5, 1.0, 2.0)
@@ -34,14 +34,14 @@ def drawn(make: Make, classes: int, count: int, seed: int, tests: int = 40) -> T
     """Make so many pictures of each class, on crops that training and test do not share."""
     rng = np.random.default_rng(seed)
 
-    def one(label: int, colour: int) -> Pictures:
+    def one(label: int, color: int) -> Pictures:
         name = PHOTOGRAPHS[int(rng.integers(len(PHOTOGRAPHS)))]
-        return make(label, rng, crop_of(name, rng, colour))
+        return make(label, rng, crop_of(name, rng, color))
 
     return together([
-        (colour, label, np.stack([one(label, colour) for _ in range(many)]))
+        (color, label, np.stack([one(label, color) for _ in range(many)]))
         for label in range(classes)
-        for colour, many in ((0, count), (1, tests))
+        for color, many in ((0, count), (1, tests))
     ])  # fmt: skip
 
 
@@ -57,15 +57,15 @@ def faces(seed: int) -> Task:
 
 
 def painted(count: int, seed: int, tests: int = 20) -> Task:
-    """Take clothes in five colours: kind and colour together are a class."""
+    """Take clothes in five colors: kind and color together are a class."""
     task = clothes(count * len(PAINTS), seed)
 
     def paint(pictures: Pictures, labels: np.ndarray, many: int) -> tuple[Pictures, np.ndarray]:
         found, numbers = [], []
         for label in range(10):
             places = np.flatnonzero(labels == label)
-            for number, colour in enumerate(PAINTS):
-                some = pictures[places[number * many : (number + 1) * many]] * np.array(colour)
+            for number, color in enumerate(PAINTS):
+                some = pictures[places[number * many : (number + 1) * many]] * np.array(color)
                 found.append(some.astype(np.uint8))
                 numbers += [label * len(PAINTS) + number] * len(some)
         return np.concatenate(found), np.array(numbers)
@@ -125,27 +125,27 @@ def counted(label: int, rng: np.random.Generator, _crop: Pictures) -> Pictures:
 def pointing(label: int, rng: np.random.Generator, crop: Pictures) -> Pictures:
     """Draw an arrow to the left or to the right."""
     image, (x, y) = Image.fromarray(crop), rng.uniform(30, 66, 2)
-    ahead, colour = (1 if label else -1), tuple(int(one) for one in rng.integers(0, 256, 3))
+    ahead, color = (1 if label else -1), tuple(int(one) for one in rng.integers(0, 256, 3))
     tip = x + ahead * rng.uniform(14, 26)
     draw = ImageDraw.Draw(image)
-    draw.line([2 * x - tip, y, tip, y], fill=colour, width=4)
-    draw.polygon([(tip, y), (tip - 9 * ahead, y - 8), (tip - 9 * ahead, y + 8)], fill=colour)
+    draw.line([2 * x - tip, y, tip, y], fill=color, width=4)
+    draw.polygon([(tip, y), (tip - 9 * ahead, y - 8), (tip - 9 * ahead, y + 8)], fill=color)
     return np.asarray(image)
 
 
 def _with_disc(
-    picture: Pictures, rng: np.random.Generator, centre: object, radius: float, brightest: int = 256
+    picture: Pictures, rng: np.random.Generator, center: object, radius: float, brightest: int = 256
 ) -> Pictures:
-    image, (x, y) = Image.fromarray(picture), np.asarray(centre, dtype=float)
-    colour = tuple(int(one) for one in rng.integers(0, brightest, 3))
+    image, (x, y) = Image.fromarray(picture), np.asarray(center, dtype=float)
+    color = tuple(int(one) for one in rng.integers(0, brightest, 3))
     box = [x - radius, y - radius, x + radius, y + radius]
-    ImageDraw.Draw(image).ellipse(box, fill=colour)
+    ImageDraw.Draw(image).ellipse(box, fill=color)
     return np.asarray(image)
 
 
 TRAITS: dict[str, Callable[[int], Task]] = {
     "faces or not, 25 pixels, 50 each": faces,
-    "gray photographs, 6 classes, 15 each": lambda seed: crops(GREY, 15, seed),
+    "gray photographs, 6 classes, 15 each": lambda seed: crops(GRAY, 15, seed),
     "clothes of 5 colors, 50 classes, 8 each": lambda seed: painted(8, seed),
     "quarter turns, 4 classes, 40 each": lambda seed: drawn(turned, 4, 40, seed),
     "tints, 4 classes, 25 each": lambda seed: drawn(tinted, 4, 25, seed),

@@ -66,7 +66,7 @@ def rounds_of(task: Task, who: str, device: str) -> Iterator[None]:
 
 
 def keras_model(task: Task, device: str) -> tuple[Any, Any]:
-    """Build a model from pixels to logits, and its optimiser."""
+    """Build a model from pixels to logits, and its optimizer."""
     from kerascnn.training.config import TrainConfig
     from kerascnn.training.distribution.device import choose_device
     from kerascnn.training.mixed_precision import set_precision
