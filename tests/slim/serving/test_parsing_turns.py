@@ -168,7 +168,7 @@ def test_an_empty_line_keeps_no_connection_open(serving, exported):
 
 
 def test_a_new_connection_takes_the_place_of_the_one_that_was_silent_longest(monkeypatch):
-    monkeypatch.setattr(connection_module, "MOST", 3)
+    monkeypatch.setattr(connection_module, "MAX_CONNECTIONS", 3)
     monkeypatch.setattr(Connection, "silent", {})
 
     async def main() -> None:
