@@ -1,8 +1,8 @@
 """Dynamic batching: combines the pictures of many requests into few runs of the network.
 
 Knows: how many pictures are being decoded, waiting and running, and when a run starts. Does not
-know HTTP or pictures. Everything happens on the event loop, so there are no locks; only the run
-itself is in a thread.
+know how many are accepted (:mod:`kerascnn.serving.admission`), HTTP or pictures. Everything happens
+on the event loop, so there are no locks; only the run itself is in a thread.
 """
 
 from __future__ import annotations
@@ -21,13 +21,9 @@ import numpy.typing as npt
 
 from kerascnn.images import UInt8Array
 from kerascnn.inference.prediction import finite_rows
-from kerascnn.serving.http.errors import HttpError
 from kerascnn.serving.stall_detector import StallDetector
 
 Floats = npt.NDArray[np.float32]
-
-_SMOOTHING = 0.1
-"""Weight of the newest picture in the moving average of the time per picture."""
 
 
 class Network(Protocol):
@@ -56,41 +52,6 @@ class Answer:
     finite: bool
 
 
-class Use:
-    """Context manager that counts the users of a batcher; it is reentrant."""
-
-    def __init__(self, batcher: Batcher) -> None:
-        self._batcher = batcher
-
-    def __enter__(self) -> None:
-        self._batcher.users += 1
-
-    def __exit__(self, *_: object) -> None:
-        self._batcher.users -= 1
-
-
-class Admission:
-    """Context manager in which pictures count as accepted.
-
-    Attributes:
-        typical: Whether their duration counts in the estimate for others.
-    """
-
-    def __init__(self, batcher: Batcher, count: int) -> None:
-        self._batcher, self._count, self.typical = batcher, count, True
-
-    def __enter__(self) -> Admission:
-        self._batcher.taken += self._count
-        self._ahead, self._began = self._batcher.taken, time.perf_counter()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._batcher.taken -= self._count
-        if kind is None and self.typical:
-            # The elapsed time includes that of all pictures ahead.
-            self._batcher.record_run_time((time.perf_counter() - self._began) / self._ahead)
-
-
 @dataclass(eq=False)
 class _Job:
     """Pictures of one request, which may be split over several runs."""
@@ -110,7 +71,6 @@ class Batcher:
         max_batch: Maximum pictures per run of the network. Batches have 1, 2, 4, … or this many
             pictures: few sizes, which can all be warmed up, without time lost on padding.
         max_wait: Seconds that a run waits for pictures that are being decoded.
-        max_queue: Maximum pictures that are accepted and not yet answered.
         observe: Called after each run with its size and duration in seconds.
     """
 
@@ -119,53 +79,21 @@ class Batcher:
         networks: Sequence[Network],
         max_batch: int,
         max_wait: float,
-        max_queue: int,
         observe: Callable[[int, float], object] | None = None,
     ) -> None:
         self.sizes = batch_sizes(max_batch)
-        self.taken, self.users, self._use = 0, 0, Use(self)
-        self._idle, self._max_wait, self._max_queue = list(networks), max_wait, max_queue
+        self._idle, self._max_wait = list(networks), max_wait
         self._observe = observe or (lambda _size, _seconds: None)
         self._expected = 0
         self._rows: deque[tuple[_Job, int, UInt8Array]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._soon: asyncio.Handle | None = None
-        self._seconds_each = 0.0
         self._threads = ThreadPoolExecutor(len(networks), thread_name_prefix="inference")
         self._runs = StallDetector()
-
-    @property
-    def backlog(self) -> float:
-        """Estimated seconds until all accepted pictures are answered."""
-        return self.taken * self._seconds_each
 
     def stalled(self, seconds: float) -> bool:
         """Return whether runs are pending and none has finished for this many seconds."""
         return self._runs.stalled(seconds)
-
-    def in_use(self) -> Use:
-        """Return a context manager that prevents closing, from reading a body to the response."""
-        return self._use
-
-    def admit(self, count: int, deadline: float) -> Admission:
-        """Admit pictures for a block, if the queue has room and the deadline can be met.
-
-        Raises:
-            HttpError: 503: too many pictures are waiting.
-        """
-        if self.taken + count > self._max_queue or self.backlog > deadline:
-            raise HttpError(
-                503,
-                f"{self.taken} pictures are waiting, and there is no room for {count} more now. "
-                "Try again later, and with fewer requests at a time.",
-                retry_after=self.backlog,
-            )
-        return Admission(self, count)
-
-    def record_run_time(self, seconds: float) -> None:
-        """Update the estimated time per picture."""
-        older = self._seconds_each or seconds
-        self._seconds_each = older + _SMOOTHING * (seconds - older)
 
     @contextmanager
     def expect_more(self) -> Iterator[None]:
@@ -297,9 +225,4 @@ def batch_sizes(max_batch: int) -> tuple[int, ...]:
         >>> batch_sizes(12)
         (1, 2, 4, 8, 12)
     """
-    powers = []
-    size = 1
-    while size < max_batch:
-        powers.append(size)
-        size *= 2
-    return (*powers, max_batch)
+    return (*(1 << power for power in range((max_batch - 1).bit_length())), max_batch)

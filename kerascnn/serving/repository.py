@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from kerascnn.errors import KerascnnError, ModelFileError, kind_and_line
-from kerascnn.serving.batching import Batcher
+from kerascnn.serving.admission import AdmissionControl
 from kerascnn.serving.config import ServeConfig
 from kerascnn.serving.http.errors import HttpError
 from kerascnn.serving.metrics import Metrics
@@ -24,6 +24,10 @@ log = logging.getLogger(__name__)
 
 Slot = tuple[str, str]
 """A model's name, and the number of a version in its folder; empty for a single file."""
+
+_POLL = 0.05
+"""Interval in seconds at which it is checked whether a replaced version is still used: its memory
+is freed a little later than it could be."""
 
 
 class ModelRepository:
@@ -228,7 +232,7 @@ class ModelRepository:
         if old is not None:
             self._metrics.reloads.labels(new.name, "ok").inc()
             log.warning("%s: switched from version %s to %s", _shown(slot), old.digest, new.digest)
-            await _idle(old.batcher)
+            await _idle(old.admission)
             old.close()
 
     async def _retire(self, slot: Slot) -> None:
@@ -241,7 +245,7 @@ class ModelRepository:
         del self._served[slot]
         self._metrics.info.remove(*_labels(old))
         log.warning("%s: its file is gone, and it is no longer served", _shown(slot))
-        await _idle(old.batcher)
+        await _idle(old.admission)
         old.close()
 
     def _log_switch(self, new: ServedModel, old: ServedModel | None) -> None:
@@ -250,7 +254,7 @@ class ModelRepository:
         self._metrics.info.labels(*_labels(new)).set(1)
         self._metrics.ready.labels(new.name).set(1)
         self._metrics.taken.labels(new.name).set_function(
-            lambda: sum(served.batcher.taken for served in self.versions(new.name))
+            lambda: sum(served.admission.taken for served in self.versions(new.name))
         )
 
 
@@ -263,6 +267,6 @@ def _labels(served: ServedModel) -> tuple[str, str, str, str, str]:
     return served.name, served.version, card.network, card.precision, served.provider
 
 
-async def _idle(batcher: Batcher) -> None:
-    while batcher.users:
-        await asyncio.sleep(0.05)
+async def _idle(admission: AdmissionControl) -> None:
+    while admission.users:
+        await asyncio.sleep(_POLL)

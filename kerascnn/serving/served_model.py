@@ -1,4 +1,4 @@
-"""One loaded version of a model: the copies of its network, and their batcher.
+"""One loaded version of a model: the copies of its network, their batcher, and its limits.
 
 Knows: how a file is opened and warmed up. Does not know other versions or models, or HTTP.
 """
@@ -17,6 +17,7 @@ from kerascnn.errors import ModelFileError
 from kerascnn.inference.classifier import Classifier
 from kerascnn.inference.probes import probe_pictures
 from kerascnn.parallel import usable_cpus
+from kerascnn.serving.admission import AdmissionControl
 from kerascnn.serving.batching import Batcher, batch_sizes
 from kerascnn.serving.metrics import Metrics
 from kerascnn.serving.model_file import ModelFile
@@ -37,6 +38,7 @@ class ServedModel:
         card: Model card.
         provider: Execution provider in use.
         batcher: Batches pictures of the model's size.
+        admission: Limits the pictures that are accepted, and counts the users.
         copies: Instances of the network; closed with the model.
         statistics: Statistics since it was loaded.
     """
@@ -48,6 +50,7 @@ class ServedModel:
     card: ModelCard
     provider: str
     batcher: Batcher
+    admission: AdmissionControl
     copies: list[Classifier]
     statistics: Statistics
 
@@ -81,8 +84,8 @@ def open_model(file: ModelFile, model: ModelConfig, number: str, metrics: Metric
     batcher = _batcher(model, copies, statistics, metrics)
     version = number or digest
     return ServedModel(
-        model.name, version, digest, model, first.card, first.provider, batcher, copies,
-        statistics,
+        model.name, version, digest, model, first.card, first.provider, batcher,
+        AdmissionControl(model.max_queue), copies, statistics,
     )  # fmt: skip
 
 
@@ -97,13 +100,8 @@ def _batcher(
         seconds.observe(took)
         statistics.runs[size].add(took)
 
-    return Batcher(
-        [copy.run for copy in copies],
-        model.max_batch,
-        model.max_wait_ms / 1000,
-        model.max_queue,
-        observe,
-    )
+    runs = [copy.run for copy in copies]
+    return Batcher(runs, model.max_batch, model.max_wait_ms / 1000, observe)
 
 
 def _copy(model: ModelConfig, path: Path) -> Classifier:

@@ -154,7 +154,7 @@ class Service:
                 raise
             if leaving.happened:
                 raise ClientDisconnected from error
-            raise timeout_error(self.config.timeout) from error
+            raise _timeout_error(self.config.timeout) from error
         finally:
             self._deadlines.end(limit)
 
@@ -184,7 +184,7 @@ class Service:
         self, served: ServedModel, pictures: Sequence[Picture], began: float
     ) -> Result:
         count = len(pictures)
-        with served.batcher.admit(count, self.config.timeout) as taken:
+        with served.admission.admit(count, self.config.timeout) as taken:
             sized, decode, large = await self._decoder.sized(served, pictures)
             taken.typical = not large
             good = [picture for picture in sized if not isinstance(picture, PictureError)]
@@ -212,7 +212,20 @@ def _without_nan(
     return replace(answer, logits=answer.logits[finite], probabilities=answer.probabilities[finite])
 
 
-def timeout_error(seconds: float) -> HttpError:
+async def in_time(seconds: float, work: Awaitable[T]) -> T:
+    """Run work with a time limit, besides the server's own.
+
+    Raises:
+        HttpError: 503: the request timed out.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            return await work
+    except TimeoutError as error:
+        raise _timeout_error(seconds) from error
+
+
+def _timeout_error(seconds: float) -> HttpError:
     """Return the error for a request that timed out."""
     return HttpError(
         503,

@@ -1,22 +1,22 @@
 """The Open Inference Protocol v2 over gRPC.
 
-Knows: grpc's asyncio server, status codes and metadata. Does not know how a message is parsed
-(:mod:`.grpc_messages`) or how pictures are classified (service). Limits, token, metrics and log are
-shared with HTTP.
+Knows: grpc's asyncio server, and its methods. Does not know how a call is checked and logged
+(:mod:`.grpc_calls`), how a message is parsed (:mod:`.grpc_messages`), or how pictures are
+classified (service). Limits, token, metrics and log are shared with HTTP.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import grpc
 
-from kerascnn.errors import ConfigError, PictureError
+from kerascnn.errors import ConfigError
 from kerascnn.serving.endpoints import v2_metadata
+from kerascnn.serving.endpoints.grpc_calls import Calls, Context, Work, abort
 from kerascnn.serving.endpoints.grpc_health import HEALTH, Health
 from kerascnn.serving.endpoints.grpc_messages import (
     id_of,
@@ -29,16 +29,13 @@ from kerascnn.serving.endpoints.grpc_messages import (
 )
 from kerascnn.serving.endpoints.v2 import infer, log_facts
 from kerascnn.serving.endpoints.v2_answers import outputs_of
-from kerascnn.serving.endpoints.v2_messages import InferRequest, interpret
+from kerascnn.serving.endpoints.v2_messages import interpret
 from kerascnn.serving.http.connection import MAX_CONNECTIONS
-from kerascnn.serving.http.errors import HttpError, outcome_of
+from kerascnn.serving.http.errors import HttpError
 from kerascnn.serving.http.message_reader import LONG
-from kerascnn.serving.http.middleware import is_authorized
-from kerascnn.serving.request_log import RequestLog, RequestRecord, request_id
+from kerascnn.serving.request_log import RequestLog, RequestRecord
 from kerascnn.serving.served_model import ServedModel
-from kerascnn.serving.service import Service, timeout_error
-
-log = logging.getLogger(__name__)
+from kerascnn.serving.service import Service, in_time
 
 SERVICE = "inference.GRPCInferenceService"
 
@@ -48,26 +45,15 @@ _SLACK = 65_536
 _PUBLIC = frozenset({f"/{SERVICE}/ServerLive", f"/{SERVICE}/ServerReady", f"/{HEALTH}/Check"})
 """Methods that do not require the token."""
 
-_CODES = {
-    400: grpc.StatusCode.INVALID_ARGUMENT,
-    401: grpc.StatusCode.UNAUTHENTICATED,
-    404: grpc.StatusCode.NOT_FOUND,
-    413: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    422: grpc.StatusCode.INVALID_ARGUMENT,
-    503: grpc.StatusCode.UNAVAILABLE,
-}
-"""gRPC status codes by the HTTP status with the same meaning."""
-
-Context = Any
-"""``grpc.aio.ServicerContext``, for which grpc ships no types."""
+_STREAM = f"/{SERVICE}/ModelStreamInfer"
 
 
 class GrpcServer:
     """gRPC server on the event loop of the HTTP server."""
 
     def __init__(self, service: Service, request_log: RequestLog) -> None:
-        self._service, self._models, self._request_log = service, service.models, request_log
-        self._token = service.config.read_token()
+        self._service, self._models = service, service.models
+        self._calls = Calls(request_log, service.config.read_token(), _PUBLIC)
         self._health = Health(service, SERVICE)
         self._server: Any = None
 
@@ -98,11 +84,12 @@ class GrpcServer:
 
     def _handlers(self) -> tuple[Any, Any]:
         handlers = {
-            name: self._unary(f"/{SERVICE}/{name}", work) for name, work in self._methods().items()
+            name: self._calls.unary(f"/{SERVICE}/{name}", work)
+            for name, work in self._methods().items()
         }
         handlers["ModelStreamInfer"] = grpc.stream_stream_rpc_method_handler(self._stream)
         health = {
-            "Check": self._unary(f"/{HEALTH}/Check", self._check_health),
+            "Check": self._calls.unary(f"/{HEALTH}/Check", self._check_health),
             "Watch": grpc.unary_stream_rpc_method_handler(self._health.watch),
         }
         return (
@@ -124,41 +111,22 @@ class GrpcServer:
         pair = grpc.ssl_server_credentials(((key, certificate),))
         return int(self._server.add_secure_port(address, pair))
 
-    def _methods(self) -> dict[str, Callable[[Any, Context, RequestRecord], Awaitable[bytes]]]:
-        return {
-            "ServerLive": self._answering("ServerLive", lambda _: {"live": True}),
-            "ServerReady": self._answering("ServerReady", lambda _: {"ready": self._service.ready}),
-            "ServerMetadata": self._answering(
-                "ServerMetadata", lambda _: v2_metadata.server_metadata()
+    def _methods(self) -> dict[str, Work]:
+        models = self._models
+        answers: dict[str, Callable[[Any], dict[str, Any]]] = {
+            "ServerLive": lambda _: {"live": True},
+            "ServerReady": lambda _: {"ready": self._service.ready},
+            "ServerMetadata": lambda _: v2_metadata.server_metadata(),
+            "ModelReady": self._model_ready,
+            "ModelMetadata": lambda asked: v2_metadata.model_metadata(self._find(asked), models),
+            "ModelConfig": lambda asked: {"config": v2_metadata.model_config(self._find(asked))},
+            "ModelStatistics": lambda asked: v2_metadata.statistics(
+                models, asked.name or None, asked.version or None
             ),
-            "ModelReady": self._answering("ModelReady", self._model_ready),
-            "ModelMetadata": self._answering(
-                "ModelMetadata",
-                lambda asked: v2_metadata.model_metadata(self._find(asked), self._models),
-            ),
-            "ModelConfig": self._answering(
-                "ModelConfig", lambda asked: {"config": v2_metadata.model_config(self._find(asked))}
-            ),
-            "ModelStatistics": self._answering(
-                "ModelStatistics",
-                lambda asked: v2_metadata.statistics(
-                    self._models, asked.name or None, asked.version or None
-                ),
-            ),
-            "RepositoryIndex": self._answering("RepositoryIndex", self._index),
-            "ModelInfer": self._infer_alone,
+            "RepositoryIndex": self._index,
         }
-
-    def _answering(
-        self, name: str, answer: Callable[[Any], dict[str, Any]]
-    ) -> Callable[[bytes, Context, RequestRecord], Awaitable[bytes]]:
-        """Create the handler of a unary call that does not run a model."""
-
-        async def handle(content: bytes, _context: Context, _record: RequestRecord) -> bytes:
-            asked = read_short(f"{name}Request", content)
-            return write_message(f"{name}Response", answer(asked))
-
-        return handle
+        answering = {name: _answering(name, answer) for name, answer in answers.items()}
+        return {**answering, "ModelInfer": self._infer_alone}
 
     async def _check_health(
         self, content: bytes, _context: Context, _record: RequestRecord
@@ -195,20 +163,12 @@ class GrpcServer:
             )
             served = self._models.get(name, version or None)
             record.facts |= {"model": served.name, "version": served.version}
-            classes = served.card.classes
-
-            def read() -> InferRequest:
-                most = served.config.max_queue
-                return interpret(fields, memoryview(binary), len(classes), most)
-
-            with served.batcher.in_use():
+            classes, most = served.card.classes, served.config.max_queue
+            read = partial(interpret, fields, memoryview(binary), len(classes), most)
+            with served.admission.in_use():
                 request = await self._service.run_by_size(len(content), read)
                 seconds = _seconds(self._service, context)
-                try:
-                    async with asyncio.timeout(seconds):
-                        result, values = await infer(self._service, served, request)
-                except TimeoutError as error:
-                    raise timeout_error(seconds) from error
+                result, values = await in_time(seconds, infer(self._service, served, request))
                 outputs = list(outputs_of(request, classes, values))
             record.facts |= log_facts(result, len(request.pictures))
         return infer_response(served.name, served.version, request.id, outputs)
@@ -218,15 +178,13 @@ class GrpcServer:
     ) -> AsyncIterator[bytes]:
         """Respond to one request after the other; a refused one leaves the stream open."""
         try:
-            self._check_token(_sent(context))  # now, because a first request may never arrive
+            self._calls.check_token(context)  # now, because a first request may never arrive
         except HttpError as refusal:
-            await context.abort(code_of(refusal), str(refusal))
+            await abort(context, refusal)
         async for content in requests:
             answer = message_class("ModelStreamInferResponse")()
             try:
-                found = await self._recorded(
-                    f"/{SERVICE}/ModelStreamInfer", self._infer, content, context
-                )
+                found = await self._calls.run(_STREAM, self._infer, content, context)
             except HttpError as refusal:
                 # Like Triton, so that the client knows which request failed.
                 answer.infer_response.id = id_of(content)
@@ -235,76 +193,18 @@ class GrpcServer:
                 answer.infer_response.CopyFrom(found)
             yield answer.SerializeToString()
 
-    def _unary(self, path: str, work: Callable[..., Awaitable[bytes]]) -> Any:
-        async def handle(content: bytes, context: Context) -> Any:
-            try:
-                return await self._recorded(path, work, content, context)
-            except HttpError as refusal:
-                await context.abort(code_of(refusal), str(refusal))
-                raise  # never reached: abort raises
 
-        return grpc.unary_unary_rpc_method_handler(handle)
+def _answering(name: str, answer: Callable[[Any], dict[str, Any]]) -> Work:
+    """Create the handler of a unary call that does not run a model."""
 
-    async def _recorded(
-        self, path: str, work: Callable[..., Awaitable[Any]], content: bytes, context: Context
-    ) -> Any:
-        """Handle a request, and log it.
+    async def handle(content: bytes, _context: Context, _record: RequestRecord) -> bytes:
+        asked = read_short(f"{name}Request", content)
+        return write_message(f"{name}Response", answer(asked))
 
-        Raises:
-            HttpError: Why the request was refused.
-        """
-        sent = _sent(context)
-        given = _as_bytes(sent.get("x-request-id", b""))
-        parent, state = (str(sent.get(key, "")) for key in ("traceparent", "tracestate"))
-        record = RequestRecord(context.peer(), "gRPC", path, request_id(given), parent, state)
-        outcome = "gone"  # unless it completes
-        try:
-            if path not in _PUBLIC:
-                self._check_token(sent)
-            answer = await work(content, context, record)
-            record.status, outcome = 200, "ok"
-            return answer
-        except HttpError as refusal:
-            record.status, outcome = refusal.status, refusal.outcome or outcome_of(refusal.status)
-            raise
-        except PictureError as error:
-            record.status, outcome = 422, outcome_of(422)
-            raise HttpError(422, str(error)) from error
-        except asyncio.CancelledError:
-            record.status = 499
-            raise
-        except Exception as error:  # only this request fails; the server continues
-            log.exception("request %s failed", record.id)
-            outcome = outcome_of(500)
-            raise HttpError(500, f"internal error; request {record.id}") from error
-        finally:
-            self._request_log.record(record, outcome)
-
-    def _check_token(self, sent: dict[str, Any]) -> None:
-        given = _as_bytes(sent.get("authorization", b""))
-        if self._token is not None and not is_authorized(given, self._token):
-            raise HttpError(
-                401, "wrong or missing token; expected the metadata authorization: Bearer TOKEN."
-            )
-
-
-def code_of(refusal: HttpError) -> Any:
-    """Return the gRPC status code of an error."""
-    if refusal.outcome == "deadline":
-        return grpc.StatusCode.DEADLINE_EXCEEDED
-    return _CODES.get(refusal.status, grpc.StatusCode.INTERNAL)
-
-
-def _sent(context: Context) -> dict[str, Any]:
-    """Return the metadata of a call."""
-    return {str(key).lower(): value for key, value in context.invocation_metadata() or ()}
+    return handle
 
 
 def _seconds(service: Service, context: Context) -> float:
     """Return the time limit in seconds: the earlier of the client's deadline and the server's."""
     left = context.time_remaining()
     return service.config.timeout if left is None else min(left, service.config.timeout)
-
-
-def _as_bytes(value: str | bytes) -> bytes:
-    return value if isinstance(value, bytes) else value.encode()

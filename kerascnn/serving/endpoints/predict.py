@@ -60,7 +60,7 @@ class PredictEndpoint:
         top_k, floor = _top_k(request), _min_probability(request)
         form = is_form(request.headers.get("content-type", ""))
         # In use from here on, because the model may be replaced while the body is received.
-        with served.batcher.in_use(), self._service.bodies.holding() as held:
+        with served.admission.in_use(), self._service.bodies.holding() as held:
             body = await self._service.read_body(request, held)
             uploads = await self._uploads(request, body, served.config.max_queue if form else None)
             result = await self._service.run_for_client(

@@ -72,7 +72,7 @@ class V1:
         """Return the probabilities of each picture."""
         served, facts = self._service.find(request), request.scope["state"]["facts"]
         # In use from here on, because the model may be replaced while the body is received.
-        with served.batcher.in_use(), self._service.bodies.holding() as held:
+        with served.admission.in_use(), self._service.bodies.holding() as held:
             body = await self._service.read_body(request, held)
             response = await self._service.run_for_client(
                 request, self._predict(served, body, facts)

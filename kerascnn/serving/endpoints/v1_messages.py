@@ -16,8 +16,8 @@ import numpy as np
 
 from kerascnn.images import UInt8Array
 from kerascnn.images.limits import MAX_SIDE
-from kerascnn.serving.endpoints.base64_pictures import read_base64
 from kerascnn.serving.endpoints.v2_tensors import Floats
+from kerascnn.serving.http.base64_files import read_base64
 from kerascnn.serving.http.errors import HttpError
 from kerascnn.serving.http.incremental_json import not_json, split_list, write_values
 

@@ -6,7 +6,6 @@ how pictures are classified (service).
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from starlette.requests import Request
@@ -15,13 +14,13 @@ from starlette.routing import Route
 
 from kerascnn.errors import PictureError
 from kerascnn.serving.endpoints import v2_answers, v2_messages, v2_metadata
+from kerascnn.serving.endpoints.v2_json import read_only_ready
 from kerascnn.serving.endpoints.v2_tensors import Floats
 from kerascnn.serving.http.body import header_of, parse_length
 from kerascnn.serving.http.errors import HttpError
-from kerascnn.serving.http.incremental_json import read_only_ready
 from kerascnn.serving.http.message_reader import LONG
 from kerascnn.serving.served_model import ServedModel
-from kerascnn.serving.service import Result, Service, timeout_error
+from kerascnn.serving.service import Result, Service, in_time
 
 
 class V2:
@@ -106,7 +105,7 @@ class V2:
         """Handle an inference request."""
         served, facts = self._service.find(request), request.scope["state"]["facts"]
         # In use from here on, because the model may be replaced while the body is received.
-        with served.batcher.in_use(), self._service.bodies.holding() as held:
+        with served.admission.in_use(), self._service.bodies.holding() as held:
             body = await self._service.read_body(request, held)
             header = header_of(request.scope, v2_messages.HEADER_LENGTH)
             response = await self._service.run_for_client(
@@ -151,24 +150,12 @@ async def infer(
     """
     if not isinstance(asked.pictures, list):
         _check_size(asked.pictures.shape, service.config.max_pixels)
-    result = await _classify(service, served, asked)
+    work = service.classify(served, list(asked.pictures))
+    result = await (work if asked.timeout is None else in_time(asked.timeout, work))
     if result.answer is None or result.errors:
         raise first_error(result)
     answer = result.answer
     return result, {"logits": answer.logits, "probabilities": answer.probabilities}
-
-
-async def _classify(
-    service: Service, served: ServedModel, asked: v2_messages.InferRequest
-) -> Result:
-    pictures = list(asked.pictures)
-    if asked.timeout is None:
-        return await service.classify(served, pictures)
-    try:
-        async with asyncio.timeout(asked.timeout):
-            return await service.classify(served, pictures)
-    except TimeoutError as error:
-        raise timeout_error(asked.timeout) from error
 
 
 def _check_size(shape: tuple[int, ...], most: int) -> None:

@@ -14,9 +14,9 @@ import numpy as np
 
 from kerascnn.images import Shape, UInt8Array
 from kerascnn.serving.endpoints import v2_tensors as tensors
+from kerascnn.serving.endpoints.v2_json import read_json, read_texts, read_values
 from kerascnn.serving.http.body import parse_length
 from kerascnn.serving.http.errors import HttpError
-from kerascnn.serving.http.incremental_json import read_json, read_texts, read_values
 
 INPUT = "image"
 OUTPUTS = ("logits", "probabilities")

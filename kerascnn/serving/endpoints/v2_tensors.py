@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kerascnn.images import UInt8Array
-from kerascnn.serving.endpoints.base64_pictures import read_base64
+from kerascnn.serving.http.base64_files import read_base64
 from kerascnn.serving.http.errors import HttpError
 
 Floats = npt.NDArray[np.float32]

@@ -6,7 +6,6 @@ Knows: uvicorn's protocol on httptools. Does not know the application.
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import Any, ClassVar
 
 import httptools
@@ -15,6 +14,14 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from kerascnn.serving.http.disconnects import EXTENSION, ConnectionState
 from kerascnn.serving.http.middleware import error_body
 from kerascnn.serving.http.parsing_turns import TurnTakingProtocol
+from kerascnn.serving.http.request_head import (
+    HEAD_BYTES,
+    HEADERS,
+    URL_BYTES,
+    head_error,
+    use_host_of_url,
+    without_offers,
+)
 
 MAX_CONNECTIONS = 1000
 """Maximum concurrent connections. A new one beyond it replaces the one that has been idle longest;
@@ -24,18 +31,6 @@ as far as the system allows."""
 _SLACK = 1.25
 """Factor on ``seconds``, so that the application's own time limit for a body expires first and its
 408 is counted and logged."""
-
-
-HEAD_BYTES, HEADERS, URL_BYTES = 32_768, 100, 8_192
-"""Limits of one request. Browsers send up to 16 kB with cookies; the paths here are short."""
-
-_CODING, _WHOLE_URL = b"transfer-encoding", re.compile(rb"https?://([^/?#]*)", re.IGNORECASE)
-"""A header's name, and the host in a request target that is an absolute URL."""
-
-_VERSIONS = ("1.0", "1.1")
-
-_OFFERS = frozenset({b"upgrade", b"http2-settings"})
-"""Headers that offer another protocol; ``Connection`` lists their names."""
 
 
 class Connection(TurnTakingProtocol):
@@ -143,7 +138,10 @@ class Connection(TurnTakingProtocol):
             # The exception holds the offset of the end of the head.
             return self._head_without_upgrade() + part[offer.args[0] :]
         # Headers are reported only when complete, so the bytes of partial ones are counted here.
-        self._count(len(part) if self._in_head else 0)
+        if self._in_head:
+            self._head += len(part)
+            if self._head > HEAD_BYTES:
+                self._refuse_head()
         return b""
 
     def on_headers_complete(self) -> None:
@@ -152,38 +150,14 @@ class Connection(TurnTakingProtocol):
             self._in_head = False
             return
         if not self.url.startswith(b"/"):
-            self._use_host_of_url()
+            self.url = use_host_of_url(self.url, self.headers)
         version = self.parser.get_http_version()
-        if fault := self._head_error(version):
+        if fault := head_error(version, self.url, self.headers):
             self._refuse(*fault)
         else:
             self.expect_100_continue &= version != "1.0"  # RFC 9110, section 10.1.1
             super().on_headers_complete()
         self._in_head = False
-
-    def _head_error(self, version: str) -> tuple[int, str] | None:
-        names = [name for name, _ in self.headers]
-        hosts = names.count(b"host")
-        if version not in _VERSIONS:
-            return 505, f"HTTP/{version}; expected HTTP/1.1 or HTTP/1.0."
-        if hosts > 1:
-            return 400, "the request has several Host headers; expected one."
-        if not hosts and version != "1.0":
-            return 400, "the request has no Host header; HTTP/1.1 has one."
-        if self.url[:1] not in (b"/", b"*") and not _WHOLE_URL.match(self.url):
-            return 400, "the target is a URL of another scheme; expected http or a path."
-        if _CODING in names and dict(self.headers)[_CODING].lower() != b"chunked":
-            return 501, "Transfer-Encoding is not chunked; expected that, or none."
-        return None
-
-    def _use_host_of_url(self) -> None:
-        """Replace ``Host`` with the host of an absolute URL, as RFC 9112, 3.2.2, requires."""
-        host = _WHOLE_URL.match(self.url)
-        if host is not None:
-            others = [one for one in self.headers if one[0] != b"host"]
-            self.headers[:] = [(b"host", host[1]), *others]
-            path = self.url[host.end() :]
-            self.url = host[0] + (path if path.startswith(b"/") else b"/" + path)
 
     def on_url(self, url: bytes) -> None:
         """Receive a part of the path."""
@@ -204,11 +178,6 @@ class Connection(TurnTakingProtocol):
         if not self._refused:
             super().on_body(body)
 
-    def _count(self, received: int) -> None:
-        self._head += received
-        if self._head > HEAD_BYTES:
-            self._refuse_head()
-
     def _refuse_head(self) -> None:
         self._refuse(
             431, f"the head of the request has more than {HEADERS} headers or {HEAD_BYTES:,} bytes."
@@ -224,21 +193,14 @@ class Connection(TurnTakingProtocol):
         self.loop.call_later(self.seconds, self.transport.close)
 
     def _head_without_upgrade(self) -> bytes:
-        """Rebuild the head of the request without the offer of another protocol."""
+        """Start a new parser, and return the head for it, without the offer."""
         method, old = self.parser.get_method(), self.parser
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         if method == b"CONNECT":
             self._answer(400, "CONNECT asks for a proxy, and this is none.")
             return b""
-        lines = [b"%s %s HTTP/%s" % (method, self.url, old.get_http_version().encode())]
-        for name, value in self.headers:
-            if name == b"connection":
-                kept = [one for one in value.split(b",") if one.strip().lower() not in _OFFERS]
-                value = b",".join(kept)
-            if name not in _OFFERS:
-                lines.append(name + b": " + value)
-        return b"\r\n".join([*lines, b"", b""])
+        return without_offers(method, self.url, old.get_http_version(), self.headers)
 
     def eof_received(self) -> None:
         """Respond with an error to a client that half-closed the connection.

@@ -5,9 +5,12 @@ Knows: statuses, and how metrics count them. Does not know who raises them or ho
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
-from kerascnn.errors import KerascnnError
+from kerascnn.errors import KerascnnError, PictureError
+
+log = logging.getLogger(__name__)
 
 OUTCOMES = {
     200: "ok",
@@ -47,7 +50,7 @@ class HttpError(KerascnnError):
     ) -> None:
         super().__init__(message)
         self.status = status
-        self.outcome = outcome
+        self.outcome = outcome or outcome_of(status)
         self.fields: dict[str, Any] = {}
         self.headers = dict(headers or {})
         if retry_after is not None:
@@ -71,3 +74,18 @@ def outcome_of(status: int) -> str:
     if status in OUTCOMES:
         return OUTCOMES[status]
     return "ok" if status < 400 else "bad_request" if status < 500 else "error"
+
+
+def as_http_error(error: Exception, request: str) -> HttpError:
+    """Return the error with which a request is answered; one that is not expected is logged.
+
+    Args:
+        error: The exception, which is being handled.
+        request: ID of the request.
+    """
+    if isinstance(error, HttpError):
+        return error
+    if isinstance(error, PictureError):
+        return HttpError(422, str(error))
+    log.error("request %s failed", request, exc_info=error)
+    return HttpError(500, f"internal error; request {request}")

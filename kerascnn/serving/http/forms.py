@@ -15,7 +15,7 @@ from email.message import Message
 from email.utils import unquote
 from typing import Any
 
-from kerascnn.serving.endpoints.base64_pictures import read_base64
+from kerascnn.serving.http.base64_files import read_base64
 from kerascnn.serving.http.errors import HttpError
 
 _MOST_FIELDS = 100

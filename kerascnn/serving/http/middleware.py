@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import hmac
 import json
-import logging
 from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kerascnn.errors import PictureError
 from kerascnn.language import LANGUAGES, use_language
 from kerascnn.language.messages import translated
 from kerascnn.serving.http.body import drain
-from kerascnn.serving.http.errors import ClientDisconnected, HttpError, outcome_of
+from kerascnn.serving.http.errors import (
+    ClientDisconnected,
+    HttpError,
+    as_http_error,
+    outcome_of,
+)
 from kerascnn.serving.http.origins import OriginPolicy
 from kerascnn.serving.request_log import RequestLog, RequestRecord, request_id
-
-log = logging.getLogger(__name__)
 
 OPEN = frozenset({"/", "/v2/health/live", "/v2/health/ready", "/openapi.json"})
 """Paths that do not require the token; nor do those below :data:`PAGE`."""
@@ -59,22 +60,14 @@ class RequestMiddleware:
             await self._app(scope, exchange.recording_receive(receive), exchange.send)
         except ClientDisconnected:
             exchange.status = 499  # nginx's status for it; nothing can be sent
-        except HttpError as refusal:
-            await exchange.refuse(refusal, receive)
-        except PictureError as error:
-            await exchange.refuse(HttpError(422, str(error)), receive)
         except HTTPException as error:
             await exchange.refuse(_routing_error(error, scope), receive)
-        except Exception:  # only this request fails; the server continues
-            log.exception("request %s failed", exchange.record.id)
-            await exchange.refuse(
-                HttpError(500, f"internal error; request {exchange.record.id}"), receive
-            )
+        except Exception as error:  # noqa: BLE001 - as_http_error logs it; the server continues
+            await exchange.refuse(as_http_error(error, exchange.record.id), receive)
         finally:
-            record = exchange.record
-            record.status = exchange.status
+            exchange.record.status = exchange.status
             outcome = exchange.outcome or outcome_of(exchange.status)
-            self._request_log.record(record, outcome)
+            self._request_log.record(exchange.record, outcome)
 
     def _check_token(self, scope: Scope, given: bytes | None) -> None:
         path = scope["path"]
@@ -153,10 +146,10 @@ class Exchange:
 
     async def refuse(self, refusal: HttpError, receive: Receive) -> None:
         """Respond with an error."""
-        self.outcome = refusal.outcome
         if self._started:
             self.status = 500
             return
+        self.outcome = refusal.outcome
         wanted = self.headers.get(b"accept-language", b"")
         body = error_body(_translated(str(refusal), wanted), **refusal.fields)
         headers = {

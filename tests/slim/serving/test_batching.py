@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from kerascnn import Classifier, images
+from kerascnn.serving.admission import AdmissionControl
 from kerascnn.serving.batching import Batcher
 from kerascnn.serving.http.errors import HttpError
 
@@ -32,7 +33,7 @@ def sized(classifier, pictures):
 
 
 def batcher(classifier, sizes=None, **options):
-    defaults = {"max_batch": 8, "max_wait": 0.0, "max_queue": 64}
+    defaults = {"max_batch": 8, "max_wait": 0.0}
     seen = sizes if sizes is not None else []
     return Batcher([classifier.run], **defaults | options, observe=lambda n, _s: seen.append(n))
 
@@ -62,7 +63,7 @@ def test_copies_run_side_by_side(classifier, sized):
         return classifier.run(batch)
 
     async def main():
-        two = Batcher([run, run], 1, 0.0, 64)
+        two = Batcher([run, run], 1, 0.0)
         answers = await asyncio.gather(*(two.submit([picture]) for picture in sized[:4]))
         return np.concatenate([answer.logits for answer in answers])
 
@@ -120,20 +121,16 @@ def test_what_nobody_wants_any_longer_is_not_run(classifier, sized):
     assert finished(main) == [1]
 
 
-def test_the_queue_is_bounded(classifier):
-    async def main():
-        few = batcher(classifier, max_queue=8)
-        with few.admit(5, deadline=10):
-            with pytest.raises(HttpError, match="5 pictures are waiting") as refused:
-                few.admit(4, deadline=10).__enter__()
-            with few.admit(3, deadline=10):
-                assert few.taken == 8
-        assert few.taken == 0
-        return refused.value
-
-    refusal = finished(main)
-    assert refusal.status == 503
-    assert refusal.headers["Retry-After"] == "1"
+def test_the_queue_is_bounded():
+    few = AdmissionControl(8)
+    with few.admit(5, deadline=10):
+        with pytest.raises(HttpError, match="5 pictures are waiting") as refused:
+            few.admit(4, deadline=10).__enter__()
+        with few.admit(3, deadline=10):
+            assert few.taken == 8
+    assert few.taken == 0
+    assert refused.value.status == 503
+    assert refused.value.headers["Retry-After"] == "1"
 
 
 def test_a_failing_network_fails_its_requests_only(classifier, sized):
@@ -146,7 +143,7 @@ def test_a_failing_network_fails_its_requests_only(classifier, sized):
         return classifier.run(batch)
 
     async def main():
-        one = Batcher([broken], 8, 0.0, 64)
+        one = Batcher([broken], 8, 0.0)
         with pytest.raises(ValueError, match="out of order"):
             await one.submit(sized[:1])
         return await one.submit(sized[:1])

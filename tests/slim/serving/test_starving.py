@@ -18,10 +18,11 @@ from kerascnn.inference.model_file.foreign import ForeignModel
 from kerascnn.parallel import usable_cpus
 from kerascnn.serving import ServeConfig, create_app
 from kerascnn.serving import service as service_module
-from kerascnn.serving.batching import Batcher
+from kerascnn.serving.admission import AdmissionControl
 from kerascnn.serving.endpoints import predict, v1, v2_answers, v2_messages
-from kerascnn.serving.http import incremental_json as messages
+from kerascnn.serving.endpoints import v2_json as messages
 from kerascnn.serving.http.errors import HttpError
+from kerascnn.serving.http.incremental_json import write_values
 from kerascnn.serving.service import Service
 
 from .conftest import encoded, http
@@ -129,7 +130,7 @@ def test_small_pictures_do_not_wait_for_large_ones(exported, pictures, monkeypat
             assert not any(one.done() for one in slow)
             go_on.set()
             late = await asyncio.gather(*slow)
-        backlog = service.models.get(exported.stem).batcher
+        backlog = service.models.get(exported.stem).admission
         with backlog.admit(100, 1000):
             expected = backlog.backlog
         service.close()
@@ -223,12 +224,11 @@ def test_one_request_may_have_more_large_pictures_than_may_wait(exported, monkey
 
 
 def test_what_is_not_typical_tells_nothing_of_others():
-    batcher = Batcher([lambda batch: (batch, batch)], 8, 0.0, 64)
-    with batcher.admit(1, 10) as taken:
+    control = AdmissionControl(64)
+    with control.admit(1, 10) as taken:
         taken.typical = False
-    with batcher.admit(10, 10):
-        assert batcher.backlog == 0
-    batcher.close()
+    with control.admit(10, 10):
+        assert control.backlog == 0
 
 
 def test_long_messages_are_dealt_with_in_threads(exported, monkeypatch):
@@ -340,13 +340,13 @@ def test_values_that_are_none(monkeypatch, data, short):
 
 def test_written_values_are_read_again():
     values = np.random.default_rng(1).normal(size=(50, 100)).astype(np.float32)
-    text = b"".join(messages.write_values(values))
+    text = b"".join(write_values(values))
     np.testing.assert_array_equal(np.float32(json.loads(text)), values.ravel())
     texts = ["é", 'a"b', "", "\\"] * 2000
-    assert json.loads(b"".join(messages.write_values(texts))) == texts
+    assert json.loads(b"".join(write_values(texts))) == texts
     values[3, 3] = np.nan
     with pytest.raises(HttpError, match="not finite"):
-        b"".join(messages.write_values(values))
+        b"".join(write_values(values))
 
 
 def test_what_was_refused_is_let_go_of_at_once(squashing):

@@ -145,7 +145,7 @@ def test_long_lists_are_split_as_short_ones_are(monkeypatch):
     value = [[[1, 2], [3]], [], [[4]], [[5, 6, 7]]]
     for few in (65_536, 0):
         monkeypatch.setattr("kerascnn.serving.http.incremental_json._MAX_ELEMENTS", few)
-        monkeypatch.setattr("kerascnn.serving.http.incremental_json._SHORT", 5)
+        monkeypatch.setattr("kerascnn.serving.http.incremental_json._STEP", 5)
         for indent in (None, 2):
             parts = split_list(json.dumps(value, indent=indent).encode(), 4)
             assert [json.loads(bytes(part)) for part in parts] == value
