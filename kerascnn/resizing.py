@@ -20,7 +20,7 @@ RESIZE_RULES: tuple[Resize, ...] = get_args(Resize)
 Filter = Literal["bilinear", "bicubic", "lanczos", "nearest"]
 FILTERS: tuple[Filter, ...] = get_args(Filter)
 
-Library = Literal["pillow", "torchvision", "fastai", "keras", "ultralytics"]
+Library = Literal["pillow", "torchvision", "transformers", "fastai", "keras", "ultralytics"]
 LIBRARIES: tuple[Library, ...] = get_args(Library)
 
 Shape: TypeAlias = tuple[int, int]
@@ -60,7 +60,8 @@ class Resizing:
         antialias: True: as in Pillow, whose filter widens for downscaling; False: as in
             TensorFlow's ``tf.image.resize``, whose filter does not.
         library: Library whose rounding ``crop`` follows: ``torchvision`` resizes, then crops
-            (``Resize``, ``CenterCrop``); ``pillow`` crops by fractions (``ImageOps.fit``);
+            (``Resize``, ``CenterCrop``); ``transformers`` too, but half a pixel of the position is
+            dropped, not rounded; ``pillow`` crops by fractions (``ImageOps.fit``);
             ``fastai`` and ``keras`` (``crop_to_aspect_ratio``) crop whole pixels, then resize;
             ``ultralytics``: see :meth:`for_shape`.
         enlarge: For ``pad``: whether small pictures are enlarged, as in ``ImageOps.pad``.
@@ -95,7 +96,8 @@ class Resizing:
             ("pad_color", any(self.pad_color), "pad"),
             ("enlarge", self.enlarge, "pad"),
         ):
-            if given and self.resize != rule:
+            squashed_first = word == "crop_share" and self.library == "transformers"  # DeiT
+            if given and self.resize != rule and not squashed_first:
                 raise ConfigError(f"`{word}` is for `resize` {rule}, not for {self.resize}.")
         if self.crop_share != 1 and self.library in ("fastai", "keras"):
             raise ConfigError(
@@ -128,6 +130,12 @@ class Resizing:
         return sentence(kind, how=self._how(f"{shape[0]} x {shape[1]}"), filter=self.filter)
 
     def _how(self, size: str) -> Sentence:
+        if self.resize == "squash" and self.crop_share != 1:
+            return sentence(
+                "squashed, and center-cropped to {size} ({share} of each side)",
+                size=size,
+                share=f"{self.crop_share:g}",
+            )
         if self.resize == "squash":
             return sentence("squashed to {size}", size=size)
         if self.resize == "crop":

@@ -11,7 +11,8 @@ nearest, halves to even; everything else is computed in double precision):
 * ``crop``, torchvision: square: the shorter side becomes S = int(H / share), the longer
   int(S * longer / shorter); else, as timm does, both sides are divided by
   min(h / int(H / share), w / int(W / share)) and rounded. The center crop starts at
-  round((side - wanted) / 2).
+  round((side - wanted) / 2); for transformers, at int of it, and ``squash`` may crop so, too: the
+  whole picture becomes int(H / share) x int(W / share) first.
 * ``crop``, pillow: ``ImageOps.fit`` with ``bleed`` = (1 - share) / 2, a box with fractions.
 * ``crop``, fastai: m = min(w / W, h / H); int(m * W) x int(m * H) pixels from
   int((side - that) / 2), then resized.
@@ -23,6 +24,7 @@ nearest, halves to even; everything else is computed in double precision):
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from kerascnn.resizing import Resizing, Shape
@@ -63,21 +65,26 @@ def sides(height: int, width: int, shape: Shape, sizing: Resizing) -> tuple[Side
     """
     sizing = sizing.for_shape(shape)
     if sizing.resize == "squash":
-        return _whole(height, shape[0]), _whole(width, shape[1])
+        share = sizing.crop_share
+        return _squashed(height, shape[0], share), _squashed(width, shape[1], share)
     if sizing.resize == "pad":
         return _padded(height, width, shape, sizing.enlarge)
-    if sizing.library == "torchvision":
-        return _sized_first(height, width, shape, sizing.crop_share)
+    if sizing.library in ("torchvision", "transformers"):
+        middle = round if sizing.library == "torchvision" else int
+        return _sized_first(height, width, shape, sizing.crop_share, middle)
     if sizing.library == "pillow":
         return _fitted(height, width, shape, sizing.crop_share)
     return _cut_first(height, width, shape, sizing)
 
 
-def _whole(length: int, wanted: int) -> Side:
-    return Side(0, length, 0.0, float(length), wanted, 0, wanted, 0)
+def _squashed(length: int, wanted: int, share: float) -> Side:
+    whole = int(wanted / share)
+    return Side(0, length, 0.0, float(length), whole, (whole - wanted) // 2, wanted, 0)
 
 
-def _sized_first(height: int, width: int, shape: Shape, share: float) -> tuple[Side, Side]:
+def _sized_first(
+    height: int, width: int, shape: Shape, share: float, middle: Callable[[float], int]
+) -> tuple[Side, Side]:
     rows, columns = (int(wanted / share) for wanted in shape)
     if shape[0] == shape[1]:
         short = min(height, width)
@@ -86,7 +93,7 @@ def _sized_first(height: int, width: int, shape: Shape, share: float) -> tuple[S
         ratio = min(height / rows, width / columns)
         lengths = [round(side / ratio) for side in (height, width)]
     vertical, horizontal = (
-        Side(0, side, 0.0, float(side), length, round((length - wanted) / 2), wanted, 0)
+        Side(0, side, 0.0, float(side), length, middle((length - wanted) / 2), wanted, 0)
         for side, length, wanted in zip((height, width), lengths, shape, strict=True)
     )
     return vertical, horizontal

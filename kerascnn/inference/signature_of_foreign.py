@@ -22,7 +22,7 @@ from kerascnn.inference.model_file.first_operators import normalizes_pixels, qua
 from kerascnn.inference.model_file.foreign import MADE_ELSEWHERE, ForeignModel, size_missing
 from kerascnn.inference.model_file.labels import from_metadata, unread_listing
 from kerascnn.inference.model_file.metadata import find_card, read_card, read_metadata
-from kerascnn.inference.model_file.preprocessor import from_preprocessor
+from kerascnn.inference.model_file.preprocessor import from_preprocessor, names_beside
 from kerascnn.inference.model_file.signature import TYPES, Layout, Signature, own_signature
 from kerascnn.inference.output_of_foreign import (
     SAME,
@@ -57,10 +57,11 @@ def open_signature(path: str | Path, foreign: ForeignModel | None = None) -> Sig
 
 
 def _completed(path: str | Path, foreign: ForeignModel | None) -> ForeignModel | None:
-    """Complete the user's description of a file without a card from its metadata."""
+    """Complete the user's description of a file without a card from its metadata, or beside it."""
     metadata = read_metadata(path)
-    declared = from_metadata(metadata)
-    if declared or (foreign and foreign.classes):
+    named = bool(foreign and foreign.classes)
+    declared = from_metadata(metadata) or (None if named else names_beside(path))
+    if declared or named:
         return (foreign or ForeignModel()).completed_from(declared or ForeignModel())
     unread = unread_listing(metadata)
     if unread or foreign:
@@ -131,7 +132,7 @@ def _candidates(path: str | Path, session: Any, foreign: ForeignModel) -> Iterat
     outputs = candidates(path, session.get_outputs(), foreign)
     batch = shape[0] if isinstance(shape[0], int) and shape[0] > 0 else None
     found = False
-    for layout, channels, sides in _layouts(shape):
+    for layout, channels, sides in _layouts(shape, foreign.for_color):
         size = _size(path, sides, foreign.shape)
         if size is None:
             continue
@@ -151,7 +152,8 @@ def _check_input(path: str | Path, inputs: Any, foreign: ForeignModel) -> None:
     if len(inputs) != 1 or inputs[0].type not in TYPES or len(inputs[0].shape) not in (3, 4):
         raise ModelFileError(
             f"{path}: takes {shown(inputs) or 'nothing'}; expected one input of pictures, uint8 or "
-            "float, [batch, height, width, channels] or [batch, channels, height, width]."
+            "float, [batch, height, width, channels] or [batch, channels, height, width]. "
+            f"{_other_use(inputs)}".rstrip()
         )
     shape, dtype = list(inputs[0].shape), str(inputs[0].type)
     if len(shape) == 3 and (shape[0] == 3 or shape[2] == 3):
@@ -168,7 +170,32 @@ def _check_input(path: str | Path, inputs: Any, foreign: ForeignModel) -> None:
         )
 
 
-def _layouts(shape: list[Any]) -> Iterator[tuple[Layout, int, tuple[Any, Any]]]:
+def _other_use(inputs: Any) -> str:
+    """Say what kind of model takes other inputs; nothing if that is not known."""
+    first, *others = inputs or [None]
+    if first is None:
+        return ""
+    if len(first.shape) == 4 and others and all(one.name.endswith(":0") for one in others):
+        return (
+            "The others are constants that the exporter left out, as Keras' model.export does with "
+            "Normalization or preprocess_input in the model. Export it with tf2onnx: "
+            "tf2onnx.convert.from_keras(model, output_path='model.onnx')."
+        )
+    if first.type in ("tensor(int64)", "tensor(int32)"):
+        return "It looks like a model for text; kerascnn classifies pictures."
+    if first.type == "tensor(string)":
+        return "It decodes pictures or text itself; export the part behind that."
+    if others:
+        return "A model of pictures and something else cannot be used."
+    if len(first.shape) == 2:
+        return (
+            "It takes rows of numbers, as models of tables, sound or flattened pictures do. If "
+            "they are pixels, export it again with a Reshape from pictures."
+        )
+    return "It looks like a model for video or volumes." if len(first.shape) == 5 else ""
+
+
+def _layouts(shape: list[Any], for_color: bool) -> Iterator[tuple[Layout, int, tuple[Any, Any]]]:
     """Yield every layout that fits a shape; fixed channels take precedence over dynamic ones."""
     if len(shape) == 3:
         yield "NHW", 1, (shape[1], shape[2])
@@ -182,7 +209,7 @@ def _layouts(shape: list[Any]) -> Iterator[tuple[Layout, int, tuple[Any, Any]]]:
         if channels in (1, 3):
             yield layout, channels, sides
         elif not isinstance(channels, int):
-            yield from ((layout, count, sides) for count in (3, 1))
+            yield from ((layout, count, sides) for count in ((3,) if for_color else (3, 1)))
 
 
 def _size(path: str | Path, sides: tuple[Any, Any], said: Shape | None) -> Shape | None:

@@ -1,19 +1,28 @@
 """Detects whether an ``.onnx`` graph normalizes its input, without the onnx package.
 
-Knows: the parts of GraphProto needed to follow the input to its first arithmetic operator. Skips
-weights.
+Knows: the parts of GraphProto needed to follow the input to its first arithmetic operator, and for
+which range of pixels its constant is. Skips weights.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
+from kerascnn.inference.model_file.constants import read_constants
 from kerascnn.inference.model_file.metadata import find_graph, opened
 from kerascnn.inference.model_file.nodes import NODE, read_node
 from kerascnn.inference.model_file.protobuf import fields
 
 _ARITHMETIC = frozenset({"Sub", "Div", "Mul", "Add"})
 """Operators that shift or scale pixels."""
+
+_LARGEST_OFFSET = 2.0
+"""Largest mean of pixels up to 1; those of pixels up to 255 are about 100."""
+
+_SMALLEST_DEVIATION = 16.0
+"""Smallest divisor of pixels up to 255; those of pixels up to 1 are at most 1."""
 
 _SAME_PIXELS = frozenset(
     {"Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Gather"}
@@ -30,11 +39,25 @@ def quantizes_by_batch(path: str | Path) -> bool:
 
 
 def normalizes_pixels(path: str | Path, name: str) -> bool:
-    """Return whether a graph shifts or scales its pixels before the first learned layer.
+    """Return whether a graph itself shifts or scales pixels from 0 to 255 before it learns.
+
+    One that subtracts 0.485, or multiplies by 2, expects them divided by 255.
 
     Raises:
         ModelFileError: Not a whole ONNX file.
     """
+    kind, others = _first_arithmetic(path, name)
+    constants = [numbers for numbers in read_constants(path, others).values() if numbers.size]
+    if not kind or not constants:
+        return bool(kind)  # by statistics of the picture, of whatever range
+    size = float(np.abs(constants[0]).max())
+    if kind in ("Sub", "Add"):
+        return size > _LARGEST_OFFSET
+    return size >= _SMALLEST_DEVIATION if kind == "Div" else size <= 1 / _SMALLEST_DEVIATION
+
+
+def _first_arithmetic(path: str | Path, name: str) -> tuple[str, set[str]]:
+    """Find the first operator that shifts or scales pixels, and its other inputs."""
     pixels = {name}
     with opened(path) as (file, message):
         for field, node in fields(file, find_graph(file, message)):
@@ -44,7 +67,7 @@ def normalizes_pixels(path: str | Path, name: str) -> bool:
             if pixels.isdisjoint(inputs):
                 continue
             if kind in _ARITHMETIC:
-                return True
+                return kind, set(inputs) - pixels
             if kind in _SAME_PIXELS:
                 pixels.update(outputs)
-    return False
+    return "", set()

@@ -152,11 +152,21 @@ class ForeignModel:
             sizing=rule if isinstance(rule, Resizing) else None,
         )
 
+    @property
+    def for_color(self) -> bool:
+        """Whether the normalization differs between channels, so that there must be three."""
+        normalization = self._in_color
+        return len(set(normalization.mean)) > 1 or len(set(normalization.std)) > 1
+
+    @property
+    def _in_color(self) -> Normalization:
+        return self.normalization or NORMALIZATIONS[self.normalize or "none"]
+
     def _normalization(self, name: str, channels: int) -> Normalization:
-        normalization = self.normalization or NORMALIZATIONS[self.normalize or "none"]
+        normalization = self._in_color
         if channels == 3:
             return normalization
-        if len(set(normalization.mean)) > 1 or len(set(normalization.std)) > 1:
+        if self.for_color:
             said = f"`normalize` {self.normalize}" if not self.normalization else "`mean` or `std`"
             raise ConfigError(
                 f"{name}: takes gray pictures, but {said} is for three channels. Choose none, "

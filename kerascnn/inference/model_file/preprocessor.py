@@ -1,27 +1,37 @@
-"""Reads ``preprocessor_config.json`` of Hugging Face's transformers beside a model.
+"""Reads what Hugging Face's transformers and timm save beside a model.
 
-Knows: its keys, including those of ConvNeXt, EfficientNet and others. Does not know graphs, or
-class names (which are in ``config.json``).
+Knows: ``preprocessor_config.json`` with the keys of ConvNeXt, EfficientNet and others, timm's
+``pretrained_cfg``, the class names in ``config.json``, and where the two files are. Does not know
+graphs.
 """
 
 from __future__ import annotations
 
 import logging
+import math
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from kerascnn.card import ChannelOrder, Normalization
-from kerascnn.errors import ConfigError
+from kerascnn.errors import ConfigError, DataError, ModelFileError
 from kerascnn.files import read_text
 from kerascnn.images import Resizing, Shape
-from kerascnn.inference.model_file.foreign import ForeignModel
-from kerascnn.resizing import Filter
+from kerascnn.inference.model_file.foreign import NORMALIZATIONS, ForeignModel
+from kerascnn.inference.model_file.labels import read_labels
+from kerascnn.resizing import CROP_SHARE, FILTERS, Filter
 from kerascnn.typed_json import parse_json
 
 log = logging.getLogger(__name__)
 
-NAME = "preprocessor_config.json"
+NAME, MODEL = "preprocessor_config.json", "config.json"
+"""Files beside a model: how pictures are prepared; the architecture, its class names, and in timm's
+case both."""
+
+_TIMM = "pretrained_cfg"
+"""Key of timm's preprocessing, in either file."""
 
 _FILTERS: dict[Any, Filter] = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
 """Filters by Pillow's numbers."""
@@ -37,13 +47,12 @@ def from_preprocessor(path: str | Path) -> ForeignModel:
         Size, resizing and normalization; an empty description if there is no such file, or, with a
         warning, if it contains something that kerascnn does not support.
     """
-    beside = Path(path).parent / NAME
-    if not beside.is_file():
+    beside = _beside(path, NAME) or _beside(path, MODEL)
+    config = _content(beside)
+    if beside is None or (beside.name == MODEL and _TIMM not in config):
         return ForeignModel()
     try:
-        config = parse_json(read_text(beside))
-        size, sizing = _sizing(config)
-        found = ForeignModel(image_size=size, sizing=sizing, normalization=_normalization(config))
+        found = _of_timm(config[_TIMM]) if _TIMM in config else _of_transformers(config)
     except (ValueError, TypeError, KeyError, AttributeError, ConfigError) as error:
         log.warning(
             "%s: ignored, because it holds something that kerascnn does not support (%s). Set "
@@ -54,6 +63,72 @@ def from_preprocessor(path: str | Path) -> ForeignModel:
     return found
 
 
+def names_beside(path: str | Path) -> ForeignModel | None:
+    """Read the class names from the ``config.json`` that transformers or timm saved with a model.
+
+    Returns:
+        None if there is none, or no names in it.
+    """
+    beside = _beside(path, MODEL)
+    if beside is None or not {"id2label", "label_names"} & _content(beside).keys():
+        return None
+    with suppress(DataError):
+        names = read_labels(beside)
+        log.warning("%s: sets the class names; `labels` overrides them.", beside, extra=_ONCE)
+        return ForeignModel(names)
+    return None
+
+
+_ONCE = {"once": True}
+"""For a notice that a command gives once, though it may open a file several times."""
+
+
+def _beside(path: str | Path, name: str) -> Path | None:
+    """Find a file beside a model, or above the folder ``onnx``, where repositories have it."""
+    folder = Path(path).absolute().parent
+    places = [folder, folder.parent] if folder.name == "onnx" else [folder]
+    return next((place / name for place in places if (place / name).is_file()), None)
+
+
+def _content(beside: Path | None) -> dict[str, Any]:
+    """Parse a file; return nothing if it is not an object, and thus of another program."""
+    with suppress(ValueError, ModelFileError):
+        config = parse_json(read_text(beside)) if beside else None
+        if isinstance(config, dict):
+            return config
+    return {}
+
+
+def _of_transformers(config: Mapping[str, Any]) -> ForeignModel:
+    size, sizing = _sizing(config)
+    return ForeignModel(image_size=size, sizing=sizing, normalization=_normalization(config))
+
+
+def _of_timm(config: Mapping[str, Any]) -> ForeignModel:
+    """Interpret ``pretrained_cfg`` as timm's ``resolve_data_config`` does, with its defaults."""
+    _channels, height, width = config["input_size"]
+    share, mode = config.get("crop_pct") or CROP_SHARE, config.get("crop_mode") or "center"
+    filter_ = config.get("interpolation") or "bicubic"
+    if filter_ not in FILTERS or mode not in ("center", "squash"):
+        raise ValueError(f"interpolation {filter_}, crop_mode {mode}")
+    if mode == "squash" and share != 1:
+        raise ValueError("squashed, and then cropped")
+    sizing = (
+        Resizing("squash", filter_)
+        if mode == "squash"
+        else Resizing("crop", filter_, library="torchvision", crop_share=share)
+    )
+    usual = NORMALIZATIONS["torch"]
+    mean, std = (
+        [255 * one for one in _three(config[name])] if config.get(name) else default
+        for name, default in (("mean", usual.mean), ("std", usual.std))
+    )
+    if min(std) <= 0:
+        raise ValueError("a deviation that is not above 0")
+    normalization = Normalization((mean[0], mean[1], mean[2]), (std[0], std[1], std[2]))
+    return ForeignModel((), (int(height), int(width)), sizing=sizing, normalization=normalization)
+
+
 def _sizing(config: Mapping[str, Any]) -> tuple[Shape | None, Resizing | None]:
     if not config.get("do_resize", True):
         raise ValueError("do_resize is false")
@@ -61,32 +136,51 @@ def _sizing(config: Mapping[str, Any]) -> tuple[Shape | None, Resizing | None]:
     if filter_ is None:
         raise ValueError(f"resample {config['resample']}")
     size, share = config["size"], config.get("crop_pct")
-    cropped = bool(config.get("do_center_crop"))
+    crop = _shape(config["crop_size"]) if config.get("do_center_crop") else None
+    kind = str(config.get("image_processor_type") or config.get("feature_extractor_type"))
     if isinstance(size, int):
-        size = {"shortest_edge": size} if cropped or share else {"height": size, "width": size}
+        by_edge = share or (crop and not _SQUARE.match(kind))
+        size = {"shortest_edge": size} if by_edge else {"height": size, "width": size}
     if {"height", "width"} <= size.keys():
-        shape = (int(size["height"]), int(size["width"]))
-        if cropped and _shape(config["crop_size"]) != shape:
-            raise ValueError("squashed, and then cropped")
-        return shape, Resizing("squash", filter_)
+        whole = (int(size["height"]), int(size["width"]))
+        return crop or whole, _squashed(whole, crop or whole, filter_)
+    edge = int(size["shortest_edge"])
     return _by_edge(
-        int(size["shortest_edge"]), share, config["crop_size"] if cropped else None, filter_
+        int(256 / 224 * edge) if kind.startswith("Levit") else edge, share, crop, filter_
     )
 
 
+_SQUARE = re.compile("(DeiT|Beit|ViT|EfficientNet|Flava|Perceiver)(Image|Feature)")
+"""Processors for which one number is the size of both sides, although they crop."""
+
+
+def _squashed(whole: Shape, crop: Shape, filter_: Filter) -> Resizing:
+    """Interpret a size of both sides, of which the center may be cropped."""
+    share = _share(crop[0], whole[0])
+    if crop[0] > whole[0] or crop[1] > whole[1] or int(crop[1] / share) != whole[1]:
+        raise ValueError(f"size {whole} with crop_size {crop}")
+    return Resizing("squash", filter_, library="transformers", crop_share=share)
+
+
+def _share(part: int, whole: int) -> float:
+    """Return part / whole, but so that int(part / share) is the whole again, despite rounding."""
+    share = part / whole
+    return share if int(part / share) == whole else math.nextafter(share, 0)
+
+
 def _by_edge(
-    edge: int, share: float | None, crop_size: Any, filter_: Filter
+    edge: int, share: float | None, crop: Shape | None, filter_: Filter
 ) -> tuple[Shape, Resizing]:
     """Interpret a size that is given for the shorter side."""
-    if share and edge >= _WHOLE_FROM:
+    if share and edge >= _WHOLE_FROM and crop is None:
         return (edge, edge), Resizing("squash", filter_)
-    if share:  # ConvNeXt: resize to edge / share, then center crop
-        return (edge, edge), Resizing("crop", filter_, library="torchvision", crop_share=share)
-    shape = _shape(crop_size) if crop_size is not None else (0, 0)
-    if shape[0] != shape[1] or not 0 < shape[0] <= edge:
+    if share:  # ConvNeXt, PoolFormer: resize to edge / share, then center crop
+        crop = crop or (edge, edge)
+        edge = int(edge / share)
+    if crop is None or crop[0] != crop[1] or not 0 < crop[0] <= edge:
         raise ValueError(f"shortest_edge {edge} without a square part of it")
-    share = shape[0] / edge
-    return shape, Resizing("crop", filter_, library="torchvision", crop_share=share)
+    share = _share(crop[0], edge)
+    return crop, Resizing("crop", filter_, library="transformers", crop_share=share)
 
 
 def _shape(size: int | Mapping[str, int]) -> Shape:

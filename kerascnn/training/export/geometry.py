@@ -48,10 +48,10 @@ class Geometry:
     def sides(self) -> tuple[GraphSide, GraphSide]:
         """Add the nodes of both sides."""
         if self.sizing.resize == "squash":
-            return self._each(lambda i: self._side(i))
+            return self._each(self._squashed)
         if self.sizing.resize == "pad":
             return self._padded()
-        if self.sizing.library == "torchvision":
+        if self.sizing.library in ("torchvision", "transformers"):
             return self._resize_then_crop()
         if self.sizing.library == "pillow":
             return self._fitted()
@@ -75,6 +75,11 @@ class Geometry:
             values["stop"] = self.g.op("Cast", seen, to=FLOAT)
         return GraphSide(self.shape[i], **values)
 
+    def _squashed(self, i: int) -> GraphSide:
+        length = int(self.shape[i] / self.sizing.crop_share)
+        skip = self.g.whole((length - self.shape[i]) // 2)
+        return self._side(i, length=self.g.whole(length), skip=skip)
+
     def _resize_then_crop(self) -> tuple[GraphSide, GraphSide]:
         rows, columns = (int(wanted / self.sizing.crop_share) for wanted in self.shape)
         if self.shape[0] == self.shape[1]:
@@ -91,11 +96,12 @@ class Geometry:
                 self.g.op("Div", width, self._number(columns)),
             )
             lengths = [self._round(self.g.op("Div", side, ratio)) for side in (height, width)]
-        return self._each(
-            lambda i: self._side(
-                i, length=lengths[i], skip=self._half(self._less(lengths[i], self.shape[i]))
-            )
-        )
+        surplus = [self._less(length, self.shape[i]) for i, length in enumerate(lengths)]
+        if self.sizing.library == "transformers":
+            skips = [self.g.op("Div", one, self.g.whole(2)) for one in surplus]
+        else:
+            skips = [self._half(one) for one in surplus]
+        return self._each(lambda i: self._side(i, length=lengths[i], skip=skips[i]))
 
     def _fitted(self) -> tuple[GraphSide, GraphSide]:
         g, bleed = self.g, self._number((1 - self.sizing.crop_share) / 2)

@@ -207,6 +207,33 @@ def test_what_is_missing_or_does_not_fit_is_said(tmp_path, picture) -> None:
         Classifier(either, foreign=ForeignModel(NAMES, 3))  # 3 x 3 x 3 is both
 
 
+@pytest.mark.parametrize(
+    ("inputs", "words"),
+    [
+        ([("input_ids", TensorProto.INT64, ["n", 7]), ("mask", TensorProto.INT64, ["n", 7])],
+         "model for text"),
+        ([("bytes", TensorProto.STRING, ["n"])], "decodes pictures or text itself"),
+        ([("x", TensorProto.FLOAT, ["n", 3, SIZE, SIZE]), ("age", TensorProto.FLOAT, ["n", 1])],
+         "pictures and something else"),
+        ([("x", TensorProto.FLOAT, ["n", SIZE, SIZE, 3]),  # as model.export of Keras 3.15
+          ("f/normalization/Sub/y:0", TensorProto.FLOAT, [1, 1, 1, 3])], "constants that the"),
+        ([("X", TensorProto.FLOAT, ["n", 192])], "rows of numbers"),
+        ([("x", TensorProto.FLOAT, ["n", 3, 4, SIZE, SIZE])], "video or volumes"),
+    ],
+)  # fmt: skip
+def test_models_of_other_things_are_told_by_their_inputs(inputs, words, tmp_path) -> None:
+    ends = [helper.make_tensor_value_info(*one) for one in inputs]
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 4])
+    node = helper.make_node("RandomNormal", [], ["y"], shape=[2, 4])
+    model = helper.make_model(
+        helper.make_graph([node], "g", ends, [y]),
+        opset_imports=[helper.make_opsetid("", 15)], ir_version=8,
+    )  # fmt: skip
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(ModelFileError, match=f"expected one input of pictures.*{words}"):
+        Classifier(tmp_path / "m.onnx", foreign=ForeignModel(NAMES))
+
+
 def test_open_channels_are_found_by_trying(tmp_path, picture, capfd) -> None:
     for layout in ("NCHW", "NHWC"):
         path = graph_file(tmp_path / "m.onnx", ["n", "a", "b", "c"], layout)
@@ -222,6 +249,30 @@ def test_pixels_that_nobody_spoke_of_are_warned_of(tmp_path, picture, caplog) ->
     caplog.clear()
     answer(path, picture, normalize="none")
     assert not caplog.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "number", "warns"),
+    [("Sub", 0.485, True), ("Mul", 2.0, True), ("Add", -0.5, True), ("Div", 0.225, True),
+     ("Sub", 123.68, False), ("Mul", 1 / 255, False), ("Div", 127.5, False), ("Add", -104, False)],
+)  # fmt: skip
+@pytest.mark.parametrize("stored", ["initializer", "node"])
+def test_arithmetic_on_pixels_tells_their_range(
+    kind, number, warns, stored, tmp_path, picture, caplog
+) -> None:
+    path = graph_file(tmp_path / "m.onnx", ["n", 3, SIZE, SIZE])
+    model = onnx.load(path)
+    constant = np.full((1, 3, 1, 1), number, np.float32)
+    if stored == "initializer":
+        model.graph.initializer.append(numpy_helper.from_array(constant, "number"))
+    else:
+        value = numpy_helper.from_array(constant)
+        model.graph.node.insert(0, helper.make_node("Constant", [], ["number"], value=value))
+    model.graph.node.insert(1, helper.make_node(kind, ["x", "number"], ["moved"]))
+    next(one for one in model.graph.node if one.op_type == "Cast").input[0] = "moved"
+    onnx.save(model, path)
+    answer(path, picture)
+    assert ("`normalize` was not given" in caplog.text) == warns
 
 
 def test_labels_are_one_a_line(tmp_path) -> None:

@@ -1,7 +1,7 @@
-"""``preprocessor_config.json`` beside a file: pictures are prepared as transformers does.
+"""Configurations beside a file: pictures are prepared as transformers and timm do.
 
-The golden file holds what its image processors (5.24, those of Pillow) wrote as their
-configuration, and what they made of one picture.
+The golden file holds what the image processors of transformers (5.24, those of Pillow) wrote as
+their configuration, four of timm (1.0.31), and what these made of one picture.
 """
 
 import json
@@ -30,7 +30,10 @@ def photograph() -> images.UInt8Array:
     return np.asarray(Image.fromarray(coarse).resize((97, 61), Image.Resampling.BICUBIC))
 
 
-def graph(path: Path, *nodes: onnx.NodeProto, kind: int = TensorProto.FLOAT) -> Path:
+def graph(
+    path: Path, *nodes: onnx.NodeProto, kind: int = TensorProto.FLOAT,
+    channels: int | str = 3, height: str = "h",
+) -> Path:  # fmt: skip
     """Write nodes from ``x``, of any size, to ``y``: without any, the mean of each channel."""
     mean = [
         helper.make_node("Cast", ["x"], ["pixels"], to=TensorProto.FLOAT),
@@ -39,19 +42,21 @@ def graph(path: Path, *nodes: onnx.NodeProto, kind: int = TensorProto.FLOAT) -> 
     ]
     last = nodes or [helper.make_node("Identity", ["means"], ["y"])]
     ends = (
-        helper.make_tensor_value_info("x", kind, ["n", 3, "h", "w"]),
+        helper.make_tensor_value_info("x", kind, ["n", channels, height, "w"]),
         helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3]),
     )
     built = helper.make_graph([*mean, *last], "g", ends[:1], ends[1:])
     model = helper.make_model(built, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    path.parent.mkdir(exist_ok=True)
     path.write_bytes(model.SerializeToString())
     return path
 
 
 @pytest.mark.parametrize("name", GOLDEN)
-def test_pictures_are_prepared_as_transformers_does(name: str, tmp_path: Path) -> None:
+def test_pictures_are_prepared_as_their_library_does(name: str, tmp_path: Path) -> None:
     golden = GOLDEN[name]
-    (tmp_path / "preprocessor_config.json").write_text(json.dumps(golden["config"]))
+    file = "config.json" if name.startswith("timm") else "preprocessor_config.json"
+    (tmp_path / file).write_text(json.dumps(golden["config"]))
     signature = Classifier(graph(tmp_path / "m.onnx"), foreign=NAMES).signature
     card = signature.card
     assert list(card.shape) == golden["shape"]
@@ -62,6 +67,33 @@ def test_pictures_are_prepared_as_transformers_does(name: str, tmp_path: Path) -
     # A level of Pillow's is 1/255; the deviations make more of it.
     np.testing.assert_allclose(pixels[0][:, rows, columns], golden["corners"], atol=1e-4)
     np.testing.assert_allclose(pixels[0].mean((1, 2)), golden["mean"], atol=1e-4)
+
+
+@pytest.mark.parametrize("folder", ["", "onnx"])  # "onnx": as repositories on the Hub have it
+def test_a_configuration_names_the_classes(folder: str, tmp_path: Path, caplog) -> None:
+    path = graph(tmp_path / folder / "m.onnx")
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(GOLDEN["bit"]["config"]))
+    names = {"2": "blue", "0": "red", "1": "green"}
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "bit", "id2label": names}))
+    found = Classifier(path)
+    assert (found.classes, found.card.shape) == (NAMES.classes, (32, 32))
+    assert "sets the class names" in caplog.text
+    said = replace(NAMES, classes=("a", "b", "c"))
+    assert Classifier(path, foreign=said).classes == said.classes
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(ModelFileError, match="`labels` FILE"):
+        Classifier(path)
+
+
+def test_timm_names_the_classes_too(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(GOLDEN["timm_vit"]["config"]))
+    assert Classifier(graph(tmp_path / "m.onnx")).classes == NAMES.classes
+
+
+def test_open_channels_are_three_if_the_normalization_has_three(tmp_path: Path) -> None:
+    path = graph(tmp_path / "m.onnx", channels="num_channels", height="height")  # as optimum
+    said = replace(NAMES, image_size=24, normalize="torch")
+    assert Classifier(path, foreign=said).signature.channels == 3
 
 
 def test_what_was_said_comes_before_the_file(tmp_path: Path) -> None:
@@ -80,7 +112,7 @@ def test_what_was_said_comes_before_the_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "changes", [{"resample": 5}, {"size": {"longest_edge": 9}}, {"do_resize": False},
-                {"size": {"height": 40, "width": 40}}, {"image_std": [0, 1]},
+                {"size": {"height": 30, "width": 40}}, {"image_std": [0, 1]},
                 {"image_std": 0}, {"rescale_factor": 0}],
 )  # fmt: skip
 def test_what_cannot_be_done_is_told_and_not_used(changes, tmp_path: Path, caplog) -> None:

@@ -29,6 +29,8 @@ RULES = {
     "keras crop": choose("keras", resize="crop"),
     "load_img crop": choose("load_img", resize="crop", filter="bicubic"),
     "fit share": choose("teachable-machine", crop_share=0.9),
+    "transformers crop": Resizing("crop", library="transformers", crop_share=0.9),
+    "transformers squash": Resizing("squash", library="transformers", crop_share=0.82),
     "pad enlarge": choose(enlarge=True, pad_color=(1, 200, 255), filter="bicubic"),
 }
 
