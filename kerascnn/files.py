@@ -142,13 +142,17 @@ def decode_text(content: bytes) -> str:
         >>> decode_text("고양이".encode("utf-16")) == decode_text("고양이".encode("utf-8-sig"))
         True
     """
+    return content.decode(encoding_of(content))
+
+
+def encoding_of(content: bytes) -> str:
+    """Return the encoding of a text by its byte order mark; UTF-8 if it has none."""
     marks = {
         "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
         "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
     }
     marked = (name for name, bom in marks.items() if content.startswith(bom) and content[2:])
-    encoding = next(marked, "utf-8-sig")
-    return content.decode(encoding)
+    return next(marked, "utf-8-sig")
 
 
 def lines_of(text: str) -> list[str]:

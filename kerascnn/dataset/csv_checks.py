@@ -6,12 +6,15 @@ Knows: repeated pictures, labels that do not occur in train, missing files. Does
 from __future__ import annotations
 
 import os
-from functools import partial
+import re
+from functools import cache, partial
 from pathlib import Path
 
+from kerascnn.dataset.class_names import similar_class
 from kerascnn.dataset.csv_rows import Rows
 from kerascnn.dataset.faults import FaultHandler
-from kerascnn.dataset.walk import Walk
+from kerascnn.dataset.folder_listing import list_folder
+from kerascnn.dataset.walk import Walk, is_picture
 from kerascnn.printable import first_few
 from kerascnn.uris import is_uri
 
@@ -51,7 +54,7 @@ def of_classes(rows: Rows, classes: tuple[str, ...], faults: FaultHandler) -> Ro
     names = set(classes)
     odd = {number for number, kind in enumerate(rows.known) if kind.label not in names}
     strange = {row for row, kind in enumerate(rows.kinds) if kind in odd} if odd else set()
-    shown = first_few(classes, 20)
+    shown, similar = first_few(classes, 20), cache(partial(similar_class, classes=classes))
     order = sorted(strange)
 
     def describe(number: int) -> str:
@@ -59,6 +62,7 @@ def of_classes(rows: Rows, classes: tuple[str, ...], faults: FaultHandler) -> Ro
         return (
             f"{rows.where(order[number])}: label {label!r} of split {split} does not occur in "
             f"train, whose classes are: {shown}. Correct it, or add pictures of it to train."
+            f"{similar(label)}"
         )
 
     faults.errors(len(order), describe)
@@ -88,17 +92,32 @@ def _missing(rows: Rows, all_are_told: bool, number: int) -> str:
 
 
 def _found(rows: Rows, row: int) -> str:
-    """Locate a missing picture, if the list is one or two folders away from its place."""
+    """Locate a missing picture: in other folders, or under a similar name."""
     base = rows.file.parent
     path = os.path.relpath(rows.paths[row], base)
-    if _is_file(base, path.replace("\\", "/")):
-        return " It exists with / between folders instead of \\."
     walk = Walk()
     inside = walk.folders(base)
     below = [sub for folder in inside for sub in walk.folders(folder)]
-    around = (base.absolute().parent, *inside, *below)
-    folder = next((place for place in around if _is_file(place, path)), None)
-    return f" It is in {folder}: move the list there." if folder else ""
+    for folder in (base.absolute().parent, *inside, *below):
+        if _is_file(folder, path):
+            return f" It is in {folder}: move the list there."
+    # From another machine, or with \ between folders: perhaps the last parts of the path exist.
+    parts = re.split(r"[/\\]", path)
+    tails = [base.joinpath(*parts[first:]) for first in range(max(0, len(parts) - 4), len(parts))]
+    for place in (*tails, *(folder.joinpath(*parts) for folder in inside)):
+        if near := _alike(place):
+            name = near.relative_to(base).as_posix()
+            return f" {name} exists: write that if it is this picture."
+    return ""
+
+
+def _alike(path: Path) -> Path | None:
+    """Find a file of this name in other case, or with the ending of a picture."""
+    name = path.name.casefold()
+    listed = list_folder(str(path.parent)).names
+    found = (one for one in sorted(listed) if is_picture(one))
+    near = (one for one in found if name in (one.casefold(), Path(one).stem.casefold()))
+    return next(map(path.with_name, near), None)
 
 
 def _is_file(folder: Path, path: str) -> bool:

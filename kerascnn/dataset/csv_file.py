@@ -18,6 +18,7 @@ from typing import Protocol
 import numpy as np
 
 from kerascnn.dataset.csv_checks import of_classes, of_files, without_repeats
+from kerascnn.dataset.csv_encoding import not_decodable, text_encoding
 from kerascnn.dataset.csv_rows import Kind, Rows
 from kerascnn.dataset.faults import STRICT, FaultHandler
 from kerascnn.dataset.folder_listing import UNLISTED, ListedFolder, list_folder
@@ -26,6 +27,7 @@ from kerascnn.dataset.split import SPLITS, Dataset, Split
 from kerascnn.dataset.split_names import split_of
 from kerascnn.errors import DataError
 from kerascnn.files import reading
+from kerascnn.printable import first_few
 from kerascnn.uris import is_uri
 
 _VALID = "is_valid"
@@ -35,7 +37,8 @@ _LIKE_SPLIT = {"set", "subset", "partition", "phase", "usage", "fold", "is_train
 
 _MEANT = {
     "path": {"filename", "file_name", "file", "filepath", "file_path", "fname", "image",
-             "image_path", "imagepath", "image_name", "img", "img_path", "picture", "paths"},
+             "image_path", "imagepath", "image_name", "image_id", "img", "img_path", "picture",
+             "paths"},
     "label": {"class", "classes", "class_name", "category", "target", "labels", "label_name"},
 }  # fmt: skip
 """Other common names of the columns."""
@@ -91,7 +94,7 @@ def load_csv(file: Path, faults: FaultHandler = STRICT, known: Collection[str] =
 def _read(file: Path, faults: FaultHandler) -> Rows:
     rows = Rows(file)
     try:
-        with reading(file, DataError), file.open(encoding="utf-8-sig", newline="") as text:
+        with reading(file, DataError), file.open(encoding=text_encoding(file), newline="") as text:
             header = text.readline()
             text.seek(0)
             said = re.fullmatch(r"sep=(.)", header.strip("\r\n"))  # the first line of Excel's lists
@@ -101,7 +104,7 @@ def _read(file: Path, faults: FaultHandler) -> Rows:
                 next(reader)
             _Reader(rows, next(reader, []), faults).read(reader)
     except UnicodeDecodeError as error:
-        faults.error(f"{file}: not UTF-8 ({error}). Save it as CSV UTF-8.")
+        faults.error(not_decodable(file, error))
     except csv.Error as error:
         faults.error(f"{file}, line {reader.line_num}: not CSV ({error}). Fix it.")
     return rows
@@ -117,7 +120,7 @@ def _columns(file: Path, header: list[str]) -> dict[str, int]:
     if "path" not in places or "label" not in places:
         raise DataError(
             f"{file}: its first line is {repr(','.join(header)) if header else 'empty'}. "
-            f"{_EXPECTED}, with commas.{_renamed(names)}"
+            f"{_EXPECTED}, with commas.{_advice(names)}"
         )
     twice = [name for name in places if names.count(name) > 1]
     if twice:
@@ -125,15 +128,26 @@ def _columns(file: Path, header: list[str]) -> dict[str, int]:
     return places
 
 
-def _renamed(names: list[str]) -> str:
-    """Say which columns to rename; empty unless exactly one stands for each missing column."""
-    renamed = []
-    for column in ({"path", "label"} - set(names)) if names else ():
-        meant = [name for name in names if name.replace(" ", "_") in _MEANT[column]]
-        if len(meant) != 1:
-            return ""
-        renamed.append(f"{meant[0]} to {column}")
-    return f" Rename {' and '.join(sorted(renamed))}." if renamed else ""
+def _advice(names: list[str]) -> str:
+    """Say which columns to rename or to add; empty if that cannot be told."""
+    if len(names) == 1 and "," in names[0]:
+        return " Remove the quotes around the whole line."
+    missing = [column for column in ("label", "path") if names and column not in names]
+    meant = {
+        column: [name for name in names if name.replace(" ", "_") in _MEANT[column]]
+        for column in missing
+    }
+    renamed = [f"{found[0]} to {column}" for column, found in meant.items() if len(found) == 1]
+    rename = f" Rename {' and '.join(renamed)}." if renamed else ""
+    if len(renamed) == len(missing):
+        return rename
+    others = [name for name in names if name not in ("path", *meant.get("path", ()))]
+    if meant.get("label") != [] or len(renamed) < len(missing) - 1 or len(others) < 2:
+        return ""
+    return (
+        f"{rename} If {first_few(others)} are classes, with a 1 in the row of each picture, add a "
+        "column label with the name of that class."
+    )
 
 
 class _Lines(Protocol):

@@ -8,16 +8,20 @@ found when it is read.
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
+from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 
 from kerascnn import images
+from kerascnn.dataset.class_names import similar_class
 from kerascnn.dataset.faults import STRICT, FaultHandler
 from kerascnn.dataset.idx import idx_files
 from kerascnn.dataset.layout import find_splits
+from kerascnn.dataset.other_formats import advice_on
 from kerascnn.dataset.pictures import FilePictures
 from kerascnn.dataset.split import Dataset, Split
 from kerascnn.dataset.walk import ARCHIVES, Walk, counted, notice, unsupported_notice
@@ -49,9 +53,10 @@ def load_folder(root: Path, faults: FaultHandler = STRICT, known: Collection[str
     folders = find_splits(root, walk, faults, known)
     classes = _classes(folders["train"], walk, faults)
     if not classes:
-        instead = _better(root) or _contents(folders["train"], walk)
+        instead = _better(root) or _contents(folders["train"], walk, root)
         raise DataError(_no_classes(folders["train"], walk) + instead)
-    if len(classes) == 1 and (better := _better(root)):
+    better = _better(root) or advice_on(sorted(path.name for path in root.glob("*.*")))
+    if len(classes) == 1 and better:
         faults.warning(f"{root}: one class only ({next(iter(classes))}).{better}")
     listed = {"train": _list(classes, classes, root, walk)}
     for name in (name for name in ("val", "test") if name in folders):
@@ -84,9 +89,8 @@ def _better(root: Path) -> str:
     walk = Walk()
     inside = walk.folders(root)
     for place in (root, *inside, *(sub for folder in inside for sub in walk.folders(folder))):
-        files = [
-            path for path in sorted(place.glob("*"), key=_rank) if path.suffix.lower() in LISTS
-        ]
+        listed = [path for path in place.glob("*") if path.suffix.lower() in LISTS]
+        files = sorted((p for p in listed if "submission" not in p.name.lower()), key=_rank)
         if better := place if idx_files(place) else next(iter(files), None):
             return f" There is {better}: give that, if it holds the labels."
     return ""
@@ -94,7 +98,7 @@ def _better(root: Path) -> str:
 
 def _rank(path: Path) -> tuple[bool, Path]:
     """Sort key that puts lists without labels, which competitions provide, last."""
-    return any(word in path.name.lower() for word in ("submission", "test")), path
+    return "test" in path.name.lower(), path
 
 
 def _no_classes(folder: Path, walk: Walk) -> str:
@@ -107,14 +111,28 @@ def _no_classes(folder: Path, walk: Walk) -> str:
     )
 
 
-def _contents(folder: Path, walk: Walk) -> str:
+def _contents(folder: Path, walk: Walk, root: Path) -> str:
     """Say what a folder without classes holds; empty if that does not help."""
+    files = [path.name for path in sorted(folder.glob("*"))]
+    around = [path.name for path in sorted(folder.parent.glob("*.*")) if folder != root]
     if pictures := [path.name for path in walk.loose(folder)]:
         held = f"{count(len(pictures), 'picture')} ({first_few(pictures, 3)})"
-        return f" It holds {held}: move those of each class into a folder of their own."
-    files = [path.name for path in sorted(folder.glob("*"))]
+        return (
+            f" It holds {held}: move those of each class into a folder of their own."
+            f"{_named_after_classes(pictures)}{advice_on(files + around)}"
+        )
     archive = next((name for name in files if name.lower().endswith(ARCHIVES)), None)
-    return f" It holds {archive}: unpack it." if archive else "" if files else " It is empty."
+    if archive or not files:
+        return f" It holds {archive}: unpack it." if archive else " It is empty."
+    return advice_on(files + around)
+
+
+def _named_after_classes(names: list[str]) -> str:
+    """Point to the classes that names such as ``cat.0.jpg`` and ``dog.0.jpg`` begin with."""
+    words = Counter(re.split(r"[\W\d_]", name)[0] for name in names)
+    if {"", "IMG", "DSC"} & words.keys() or not 1 < len(words) <= len(names) // 2:
+        return ""
+    return f" Their names begin with {first_few(sorted(words))}, perhaps the classes."
 
 
 def _classes(folder: Path, walk: Walk, faults: FaultHandler) -> dict[str, Path]:
@@ -153,9 +171,11 @@ def _judged(
         faults.error(
             f"{found[name]}: class {name!r} is not among the training classes "
             f"({first_few(list(classes), 20)}). Rename the folder, or add it to train/."
+            f"{similar_class(name, classes)}"
         )
     if not found:
-        faults.error(_no_classes(folder, walk))
+        instead = _contents(folder, walk, root)
+        faults.error(f"{_no_classes(folder, walk)}{instead} Or move {folder} away.")
         return None
     split = _list({n: f for n, f in found.items() if n in classes}, classes, root, walk)
     if len(split):
@@ -185,7 +205,8 @@ def _check_every_class(
     if empty:
         others = [path for path in walk.others if not set(empty).isdisjoint(path.parents)]
         there = f" Other files are there: {counted(root, others)}." if others else ""
+        there += advice_on(path.name for path in others)
         faults.error(
-            f"{root}: no pictures in {', '.join(map(str, empty))}. "
-            f"Expected files ending in {', '.join(images.SUFFIXES)}.{there}"
+            f"{root}: no pictures in {first_few(empty, 20)}. "
+            f"Expected pictures ({', '.join(images.SUFFIXES)}).{there}"
         )

@@ -13,12 +13,13 @@ from itertools import combinations
 from pathlib import Path
 
 from kerascnn.dataset.faults import FaultHandler
-from kerascnn.dataset.split_names import SPLIT_FOLDERS, besides_split, split_of
+from kerascnn.dataset.split_names import besides_split, split_folder, split_of
 from kerascnn.dataset.suspect_folders import (
     ANNOTATIONS,
     check_annotations,
     check_classes,
     names_in,
+    pictures_in,
     unwrapped,
 )
 from kerascnn.dataset.walk import Walk
@@ -55,7 +56,9 @@ def find_splits(
         check_annotations(found["train"], faults)
     classes = known or names_in(found["train"])
     for name in (name for name in splits if name != "train"):
-        found[name] = _innermost(splits[name], faults, classes)
+        flat = pictures_in(splits[name])
+        found[name] = flat if flat.name not in classes and not names_in(flat) else splits[name]
+        found[name] = _innermost(found[name], faults, classes)
     return found
 
 
@@ -65,7 +68,7 @@ def _splits(root: Path, walk: Walk, faults: FaultHandler) -> dict[str, Path] | N
     flat = _flat_tests(all_folders, walk)
     walk.unlabeled |= dict.fromkeys(flat)
     folders = [folder for folder in all_folders if folder not in flat]
-    exact = _by_split(folders, lambda name: SPLIT_FOLDERS.get(name.lower()), faults, root)
+    exact = _by_split(folders, split_folder, faults, root)
     if "train" in exact and len(exact) == len(folders):
         return exact
     inside = {folder: names_in(unwrapped(folder)) for folder in folders}
@@ -99,7 +102,7 @@ def _flat_tests(folders: Sequence[Path], walk: Walk) -> list[Path]:
         for folder in folders
         if split_of(folder.name) == "test"
         and besides_split(folder.name) in trains
-        and not names_in(inside := unwrapped(folder))
+        and not names_in(inside := pictures_in(folder))
         and walk.loose(inside)
     ]
 

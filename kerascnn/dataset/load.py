@@ -5,18 +5,20 @@ Knows: the reader for each kind of DATA. Does not know the formats.
 
 from __future__ import annotations
 
+import difflib
 import os
-import unicodedata
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TypeAlias
 
 from kerascnn.dataset.builtin import load_fashion_mini
+from kerascnn.dataset.class_names import look
 from kerascnn.dataset.csv_file import load_csv
 from kerascnn.dataset.faults import STRICT, FaultHandler
 from kerascnn.dataset.folder import load_folder
 from kerascnn.dataset.idx import idx_files, load_idx
 from kerascnn.dataset.npz import load_npz
+from kerascnn.dataset.other_formats import other_format
 from kerascnn.dataset.split import Dataset
 from kerascnn.dataset.walk import ARCHIVES
 from kerascnn.errors import DataError
@@ -32,7 +34,7 @@ _Reader: TypeAlias = Callable[[Path, FaultHandler, Collection[str]], Dataset]
 FILES: dict[str, _Reader] = {".csv": load_csv, ".tsv": load_csv, ".npz": load_npz}
 """Readers of single files, by suffix."""
 
-_MODELS = (".onnx", ".keras", ".h5", ".hdf5", ".tflite", ".pt", ".pth", ".safetensors", ".pb")
+_MODELS = (".onnx", ".keras", ".weights.h5", ".tflite", ".pt", ".pth", ".safetensors", ".pb")
 
 _RUN = ("config.json", "history.csv", "model.keras")
 """Files by which a run folder is recognized."""
@@ -74,18 +76,12 @@ def _check_case(dataset: Dataset, faults: FaultHandler) -> None:
     """Report classes that differ only in what is hard to see; single letters may."""
     first: dict[str, str] = {}
     for name in dataset.classes:
-        other = first.setdefault(_look(name), name)
+        other = first.setdefault(look(name), name)
         if other != name and len(name) > 1:
             faults.warning(
                 f"{dataset.name}: classes {other!r} and {name!r} differ only in case, spaces or "
                 "forms of characters. Give both the same name if they are one class."
             )
-
-
-def _look(name: str) -> str:
-    """Return a name without case, spaces, invisible characters and wide or joined letters."""
-    seen = "".join(sign for sign in name if unicodedata.category(sign) != "Cf")
-    return " ".join(unicodedata.normalize("NFKC", seen).casefold().split())
 
 
 def check_data_exists(data: str | Path) -> None:
@@ -109,10 +105,13 @@ def check_data_exists(data: str | Path) -> None:
 
 def _what_came(data: str | Path) -> tuple[str, str]:
     """Describe what DATA is instead of a data set, and what to do."""
+    if str(data).startswith("file:"):
+        return "is a URL", " Give its path alone, without file://."
     if is_uri(str(data)):
         return "is a URL, and URLs are not fetched", " Download and unpack it first."
     if not os.path.exists(data):  # noqa: PTH110 - Path raises for names that are too long
-        return "does not exist", did_you_mean(data)
+        near = difflib.get_close_matches(str(data).lower(), BUILTIN, 1, cutoff=0.8)
+        return "does not exist", f" Did you mean {near[0]}?" if near else did_you_mean(data)
     if os.path.isdir(data):  # noqa: PTH112
         return "is a run folder, not pictures", ""
     name = str(data).lower()
@@ -122,4 +121,5 @@ def _what_came(data: str | Path) -> tuple[str, str]:
         return "is a model, not pictures", ""
     if name.endswith(SUFFIXES):
         return "is one picture", ""
-    return "is a file", ""
+    kind, advice = other_format(name) or ("a file", "")
+    return f"is {kind}", f" {advice}." if advice else ""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from kerascnn.dataset.class_names import similar_class
 from kerascnn.dataset.pictures import ConcatenatedPictures, Pictures, Subset
 from kerascnn.errors import ConfigError, DataError
 from kerascnn.printable import first_few
@@ -116,6 +117,7 @@ class Dataset:
             raise DataError(
                 f"{self.name}: the model has no class {first_few(list(map(repr, unknown)))}. "
                 f"Its classes: {first_few(list(map(repr, classes)), 20)}."
+                f"{similar_class(unknown[0], classes)}"
             )
         index = np.asarray([places[name] for name in self.classes], np.int64)
         return Split(split.pictures, index[split.labels])

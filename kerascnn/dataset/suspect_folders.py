@@ -13,7 +13,7 @@ from itertools import combinations
 from pathlib import Path
 
 from kerascnn.dataset.faults import FaultHandler
-from kerascnn.dataset.split_names import SPLIT_FOLDERS, besides_split, split_of
+from kerascnn.dataset.split_names import besides_split, split_folder, split_of
 from kerascnn.dataset.walk import Walk
 from kerascnn.dataset.wrappers import DATE
 from kerascnn.printable import first_few
@@ -21,11 +21,12 @@ from kerascnn.printable import first_few
 _FEW = 20
 """Number of folders up to which all pairs are compared; more are probably classes, not splits."""
 
-_PICTURES = {"image", "images", "img", "imgs", "jpegimages", "jpg", "picture", "pictures", "photos"}
+_PICTURES = {"image", "images", "img", "imgs", "jpegimages", "jpg", "picture", "pictures", "photos",
+             "원천데이터"}  # fmt: skip
 
 ANNOTATIONS = {
     *("annotation", "annotations", "label", "labels", "mask", "masks", "trimaps", "xmls"),
-    *("imagesets", "segmentationclass", "segmentationobject"),
+    *("imagesets", "segmentationclass", "segmentationobject", "라벨링데이터"),
 }
 """Folders of annotations in data sets for detection and segmentation."""
 
@@ -37,6 +38,15 @@ def unwrapped(folder: Path) -> Path:
         folder = inside[0]
         inside = Walk().folders(folder)
     return folder
+
+
+def pictures_in(split: Path) -> Path:
+    """Descend into ``val/images/`` as well, if only pictures without classes are in it."""
+    folder = unwrapped(split)
+    inside = Walk().folders(folder)
+    if len(inside) != 1 or inside[0].name.lower() not in _PICTURES or Walk().folders(inside[0]):
+        return folder
+    return inside[0]
 
 
 def names_in(folder: Path) -> frozenset[str]:
@@ -64,9 +74,7 @@ def check_classes(root: Path, known: Collection[str], faults: FaultHandler) -> N
     if reason := next(filter(None, reasons), None):
         faults.error(f"{root}: {reason}")
         return
-    like_splits = [
-        f.name for f in inside if f.name.lower() in SPLIT_FOLDERS and f.name not in known
-    ]
+    like_splits = [f.name for f in inside if split_folder(f.name) and f.name not in known]
     if like_splits:
         faults.notice(
             f"{root}: {first_few(like_splits)} is read as a class, like the others next to it"
@@ -142,9 +150,7 @@ def _alike(inside: Mapping[Path, frozenset[str]]) -> str | None:
 def _divided(inside: Mapping[Path, frozenset[str]]) -> str | None:
     """Find a folder that contains splits, which is a data set, not a class."""
     for folder, names in inside.items():
-        splits = {
-            name: SPLIT_FOLDERS[name.lower()] for name in names if name.lower() in SPLIT_FOLDERS
-        }
+        splits = {name: split for name in names if (split := split_folder(name))}
         if "train" in splits.values() and len(set(splits.values())) > 1:
             return (
                 f"{folder.name} holds {' and '.join(sorted(splits))}, which are splits, so it is "
@@ -177,6 +183,11 @@ def _advice(one: str, other: str, same: list[str]) -> str:
             f"{both}, which are splits. Expected the split first and the class in it: move them to "
             f"{same[0]}/{one}, {same[0]}/{other} and so on, or list the pictures in a .csv file "
             "with the columns path, label and split."
+        )
+    if split_of(one) and split_of(other):
+        return (
+            f"{both}. They are splits, but none is for training. Expected a folder train next to "
+            "them; to evaluate a model, give one of them."
         )
     return (
         f"{both}. If those are the classes, call the folders around them train, val and test; if "

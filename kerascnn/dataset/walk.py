@@ -7,8 +7,9 @@ beside pictures. Does not know classes or splits, or whether a picture can be de
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,6 +34,9 @@ _LEFTOVERS = frozenset(
 _THUMBNAILS = frozenset({"thumbnails", "thumbs", "_thumbs", "_thumbnails", "thumb"})
 """Likewise, but only inside class folders, because a class may have such a name."""
 
+_OUTPUT = re.compile(r"\.lock|machine\.json|.*\.onnx")
+"""Names of files in a run that is being written, in any run, and of exported files."""
+
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz2", ".xz", ".txz", ".zst", ".7z", ".rar")
 """Suffixes of files that have to be unpacked first."""
 
@@ -47,6 +51,8 @@ class Walk:
     Attributes:
         others: Files without the suffix of a picture.
         leftovers: Folders of thumbnails and copies.
+        outputs: Folders of runs and exported files, which are in the data's folder by default if
+            that is the working directory.
         unlabeled: Folders beside the splits whose names say that their pictures are unlabeled.
         links: Symbolic links to folders.
         denied: Folders that cannot be listed, and why.
@@ -54,6 +60,7 @@ class Walk:
 
     others: dict[Path, None] = field(default_factory=dict)
     leftovers: dict[Path, None] = field(default_factory=dict)
+    outputs: dict[Path, None] = field(default_factory=dict)
     unlabeled: dict[Path, None] = field(default_factory=dict)
     links: dict[Path, None] = field(default_factory=dict)
     denied: dict[Path, str] = field(default_factory=dict)
@@ -68,6 +75,8 @@ class Walk:
                 self.leftovers[Path(entry.path)] = None
             elif entry.is_symlink():
                 self.links[Path(entry.path)] = None
+            elif not _holds(entry.path, is_picture) and _holds(entry.path, _OUTPUT.fullmatch):
+                self.outputs[Path(entry.path)] = None
             else:
                 found.append(Path(entry.path))
         return found
@@ -117,6 +126,21 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
+def _holds(folder: str, wanted: Callable[[str], object]) -> bool:
+    """Return whether a file with such a name is in a folder or below it; stops at the first."""
+    inside = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    inside.append(entry.path)
+                elif wanted(entry.name):
+                    return True
+    except OSError:  # reported where it is listed
+        return False
+    return any(_holds(sub, wanted) for sub in inside)
+
+
 def is_picture(name: str) -> bool:
     """Return whether the name of a file is that of a supported picture."""
     return not name.startswith(".") and name.lower().endswith(images.SUFFIXES)
@@ -130,6 +154,7 @@ def notice(root: Path, walk: Walk, loose: list[Path]) -> str | None:
     words = {
         "pictures beside the class folders": loose,
         "folders of thumbnails or copies": list(walk.leftovers),
+        "folders of runs and exported files": list(walk.outputs),
         "folders without classes": list(walk.unlabeled),
         "links to folders": list(walk.links),
     }
@@ -154,7 +179,7 @@ def _is_unread(path: Path) -> bool:
 def counted(root: Path, paths: list[Path]) -> str:
     """Count files by suffix, and name the first."""
     kinds = Counter(path.suffix.lower() or "without ending" for path in paths)
-    counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
+    counts = first_few([f"{count:,} {kind}" for kind, count in kinds.most_common()], 10)
     return f"{counts} ({_few(root, paths)})"
 
 

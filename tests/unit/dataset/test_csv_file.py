@@ -125,7 +125,7 @@ def test_splits(write) -> None:
         ('path,label\na.png,"cat\n', "line 2: not CSV"),
         ('path,label\na.png,"c"at\n', "line 2: not CSV"),
         (b"path,label\na.png,\xff\n", "not UTF-8"),
-        ("path,label\na.png,cat\n".encode("utf-16"), "not UTF-8"),
+        (b"\xff\xfep\0\0", "not UTF-16"),
     ],
 )
 def test_each_mistake_is_named_by_its_line(write, text: str | bytes, message: str) -> None:

@@ -19,9 +19,9 @@ def test_nothing_there(data: str, message: str) -> None:
 
 
 def test_another_kind_of_file() -> None:
-    Path("data.txt").touch()
+    Path("data.xyz").touch()
     with pytest.raises(DataError, match=r"is a file\. Expected a folder"):
-        load_dataset("data.txt")
+        load_dataset("data.xyz")
 
 
 @pytest.mark.parametrize(

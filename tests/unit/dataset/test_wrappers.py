@@ -122,7 +122,7 @@ def test_a_list_or_arrays_in_the_folder_are_named(file: str, named: str) -> None
         ("d/images/a", "d/list.csv", "a/1.png", r"It is in d/images: move the list there"),
         ("d/x/images/a", "d/list.csv", "a/1.png", r"It is in d/x/images: move"),
         ("d/a", "d/list.csv", "d/a/1.png", r"It is in /.*: move the list there"),
-        ("d/a", "d/list.csv", r"a\1.png", r"with / between folders"),
+        ("d/a", "d/list.csv", r"a\1.png", "a/1.png exists: write that"),
         ("d/a", "d/list.csv", "b/1.png", r"folder of the list\.$"),
     ],
 )

@@ -1,0 +1,40 @@
+"""Compares class names in the ways that people confuse them.
+
+Knows: case, spaces, Unicode forms and similar spellings. Does not know where names come from.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from collections.abc import Collection
+
+_COMPARED = 200
+"""Maximum number of classes to compare the spelling with; more would take seconds."""
+
+
+def look(name: str) -> str:
+    """Return a name without case, spaces, invisible characters and wide or joined letters."""
+    seen = "".join(sign for sign in name if unicodedata.category(sign) != "Cf")
+    return " ".join(unicodedata.normalize("NFKC", seen).casefold().split())
+
+
+def similar_class(name: str, classes: Collection[str]) -> str:
+    """Point to the class that an unknown name probably means.
+
+    Returns:
+        A sentence for the end of a message; empty if no class is similar.
+    """
+    looks = {_letters(one): one for one in classes}
+    found = looks.get(_letters(name))
+    if found is None and len(classes) <= _COMPARED and not re.search(r"\d", name):
+        near = difflib.get_close_matches(_letters(name), looks, 1, cutoff=0.8)
+        found = looks[near[0]] if near else None
+    return (
+        f" It resembles {found!r}: give both the same name if they are one class." if found else ""
+    )
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[\s_.-]+", "", look(name)) or name

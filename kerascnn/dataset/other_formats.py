@@ -1,0 +1,84 @@
+"""Names the formats of data sets that are not read, and says what to do.
+
+Knows: names of files. Does not know their content.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from kerascnn.images import UNREAD_SUFFIXES, WHAT_TO_DO
+
+_STORES = {
+    r"\.parquet": "Parquet",
+    r"\.(arrow|feather)": "Arrow",
+    r"\.tfrecords?(-\d+-of-\d+)?": "TFRecord",
+    r"\.([lm]db|rec)": "a database of pictures",
+    r"\.(sqlite3?|db)": "a database",
+    r"\.(pkl|pickle)|(data|test)_batch(_\d+)?": "pickled Python objects",
+    r"(data|test)_batch(_\d+)?\.bin": "the binary version of CIFAR",
+    r"\.mat": "MATLAB",
+    r"\.npy": "an array of NumPy without labels",
+    r"\.(h5|hdf5)": "HDF5",
+    r"\.beton": "FFCV",
+}
+"""Formats that hold pictures, by the end of a file's name."""
+
+_LISTS = {
+    r"\.(jsonl?|ndjson)": "JSON",
+    r"\.txt": "text",
+    r"\.xml": "XML",
+    r"\.ya?ml": "YAML",
+    r"\.(xlsx?|xlsm|ods|numbers)": "a spreadsheet",
+}
+"""Formats that may hold labels."""
+
+_SAVE = (
+    "Read it with the library that wrote it, and save the pictures as files in one folder per "
+    "class, or as x_train and y_train in an .npz file"
+)
+_LIST = "If it holds the labels, write a .csv file in UTF-8 with the columns path and label"
+_VIDEO = r"\.(mp4|mov|avi|mkv|webm|wmv|m4v|mpe?g|3gp)"
+
+
+def other_format(name: str) -> tuple[str, str] | None:
+    """Recognize a format by the name of a file.
+
+    Returns:
+        The format, and what to do; None for other files.
+
+    Examples:
+        >>> [other_format(name)[0] for name in ("a.parquet", "data_batch_1", "clip.MP4")]
+        ['Parquet', 'pickled Python objects', 'a video']
+    """
+    lower = name.lower()
+    kinds = (
+        *((pattern, kind, _SAVE) for pattern, kind in _STORES.items()),
+        *((pattern, kind, _LIST) for pattern, kind in _LISTS.items()),
+        (_VIDEO, "a video", "Save some of its frames as JPEG or PNG in one folder per class"),
+        (r"\.pdf", "PDF", WHAT_TO_DO),
+    )
+    for pattern, kind, advice in kinds:
+        if re.search(rf"({pattern})$", lower):
+            return kind, advice
+    if lower.endswith(UNREAD_SUFFIXES):
+        return lower.rpartition(".")[2].upper(), WHAT_TO_DO
+    if "." not in lower:
+        return "a file without an ending", "If it is a picture, give it one, such as .jpg"
+    return None
+
+
+def advice_on(names: Iterable[str]) -> str:
+    """Describe the first file in a format that is not read, pictures before lists of labels.
+
+    Returns:
+        Sentences for the end of a message; empty if there is none.
+    """
+    told = [name for name in names if not re.match(r"readme|licen[sc]e|requirements", name.lower())]
+    found = [(name, known) for name in told if (known := other_format(name))]
+    found.sort(key=lambda one: one[1][1] == _LIST)
+    if not found:
+        return ""
+    name, (kind, advice) = found[0]
+    return f" Not read: {name} ({kind}). {advice}."

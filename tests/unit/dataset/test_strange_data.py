@@ -1,0 +1,214 @@
+"""What strangers bring: other formats, names that nearly match, outputs among the data."""
+
+import json
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from kerascnn.cli import main
+from kerascnn.dataset import load_dataset
+from kerascnn.dataset.faults import FaultCollector
+from kerascnn.errors import DataError
+
+
+def write(root: str, *paths: str) -> None:
+    """Write a small picture at each path; other files are empty."""
+    for number, name in enumerate(paths):
+        path = Path(root, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".png":
+            Image.fromarray(np.full((8, 8, 3), number, np.uint8)).save(path)
+        else:
+            path.touch()
+
+
+@pytest.mark.parametrize(
+    ("train", "other"),
+    [
+        ("Cat", "cat"),
+        ("hot dog", "hot_dog"),
+        ("hot dog", "Hot  Dog"),
+        ("cats", "cat"),
+        ("001.Albatross", "001 albatross"),
+        ("ﬁsh", "fish"),
+    ],
+)
+def test_a_class_of_one_split_names_the_one_that_it_resembles(train: str, other: str) -> None:
+    write("d/train", f"{train}/1.png", "zebra/2.png")
+    write("d/val", f"{other}/3.png", "zebra/4.png")
+    told = rf"not among .* It resembles {train!r}: give both the same name if"
+    with pytest.raises(DataError, match=told):
+        load_dataset("d")
+    rows = ("1.png,X,train", "2.png,zebra,train", "3.png,Y,val")
+    write(".", "1.png", "2.png", "3.png")
+    text = "\n".join(("path,label,split", *rows)).replace("X", train).replace("Y", other)
+    Path("list.csv").write_text(text)
+    with pytest.raises(DataError, match=rf"does not occur in train.* It resembles {train!r}"):
+        load_dataset("list.csv")
+    with pytest.raises(DataError, match=rf"the model has no class .* It resembles {train!r}"):
+        load_dataset("d/val", known=(train, "zebra")).choose("all", (train, "zebra"))
+
+
+@pytest.mark.parametrize(("train", "other"), [("c10", "c11"), ("cat", "cow")])
+def test_other_classes_resemble_none(train: str, other: str) -> None:
+    write("d", f"train/{train}/1.png", "train/zebra/2.png", f"val/{other}/3.png")
+    with pytest.raises(DataError, match=r"add it to train/\.$"):
+        load_dataset("d")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "advice"),
+    [
+        ("a.parquet", "Parquet", "Read it with the library that wrote it"),
+        ("t.tfrecord-00000-of-00002", "TFRecord", "in one folder per class"),
+        ("data_batch_1", "pickled Python objects", "x_train and y_train in an .npz file"),
+        ("a.MAT", "MATLAB", "Read it with the library"),
+        ("labels.json", "JSON", "write a .csv file in UTF-8 with the columns path and label"),
+        ("labels.xlsx", "a spreadsheet", "If it holds the labels"),
+        ("IMG_1.HEIC", "HEIC", "Convert to JPEG or PNG"),
+        ("a.mov", "a video", "Save some of its frames"),
+        ("a.pdf", "PDF", "Convert to JPEG"),
+        ("data", "a file without an ending", "give it one, such as .jpg"),
+    ],
+)
+def test_a_format_that_is_not_read_is_named_with_the_way_out(
+    name: str, kind: str, advice: str
+) -> None:
+    write("d", name)
+    write("e", f"class/{name}")
+    with pytest.raises(DataError, match=rf"is {kind}\. .*{advice}"):
+        load_dataset(f"d/{name}")
+    for folder in ("d", "e"):  # without class folders, and with one that holds no pictures
+        with pytest.raises(DataError, match=rf"Not read: {name} \({kind}\)\. .*{advice}"):
+            load_dataset(folder)
+
+
+@pytest.mark.parametrize(
+    ("paths", "told"),
+    [
+        (("annotations.txt", "0.png"), r"Not read: annotations.txt \(text\)\. If it holds"),
+        (
+            ("cat.0.png", "cat.1.png", "dog.0.png", "dog.1.png"),
+            "names begin with cat, dog, perhaps",
+        ),
+        (("sampleSubmission.csv", "0.png"), "into a folder of their own.$"),
+        (("README.txt", "0.png"), "into a folder of their own.$"),
+    ],
+)
+def test_pictures_without_folders_are_told_with_what_may_hold_their_labels(
+    paths: tuple[str, ...], told: str
+) -> None:
+    write("d", *paths)
+    with pytest.raises(DataError, match=told):
+        load_dataset("d")
+
+
+def test_pictures_without_labels_in_a_folder_of_a_split() -> None:
+    write("d/train", "cat/images/1.png", "dog/images/2.png")
+    write("d/test", "images/3.png")
+    assert list(load_dataset("d").splits) == ["train"]
+    write("d/val", "images/4.png", "val_annotations.txt")
+    told = r"d/val/images: no class folders.* Not read: val_annotations.txt.* Or move d/val/images"
+    with pytest.raises(DataError, match=told):
+        load_dataset("d")
+
+
+@pytest.mark.parametrize(
+    "names", [("학습", "검증", "시험"), ("훈련", "val", "테스트"), ("1.Training", "검증", "평가")]
+)
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_korean_names_of_splits(names: tuple[str, ...], form: str) -> None:
+    for name in names:
+        write(unicodedata.normalize(form, f"d/{name}"), "cat/1.png", "dog/2.png")
+    assert list(load_dataset("d").splits) == ["train", "val", "test"]
+
+
+def test_splits_without_one_for_training() -> None:
+    for name in ("val", "test"):
+        write(f"d/{name}", "cat/1.png", "dog/2.png")
+    with pytest.raises(DataError, match="none is for training"):
+        load_dataset("d")
+
+
+@pytest.mark.parametrize("made", ["runs/a/machine.json", "run/.lock", "exported/a.onnx"])
+def test_runs_and_exported_files_in_the_folder_of_the_data_are_no_class(made: str) -> None:
+    """As after ``cd flowers; kerascnn train .``, or while that trains."""
+    write("d", "cat/1.png", "dog/2.png", made)
+    assert load_dataset("d").classes == ("cat", "dog")
+    done = CliRunner().invoke(main, ["data", "check", "d", "--json"])
+    assert "no pictures" not in str(json.loads(done.stdout)["faults"])
+    write("d", f"{made.partition('/')[0]}/3.png")  # with pictures it is a class
+    assert len(load_dataset("d").classes) == 3
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ("0", " 0.png exists: write that"),
+        ("0.PNG", " 0.png exists"),
+        (r".\0.png", " 0.png exists"),
+        (r"C:\Users\me\data\imgs\cat\7.jpg", " imgs/cat/7.JPG exists"),
+        ("/content/drive/imgs/cat/7.jpg", " imgs/cat/7.JPG exists"),
+        ("none.png", r"the list\.$"),
+    ],
+)
+def test_paths_of_another_machine_are_told_what_they_are_here(row: str, told: str) -> None:
+    write(".", "0.png", "imgs/cat/7.png")
+    Path("imgs/cat/7.png").rename("imgs/cat/7.JPG")
+    Path("list.csv").write_text(f"path,label\n{row},cat\n")
+    with pytest.raises(DataError, match=told):
+        load_dataset("list.csv")
+
+
+ENCODINGS = ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("between", [",", ";", "\t"])
+def test_lists_as_excel_saves_them(encoding: str, between: str) -> None:
+    write(".", "0.png", "1.png")
+    text = "path,label\r\n0.png,고양이\r\n1.png,개\r\n".replace(",", between)
+    Path("list.csv").write_bytes(text.encode(encoding))
+    dataset = load_dataset("list.csv")
+    assert dataset.classes == ("개", "고양이")
+    assert dataset.splits["train"].labels.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("encoding", ["cp949", "cp1252", "shift_jis"])
+def test_lists_in_an_encoding_that_cannot_be_told(encoding: str) -> None:
+    label = {"cp949": "고양이", "cp1252": "Äpfel", "shift_jis": "猫"}[encoding]
+    Path("list.csv").write_bytes(f"path,label\n0.png,a\n1.png,{label}\n".encode(encoding))
+    faults = FaultCollector()
+    with pytest.raises(DataError):
+        load_dataset("list.csv", faults)
+    assert "not UTF-8 (line 3). Expected CSV in UTF-8, or in UTF-16" in faults.found[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"PK\3\4\x14\0\6\0", "is an Excel workbook or a ZIP archive, despite its name"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is an old Excel workbook"),
+        ("path,label\n0.png,고".encode("utf-16")[:-1], r"not UTF-16-LE \(truncated data\)"),
+        (b'"path,label"\n"0.png,cat"\n', "Remove the quotes around the whole line"),
+        (b"filename, cat, dog\n0.png, 1, 0\n", "Rename filename to path. If cat, dog are classes"),
+        (b"id,label\n0,cat\n", r"with commas\.$"),
+    ],
+)
+def test_lists_that_are_something_else(content: bytes, told: str) -> None:
+    Path("list.csv").write_bytes(content)
+    with pytest.raises(DataError, match=told):
+        load_dataset("list.csv")
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [("file:///data/cats", "Give its path alone"), ("Fashion_Mini", "Did you mean fashion-mini")],
+)
+def test_data_that_is_nearly_right(data: str, told: str) -> None:
+    with pytest.raises(DataError, match=told):
+        load_dataset(data)
