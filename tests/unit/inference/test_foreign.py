@@ -234,6 +234,20 @@ def test_models_of_other_things_are_told_by_their_inputs(inputs, words, tmp_path
         Classifier(tmp_path / "m.onnx", foreign=ForeignModel(NAMES))
 
 
+def test_numbers_that_onnxruntime_does_not_compute_with_are_told(tmp_path) -> None:
+    ends = [helper.make_tensor_value_info(name, TensorProto.DOUBLE, shape)
+            for name, shape in (("x", ["n", 3, SIZE, SIZE]), ("y", ["n", 4, 1, 1]))]  # fmt: skip
+    weights = numpy_helper.from_array(np.zeros((4, 3, SIZE, SIZE)), "w")
+    node = helper.make_node("Conv", ["x", "w"], ["y"])
+    model = helper.make_model(
+        helper.make_graph([node], "g", ends[:1], ends[1:], [weights]),
+        opset_imports=[helper.make_opsetid("", 15)], ir_version=8,
+    )  # fmt: skip
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(ModelFileError, match="export it in float32"):
+        Classifier(tmp_path / "m.onnx", foreign=ForeignModel(NAMES))
+
+
 def test_open_channels_are_found_by_trying(tmp_path, picture, capfd) -> None:
     for layout in ("NCHW", "NHWC"):
         path = graph_file(tmp_path / "m.onnx", ["n", "a", "b", "c"], layout)
