@@ -59,6 +59,12 @@ def open_signature(path: str | Path, foreign: ForeignModel | None = None) -> Sig
 def _completed(path: str | Path, foreign: ForeignModel | None) -> ForeignModel | None:
     """Complete the user's description of a file without a card from its metadata, or beside it."""
     metadata = read_metadata(path)
+    task = metadata.get("task", "classify")
+    if task in ("detect", "segment", "pose", "obb"):  # as ultralytics names them
+        raise ModelFileError(
+            f"{path}: a model for another task, as its metadata say ({task}); kerascnn classifies "
+            "whole pictures."
+        )
     named = bool(foreign and foreign.classes)
     declared = from_metadata(metadata) or (None if named else names_beside(path))
     if declared or named:

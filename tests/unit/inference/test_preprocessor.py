@@ -86,6 +86,24 @@ def test_a_configuration_names_the_classes(folder: str, tmp_path: Path, caplog) 
         Classifier(path)
 
 
+@pytest.mark.parametrize("problem", ["multi_label_classification", "regression"])
+def test_models_that_do_not_choose_one_class_are_refused(problem: str, tmp_path: Path) -> None:
+    config = {"id2label": {"0": "a", "1": "b", "2": "c"}, "problem_type": problem}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelFileError, match=problem):
+        Classifier(graph(tmp_path / "m.onnx"))
+
+
+@pytest.mark.parametrize("said", [None, NAMES])
+def test_models_of_ultralytics_for_other_tasks_are_named(said, tmp_path: Path) -> None:
+    path = graph(tmp_path / "m.onnx")
+    model = onnx.load(path)
+    helper.set_model_props(model, {"task": "detect", "names": "{0: 'a', 1: 'b', 2: 'c'}"})
+    onnx.save(model, path)
+    with pytest.raises(ModelFileError, match=r"another task.*\(detect\)"):
+        Classifier(path, foreign=said)
+
+
 def test_a_fixed_size_comes_before_the_configuration(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(GOLDEN["timm_vit"]["config"]))
     found = Classifier(graph(tmp_path / "m.onnx", height=24, width=24)).card
