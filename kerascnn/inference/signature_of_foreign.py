@@ -60,7 +60,7 @@ def _completed(path: str | Path, foreign: ForeignModel | None) -> ForeignModel |
     """Complete the user's description of a file without a card from its metadata, or beside it."""
     metadata = read_metadata(path)
     task = metadata.get("task", "classify")
-    if task in ("detect", "segment", "pose", "obb"):  # as ultralytics names them
+    if task != "classify" and metadata.get("author") == "Ultralytics":
         raise ModelFileError(
             f"{path}: a model for another task, as its metadata say ({task}); kerascnn classifies "
             "whole pictures."

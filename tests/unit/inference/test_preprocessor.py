@@ -98,7 +98,8 @@ def test_models_that_do_not_choose_one_class_are_refused(problem: str, tmp_path:
 def test_models_of_ultralytics_for_other_tasks_are_named(said, tmp_path: Path) -> None:
     path = graph(tmp_path / "m.onnx")
     model = onnx.load(path)
-    helper.set_model_props(model, {"task": "detect", "names": "{0: 'a', 1: 'b', 2: 'c'}"})
+    names = "{0: 'a', 1: 'b', 2: 'c'}"
+    helper.set_model_props(model, {"author": "Ultralytics", "task": "detect", "names": names})
     onnx.save(model, path)
     with pytest.raises(ModelFileError, match=r"another task.*\(detect\)"):
         Classifier(path, foreign=said)
