@@ -36,6 +36,11 @@ _UNFIT = (
     "Give `labels` FILE with the names of its classes, one per line, in the order of its outputs."
 )
 
+_BACKGROUND = (
+    "Networks of TensorFlow with one class more often have `background` first: add it as the first "
+    "line."
+)
+
 Rows = dict[str, npt.NDArray[np.float32]]
 
 
@@ -100,6 +105,8 @@ def _no_output_fits(path: str | Path, values: Sequence[Any], classes: int) -> Mo
             f"{what}It looks like a model for object detection or segmentation; kerascnn "
             "classifies whole pictures."
         )
+    if any(classes + 1 in value.shape for value in values):
+        return ModelFileError(f"{what}{_BACKGROUND}")
     return ModelFileError(f"{what}{_UNFIT}")
 
 
@@ -271,9 +278,10 @@ def _wrong_output(
     if lost := without_classes(find_origin(path, name)):
         return ModelFileError(f"{path}: {lost}")
     if rows is not None and rows.shape[1] not in _allowed_widths(classes):
+        unfit = _BACKGROUND if rows.shape[1] == classes + 1 else _UNFIT
         return ModelFileError(
             f"{path}: outputs {rows.shape[1]:,} numbers per picture, but {classes:,} classes are "
-            f"named. {_UNFIT}"
+            f"named. {unfit}"
         )
     return _NotRowsError(
         f"{path}: {name} has the shape {list(output.shape)} for {count} pictures; expected one row "

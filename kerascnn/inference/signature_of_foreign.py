@@ -59,6 +59,12 @@ def open_signature(path: str | Path, foreign: ForeignModel | None = None) -> Sig
 def _completed(path: str | Path, foreign: ForeignModel | None) -> ForeignModel | None:
     """Complete the user's description of a file without a card from its metadata, or beside it."""
     metadata = read_metadata(path)
+    task = metadata.get("task", "classify")
+    if task != "classify" and metadata.get("author") == "Ultralytics":
+        raise ModelFileError(
+            f"{path}: a model for another task, as its metadata say ({task}); kerascnn classifies "
+            "whole pictures."
+        )
     named = bool(foreign and foreign.classes)
     declared = from_metadata(metadata) or (None if named else names_beside(path))
     if declared or named:
@@ -78,6 +84,8 @@ def _foreign_signature(path: str | Path, foreign: ForeignModel) -> Signature:
     prepared = from_preprocessor(path)
     if any(value.type == "tensor(uint8)" for value in session.get_inputs()):
         prepared = replace(prepared, normalization=None)  # it normalizes itself
+    if foreign.image_size is None and not _may_take(session, prepared.shape):
+        prepared = replace(prepared, image_size=None)  # the graph's own size decides
     foreign = foreign.completed_from(prepared)
     signature = choose_output(path, *_running(path, session, foreign), foreign)
     _check_steady(path, session, signature)
@@ -85,6 +93,19 @@ def _foreign_signature(path: str | Path, foreign: ForeignModel) -> Signature:
     if not itself:
         foreign.warn_if_unnormalized(Path(path).name)
     return replace(signature, normalizes=itself, weights=weights)
+
+
+def _may_take(session: Any, size: Shape | None) -> bool:
+    """Return whether the graph's declared input allows a size."""
+    shape = list(session.get_inputs()[0].shape) if session.get_inputs() else []
+    if size is None or len(shape) not in (3, 4):
+        return True
+    return any(_allows(sides, size) for _layout, _count, sides in _layouts(shape, for_color=False))
+
+
+def _allows(sides: tuple[Any, Any], size: Shape) -> bool:
+    pairs = zip(sides, size, strict=True)
+    return all(not isinstance(side, int) or side in (wish, 0) or side < 0 for side, wish in pairs)
 
 
 def _running(path: str | Path, session: Any, foreign: ForeignModel) -> tuple[Signature, Rows]:
@@ -215,7 +236,7 @@ def _layouts(shape: list[Any], for_color: bool) -> Iterator[tuple[Layout, int, t
 def _size(path: str | Path, sides: tuple[Any, Any], said: Shape | None) -> Shape | None:
     """Return height and width: those of the graph if fixed, else those that the user gave."""
     fixed = [int(side) if isinstance(side, int) and side > 0 else None for side in sides]
-    if said and any(side not in (None, wish) for side, wish in zip(fixed, said, strict=True)):
+    if said and not _allows(sides, said):
         return None
     if None not in fixed:
         return fixed[0], fixed[1]  # type: ignore[return-value]

@@ -97,7 +97,7 @@ def from_metadata(metadata: Mapping[str, str]) -> ForeignModel | None:
     Returns:
         None if it holds no names, or different ones under two keys.
     """
-    if metadata.get("task", "classify") != "classify":
+    if "classif" not in metadata.get("task", "classify"):
         return None
     found = _found(metadata)
     if not found or any(names != found[0][1] for _, names in found):

@@ -12,8 +12,11 @@ from kerascnn.inference.model_file.protobuf import Span, fields
 NODE = 1
 """Field of GraphProto; https://github.com/onnx/onnx/blob/main/onnx/onnx.proto."""
 
-_INPUT, _OUTPUT, _OP_TYPE = 1, 2, 4
+_INPUT, _OUTPUT, _OP_TYPE, _ATTRIBUTE = 1, 2, 4, 5
 """Fields of NodeProto."""
+
+_NAME, _TEXT = 1, 4
+"""Fields of AttributeProto."""
 
 
 def read_node(file: BinaryIO, span: Span) -> tuple[str, list[str], list[str]]:
@@ -27,3 +30,17 @@ def read_node(file: BinaryIO, span: Span) -> tuple[str, list[str], list[str]]:
         elif part == _INPUT:
             inputs.append(value.read(file).decode())
     return operator, inputs, outputs
+
+
+def read_activation(file: BinaryIO, span: Span) -> str:
+    """Read the operator that onnxruntime's optimizer fused into a node, as in ``FusedGemm``.
+
+    Returns:
+        Its name; empty if there is none.
+    """
+    for part, attribute in fields(file, span):
+        if part == _ATTRIBUTE:
+            values = dict(fields(file, attribute))
+            if _NAME in values and values[_NAME].read(file) == b"activation" and _TEXT in values:
+                return values[_TEXT].read(file).decode()
+    return ""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kerascnn.inference.model_file.metadata import find_graph, opened
-from kerascnn.inference.model_file.nodes import NODE, read_node
+from kerascnn.inference.model_file.nodes import NODE, read_activation, read_node
 from kerascnn.inference.model_file.output_meaning import OutputOrigin, Source
 from kerascnn.inference.model_file.protobuf import fields
 
@@ -22,7 +22,8 @@ _NAME = {_GRAPH_INPUT: 1, _INITIALIZER: 8}
 
 _SAME_VALUES = frozenset(
     {"Identity", "Cast", "CastLike", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose",
-     "Dropout", "Clip", "QuantizeLinear", "DequantizeLinear", "Round"}
+     "Dropout", "Clip", "QuantizeLinear", "DequantizeLinear", "Round", "ReorderInput",
+     "ReorderOutput"}
 )  # fmt: skip
 """Operators that pass on the values of their first input, reshaped, cast, clipped or rounded."""
 
@@ -45,7 +46,8 @@ _QUANTIZED = ("QLinear", "QGemm", "QuantizeLinear", "DequantizeLinear", "Round")
 """Prefixes of operators that quantize."""
 
 _SQUASHING: dict[str, Source] = {
-    "Softmax": "softmax", "QLinearSoftmax": "softmax", "LogSoftmax": "log_softmax",
+    "Softmax": "softmax", "QLinearSoftmax": "softmax", "BiasSoftmax": "softmax",
+    "LogSoftmax": "log_softmax",
     "Sigmoid": "sigmoid", "QLinearSigmoid": "sigmoid", "HardSigmoid": "sigmoid",
 }  # fmt: skip
 
@@ -176,6 +178,9 @@ def read_graph(path: str | Path) -> Graph:
         for part, value in fields(file, find_graph(file, message)):
             if part == NODE:
                 kind, inputs, outputs = read_node(file, value)
+                if fused := read_activation(file, value) if kind.startswith("Fused") else "":
+                    before = f"{outputs[0]} before {fused}"
+                    graph.makers[before], kind, inputs = (kind, inputs), fused, [before]
                 graph.makers |= dict.fromkeys(outputs, (kind, inputs))
             elif part in _NAME:
                 names = graph.given if part == _GRAPH_INPUT else graph.weights

@@ -68,10 +68,20 @@ def names_beside(path: str | Path) -> ForeignModel | None:
 
     Returns:
         None if there is none, or no names in it.
+
+    Raises:
+        ModelFileError: The model gives each picture several classes, or a quantity.
     """
     beside = _beside(path, MODEL)
-    if beside is None or not {"id2label", "label_names"} & _content(beside).keys():
+    config = _content(beside)
+    if beside is None or not {"id2label", "label_names"} & config.keys():
         return None
+    problem = config.get("problem_type")
+    if problem in ("multi_label_classification", "regression"):
+        raise ModelFileError(
+            f"{path}: its config.json has `problem_type` {problem}; expected one class for each "
+            "picture. To use it nevertheless, give `labels` FILE."
+        )
     with suppress(DataError):
         names = read_labels(beside)
         log.warning("%s: sets the class names; `labels` overrides them.", beside, extra=_ONCE)

@@ -48,7 +48,11 @@ _ADVICE = {
         " It was written for a later version of ONNX than onnxruntime {version} knows: update "
         "onnxruntime, or export it for an earlier opset."
     ),
-    r"not a registered function/op|No Op registered|find kernel|find an implementation": (
+    "find an implementation": (
+        " onnxruntime {version} lacks this operator, or has it only for other types of numbers: "
+        "export it in float32, or update onnxruntime."
+    ),
+    r"not a registered function/op|No Op registered|find kernel": (
         " It has an operator that onnxruntime {version} lacks: update onnxruntime, or export it "
         "with ONNX's own operators alone."
     ),

@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kerascnn.errors import ModelFileError, kind_and_line
-from kerascnn.inference.model_file.advice import what_instead
+from kerascnn.inference.model_file.advice import describe_path, what_instead
+from kerascnn.inference.model_file.kinds import kind_of_model
 from kerascnn.zip_files import check_for_zip_bomb
 
 log = logging.getLogger(__name__)
@@ -28,8 +29,13 @@ Tensors = dict[str, npt.NDArray[np.generic]]
 _AVERAGED = ("state_dict_ema", "model_ema", "ema_state_dict", "ema", "ema_model")
 """Keys of averaged weights in timm, torchvision and others; these weights are the better ones."""
 
-_STATES = (*_AVERAGED, "state_dict", "model", "model_state_dict", "net", "network", "weights")
+_STATES = (*_AVERAGED, "state_dict", "model", "model_state_dict", "net", "network", "weights",
+           "state", "checkpoint")  # fmt: skip
 """Keys of the state; the first that is present is used, else the only one in the file."""
+
+
+_NO_WEIGHTS = ("lfs", "page", "answer", "text", "empty", "zeros")
+"""Kinds of file that are often there in place of one of PyTorch."""
 
 
 def read_checkpoint(path: Path) -> Tensors:
@@ -42,6 +48,8 @@ def read_checkpoint(path: Path) -> Tensors:
         ModelFileError: torch is not installed, or the file holds no state, holds code, or is
             damaged.
     """
+    if kind_of_model(path) in _NO_WEIGHTS:
+        raise ModelFileError(f"{path}: not a file of weights. {describe_path(path)}")
     torch = _torch(path)
     _refuse_program(path)
     try:
@@ -75,8 +83,14 @@ def _torch(path: Path) -> Any:
 def _loaded(path: Path, torch: Any) -> Any:
     if zipfile.is_zipfile(path):
         check_for_zip_bomb(path, ratio=1, floor=0)  # torch.save does not compress
-    # timm's and torchvision's training programs save their options, which are plain data.
-    with torch.serialization.safe_globals([argparse.Namespace]):
+    # Training programs save their options and NumPy's numbers (an accuracy), which are plain data.
+    number = np.float64(0).__reduce__()[0]
+    modules = ("numpy.core.multiarray", "numpy._core.multiarray")  # before NumPy 2, and since
+    plain = [
+        argparse.Namespace, np.dtype, *{type(np.dtype(kind)) for kind in "?bhilqBHILQefd"},
+        *((number, f"{module}.scalar") for module in modules),
+    ]  # fmt: skip
+    with torch.serialization.safe_globals(plain):
         return torch.load(path, map_location="cpu", weights_only=True)
 
 
@@ -93,6 +107,10 @@ def state_in(loaded: Any, source: str) -> dict[str, Any]:
     inner = {name: found for name, found in inner.items() if found}
     known = [name for name in _STATES if name in inner]
     chosen = known[0] if known else next(iter(inner)) if len(inner) == 1 else None
+    if not inner and isinstance(loaded, Mapping):
+        nested = [loaded[name] for name in _STATES if isinstance(loaded.get(name), Mapping)]
+        if len(nested) == 1:
+            return state_in(nested[0], source)
     if chosen is None:
         raise ModelFileError(
             f"{source}: holds {', '.join(inner) or 'no tensors'}; expected the weights of one "
@@ -121,15 +139,15 @@ def _tensors(value: Any) -> dict[str, Any]:
 
 
 def _refuse_program(path: Path) -> None:
-    """Refuse TorchScript, which is code."""
+    """Refuse programs of TorchScript and torch.export, which are code."""
     names: list[str] = []
     with suppress(OSError, zipfile.BadZipFile, ValueError), zipfile.ZipFile(path) as file:
         names = file.namelist()
-    if any("/code/" in name for name in names):
+    if any("/code/" in name or name.endswith("/archive_format") for name in names):
         raise ModelFileError(
-            f"{path}: holds a TorchScript program, which is code and is not run. Save the weights "
-            "alone where it was made: torch.save(model.state_dict(), 'weights.pth'), or as "
-            ".safetensors."
+            f"{path}: holds a program of TorchScript or torch.export, which is code and is not "
+            "run. Save the weights alone where it was made: torch.save(model.state_dict(), "
+            "'weights.pth'), or as .safetensors."
         )
 
 
@@ -137,5 +155,7 @@ def _stored(name: str, tensor: Any) -> npt.NDArray[np.generic]:
     """Return a tensor's values if all are stored: a stride of 0 can claim any number of them."""
     if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
         raise ValueError(f"{name} has shape {tuple(tensor.shape)}, and fewer values are stored")
+    if tensor.is_complex():
+        raise ValueError(f"{name} holds complex numbers")
     values: npt.NDArray[np.generic] = tensor.detach().float().numpy()
     return values

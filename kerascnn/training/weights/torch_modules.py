@@ -56,7 +56,8 @@ def module_names(tensors: Tensors, layout: str, source: str) -> Tensors:
 
     Returns:
         The tensors without the prefix under which most names are known; those without that prefix
-        (a loss, a head of another name) are dropped, unless they are convolutions.
+        (a loss) are dropped, unless they are convolutions, or linear layers where the network has
+        no head.
 
     Raises:
         ModelFileError: The file holds the network more than once.
@@ -75,11 +76,21 @@ def module_names(tensors: Tensors, layout: str, source: str) -> Tensors:
             "once. Save only the right one, where it was made: torch.save(model.state_dict(), "
             "'weights.pth')."
         )
-    return {
+    kept = {
         spellings[index](name.removeprefix(best)): tensor
         for name, tensor in tensors.items()
         if name.startswith(best) or _is_convolution(tensor)
     }
+    if any(str(LAYOUTS[layout](name)).startswith("head/") for name in kept):
+        return kept
+    return kept | _linear({n: one for n, one in tensors.items() if not n.startswith(best)})
+
+
+def _linear(tensors: Tensors) -> Tensors:
+    """Return the linear layers with a bias, which may be a head, as ``backbone`` and ``head``."""
+    layers = {name.rpartition(".")[0] for name, one in tensors.items() if one.ndim == 2}
+    parts = [(f"{layer}.weight", f"{layer}.bias") for layer in layers]
+    return {name: tensors[name] for both in parts if tensors.keys() >= {*both} for name in both}
 
 
 def not_this_network(tensors: Tensors, layout: str, unknown: str, source: str) -> ModelFileError:

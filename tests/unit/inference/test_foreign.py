@@ -184,6 +184,7 @@ def test_gray_models_get_what_pillow_calls_gray(shape, layout, tmp_path, picture
 def test_what_is_missing_or_does_not_fit_is_said(tmp_path, picture) -> None:
     dynamic = graph_file(tmp_path / "d.onnx", ["n", 3, "h", "w"])
     fixed = graph_file(tmp_path / "f.onnx", ["n", 3, SIZE, SIZE])
+    open_ended = graph_file(tmp_path / "x.onnx", ["n", 3, SIZE, SIZE], output=("batch", "k"))
     either = graph_file(tmp_path / "e.onnx", ["n", "a", "b", "c"])
     oblong = graph_file(tmp_path / "o.onnx", ["n", 3, SIZE, 2 * SIZE])
     video = graph_file(tmp_path / "v.onnx", ["n", 3, SIZE, SIZE, 1])
@@ -195,6 +196,8 @@ def test_what_is_missing_or_does_not_fit_is_said(tmp_path, picture) -> None:
         (dynamic, ForeignModel(NAMES), ConfigError, "`image_size` is missing"),
         (fixed, ForeignModel(NAMES, 32), ModelFileError, "Is `image_size` right"),
         (fixed, ForeignModel((*NAMES, "more")), ModelFileError, "5 classes named. Give `labels`"),
+        (fixed, ForeignModel(NAMES[1:]), ModelFileError, "`background` first"),
+        (open_ended, ForeignModel(NAMES[1:]), ModelFileError, "`background` first"),
         (oblong, ForeignModel(NAMES, SIZE), ModelFileError, "Is `image_size` right"),
         (video, ForeignModel(NAMES), ModelFileError, "expected one input of pictures"),
         (bytes_in, ForeignModel(NAMES, normalize="tf"), ConfigError, "normalizes them itself"),
@@ -231,6 +234,20 @@ def test_models_of_other_things_are_told_by_their_inputs(inputs, words, tmp_path
     )  # fmt: skip
     (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
     with pytest.raises(ModelFileError, match=f"expected one input of pictures.*{words}"):
+        Classifier(tmp_path / "m.onnx", foreign=ForeignModel(NAMES))
+
+
+def test_numbers_that_onnxruntime_does_not_compute_with_are_told(tmp_path) -> None:
+    ends = [helper.make_tensor_value_info(name, TensorProto.DOUBLE, shape)
+            for name, shape in (("x", ["n", 3, SIZE, SIZE]), ("y", ["n", 4, 1, 1]))]  # fmt: skip
+    weights = numpy_helper.from_array(np.zeros((4, 3, SIZE, SIZE)), "w")
+    node = helper.make_node("Conv", ["x", "w"], ["y"])
+    model = helper.make_model(
+        helper.make_graph([node], "g", ends[:1], ends[1:], [weights]),
+        opset_imports=[helper.make_opsetid("", 15)], ir_version=8,
+    )  # fmt: skip
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(ModelFileError, match="export it in float32"):
         Classifier(tmp_path / "m.onnx", foreign=ForeignModel(NAMES))
 
 

@@ -152,6 +152,7 @@ def test_metadata_of_ultralytics_speak_for_a_classifier_alone() -> None:
     assert (other.classes, other.image_size, other.normalize) == (("a", "b"), (64, 32), None)
     assert other.sizing is None
     assert from_metadata({"names": names, "task": "detect"}) is None
+    assert from_metadata({"names": names, "task": "image-classification"})
     assert from_metadata({"names": "open('x')"}) is from_metadata({}) is None
 
 

@@ -201,6 +201,15 @@ ENDINGS: dict[str, tuple[Callable[[Graph], str], tuple[str, ...], Callable]] = {
     "clipped sigmoids": (
         lambda g: g("Clip", g("Sigmoid", g.logits), g.number(0.1), g.number(0.9)), NAMES, shares,
     ),
+    "one sigmoid, fused by onnxruntime's optimizer": (
+        lambda g: g("FusedGemm", g.logits, g.constant(np.float32([[0.4], [-0.2], [-0.3]])),
+                    domain="com.microsoft", activation="Sigmoid"), NAMES[:2], both,
+    ),
+    "logits, fused": (
+        lambda g: g("FusedGemm", g.logits, g.constant(np.eye(3, dtype=np.float32)),
+                    domain="com.microsoft", activation="LeakyRelu", activation_alpha=0.1), NAMES,
+        softmax,
+    ),
     "one quantized sigmoid": (lambda g: g.quantized(one_sigmoid(g)), NAMES[:2], both),
     "mean of one sigmoid": (
         lambda g: g("Mean", one_sigmoid(g), one_sigmoid(g, 2)), NAMES[:2], both,

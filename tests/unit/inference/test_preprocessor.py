@@ -32,7 +32,8 @@ def photograph() -> images.UInt8Array:
 
 def graph(
     path: Path, *nodes: onnx.NodeProto, kind: int = TensorProto.FLOAT,
-    channels: int | str = 3, height: str = "h",
+    channels: int | str = 3, height: int | str = "h",
+    width: int | str = "w",
 ) -> Path:  # fmt: skip
     """Write nodes from ``x``, of any size, to ``y``: without any, the mean of each channel."""
     mean = [
@@ -42,7 +43,7 @@ def graph(
     ]
     last = nodes or [helper.make_node("Identity", ["means"], ["y"])]
     ends = (
-        helper.make_tensor_value_info("x", kind, ["n", channels, height, "w"]),
+        helper.make_tensor_value_info("x", kind, ["n", channels, height, width]),
         helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3]),
     )
     built = helper.make_graph([*mean, *last], "g", ends[:1], ends[1:])
@@ -83,6 +84,31 @@ def test_a_configuration_names_the_classes(folder: str, tmp_path: Path, caplog) 
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(ModelFileError, match="`labels` FILE"):
         Classifier(path)
+
+
+@pytest.mark.parametrize("problem", ["multi_label_classification", "regression"])
+def test_models_that_do_not_choose_one_class_are_refused(problem: str, tmp_path: Path) -> None:
+    config = {"id2label": {"0": "a", "1": "b", "2": "c"}, "problem_type": problem}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelFileError, match=problem):
+        Classifier(graph(tmp_path / "m.onnx"))
+
+
+@pytest.mark.parametrize("said", [None, NAMES])
+def test_models_of_ultralytics_for_other_tasks_are_named(said, tmp_path: Path) -> None:
+    path = graph(tmp_path / "m.onnx")
+    model = onnx.load(path)
+    names = "{0: 'a', 1: 'b', 2: 'c'}"
+    helper.set_model_props(model, {"author": "Ultralytics", "task": "detect", "names": names})
+    onnx.save(model, path)
+    with pytest.raises(ModelFileError, match=r"another task.*\(detect\)"):
+        Classifier(path, foreign=said)
+
+
+def test_a_fixed_size_comes_before_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(GOLDEN["timm_vit"]["config"]))
+    found = Classifier(graph(tmp_path / "m.onnx", height=24, width=24)).card
+    assert (found.shape, found.resize_rule.crop_share) == ((24, 24), 0.9)
 
 
 def test_timm_names_the_classes_too(tmp_path: Path) -> None:

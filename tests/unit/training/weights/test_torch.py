@@ -207,6 +207,27 @@ def test_without_torch_its_files_are_told(
         read_tensors(path)
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
+     (b"<!DOCTYPE html><html>", "web page"), (b"", "It is empty")],
+)  # fmt: skip
+def test_what_was_downloaded_in_place_of_weights_is_told(content, told, tmp_path: Path) -> None:
+    path = tmp_path / "w.pth"
+    path.write_bytes(content)
+    with pytest.raises(ModelFileError, match=f"not a file of weights.*{told}"):
+        read_tensors(path)
+
+
+def test_numbers_of_numpy_beside_the_weights_are_no_hindrance(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    state = {"fc.weight": torch.ones(2, 3)}
+    torch.save(
+        {"state_dict": state, "best": np.float64(0.9), "seen": np.int64(3)}, tmp_path / "w.pth"
+    )
+    assert read_tensors(tmp_path / "w.pth").keys() == state.keys()
+
+
 class Trap:
     """A pickle that would write a file when it is read."""
 

@@ -117,6 +117,18 @@ def test_a_mean_beside_a_network_is_left_out_and_a_convolution_is_not() -> None:
     assert found.keys() - state_of("resnet18").keys() == {"up"}
 
 
+def test_a_head_beside_the_backbone_is_kept_where_the_network_has_none() -> None:
+    """As mmpretrain names them, or a module with ``self.backbone`` and ``self.head``."""
+    state = state_of("resnet18")
+    head = {"head.fc.weight": np.ones((5, 512)), "head.fc.bias": np.ones(5)}
+    loss = {"loss.centers": np.ones((5, 512))}
+    alone = {key: one for key, one in state.items() if not key.startswith("fc.")}
+    found = module_names(prefixed("backbone.", alone) | head | loss, "resnet", "own.pth")
+    assert found.keys() == alone.keys() | head.keys()
+    whole = module_names(prefixed("backbone.", state) | head | loss, "resnet", "own.pth")
+    assert whole.keys() == state.keys()
+
+
 def test_two_networks_are_refused_by_their_names() -> None:
     both = prefixed("student.", state_of("resnet18")) | prefixed("teacher.", state_of("resnet18"))
     with pytest.raises(ModelFileError, match=r"holds the network 2 times \(student\., teacher\.\)"):
@@ -145,6 +157,8 @@ STATE, OTHER = {"conv1.weight": Tensor(), "counter": None, "bn1.bias": Tensor()}
         {"state_dict": OTHER, "state_dict_ema": STATE, "metric": 0.5},
         {"model": OTHER, "model_ema": STATE, "optimizer": {}},
         {"best": Tensor(), "state_dict": STATE, "epoch": 1},
+        {"model": {"state_dict": STATE}, "optimizer": {"state": {0: OTHER}}},
+        {"checkpoint": {"model": {"net": STATE}}, "epoch": 1},
     ],
 )
 def test_the_state_is_found_in_what_training_programs_save(saved: dict[str, Any]) -> None:
