@@ -164,7 +164,7 @@ def _import() -> Any:
         if find_spec("onnxruntime_ep_openvino"):
             why = f"{found} offers no device here (it takes Intel's processors only), and OpenVINO's own runtime is not installed"  # noqa: E501 # fmt: skip
         raise ProviderError(
-            f"provider openvino: {why}. Install both: pip install 'kerascnn[openvino]'"
+            f"provider openvino: {why}. Install it: pip install 'kerascnn[openvino]'"
         ) from missing
     return openvino
 
