@@ -127,6 +127,8 @@ class Resizing:
         smooth = "{how}, {filter} with antialias (Pillow)"
         rough = "{how}, {filter} without antialias (TensorFlow)"
         kind = smooth if self.antialias else rough
+        if self.filter == "nearest":
+            kind = "{how}, {filter}"
         return sentence(kind, how=self._how(f"{shape[0]} x {shape[1]}"), filter=self.filter)
 
     def _how(self, size: str) -> Sentence:

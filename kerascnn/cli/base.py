@@ -31,6 +31,15 @@ F = TypeVar("F")
 SOME_INPUTS_BAD = 3
 """Exit code if some inputs could not be used and the others were processed."""
 
+_SYNONYMS = {
+    "--batch": "--batch-size",
+    "--imgsz": "--image-size",
+    "--lr": "--learning-rate",
+    "--opt": "--optimizer",
+    "--wd": "--weight-decay",
+}
+"""Names that other programs have for options: too short for Click to find ours."""
+
 OTHERS = "Other options"
 """Heading of the options that are in no group."""
 
@@ -60,6 +69,18 @@ class Command(TranslatedHelp):
             if parameter.type is click.STRING and _takes_a_path(parameter):
                 # Only for path completion in shells; the value is not changed.
                 parameter.type = click.Path(allow_dash=True, readable=False)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the command line; an option with another program's name is an error with ours."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            name = error.option_name
+            ours = _SYNONYMS.get(name)
+            if not any(ours in parameter.opts for parameter in self.params):
+                raise
+            message = f"No such option {name!r}. Did you mean {ours!r}?"
+            raise click.NoSuchOption(name, message, ctx=ctx) from error
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; errors name its options instead of Python's parameters."""
@@ -92,6 +113,18 @@ class Group(TranslatedHelp, click.Group):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params += [lang_option(), debug_option()]
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; the error of a small group lists its commands."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            if ctx.parent is None or error.format_message() != error.message:
+                raise
+            known = ", ".join(self.list_commands(ctx))
+            raise click.UsageError(f"{error.message} Expected one of: {known}.", ctx) from error
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, then the commands."""

@@ -67,6 +67,7 @@ def _show(facts: dict[str, Any]) -> None:
     def heading(network: Network) -> str:
         return f"{translated(FAMILIES[network.family])}: {translated(network.summary)}"
 
+    click.echo(tr("Parameters are those with 1,000 classes at the image size shown.") + "\n")
     for title, group in groupby(NETWORKS.values(), key=heading):
         members = list(group)
         click.echo(title)

@@ -38,7 +38,7 @@ def command(
 
     \b
     kerascnn report runs/flowers
-    kerascnn report exported/flowers.onnx garden/ -o garden.html
+    kerascnn report exported/flowers.onnx more-flowers/ -o more-flowers.html
     """
     check_data_is_there(data)
     typed, model = model, download_if_remote(model)

@@ -118,7 +118,10 @@ def _what_came(data: str | Path) -> tuple[str, str]:
     if name.endswith(ARCHIVES):
         return "is an archive", " Unpack it first."
     if name.endswith(_MODELS):
-        return "is a model, not pictures", ""
+        return (
+            "is a model, not pictures",
+            " A model comes before pictures: kerascnn evaluate MODEL DATA.",
+        )
     if name.endswith(SUFFIXES):
         return "is one picture", ""
     kind, advice = other_format(name) or ("a file", "")

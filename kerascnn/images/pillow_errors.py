@@ -93,7 +93,7 @@ def _cannot_decode(name: str, error: Exception) -> str:
         )
         return f"{name}: no such file.{remote}"
     if isinstance(error, IsADirectoryError):
-        return f"{name}: a folder without pictures. Expected {FORMAT_WORDS}."
+        return f"{name}: a folder, not a picture, or one without pictures. Expected {FORMAT_WORDS}."
     if isinstance(error, PermissionError):
         return f"{name}: no permission to read it."
     reason = one_line(error).rstrip(".") or type(error).__name__

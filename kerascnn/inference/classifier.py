@@ -5,7 +5,7 @@ Knows: card, session, batches. Does not know Keras, how pictures are read, or pr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NoReturn, TypedDict, TypeVar
 
@@ -104,6 +104,13 @@ class Classifier:
             )
         self._reader = PictureReader(self.card, threads or usable_cpus(), self._session.usable)
 
+    def __repr__(self) -> str:
+        card = self.card
+        return (
+            f"Classifier(name={card.name!r}, network={card.network!r}, "
+            f"classes={len(card.classes)}, provider={str(self.provider)!r})"
+        )
+
     def _repr_html_(self) -> str:
         card, provider = self.card, self.provider
         accuracy = card.metrics.get("val_top1")
@@ -151,7 +158,7 @@ class Classifier:
         """Classify one picture.
 
         Args:
-            picture: A path, bytes, a Pillow image or a uint8 array, of any size.
+            picture: One picture, as for :meth:`predict`.
             top_k: How many classes to list.
             min_probability: Below this, the prediction's label is None.
 
@@ -163,7 +170,7 @@ class Classifier:
 
     def predict(
         self,
-        pictures: Sequence[Picture] | Picture,
+        pictures: Iterable[Picture] | Picture,
         top_k: int = 5,
         batch_size: int = BATCH_SIZE,
         min_probability: float = 0.0,
@@ -172,7 +179,7 @@ class Classifier:
 
         Args:
             pictures: Paths, bytes, open files, Pillow images or uint8 arrays, of any size; or one
-                of them.
+                of them. Arrays are RGB; OpenCV's are BGR: give ``array[..., ::-1]``.
             top_k: How many classes to list for each.
             batch_size: Pictures per run of the network.
             min_probability: Below this, a prediction's label is None.
@@ -186,7 +193,7 @@ class Classifier:
             ConfigError: A number is out of its range.
         """
         answers = []
-        for answer in self.stream(as_many(pictures), top_k, batch_size, min_probability):
+        for answer in self.stream(pictures, top_k, batch_size, min_probability):
             if isinstance(answer, PictureError):
                 raise answer
             answers.append(answer)
@@ -194,7 +201,7 @@ class Classifier:
 
     def stream(
         self,
-        pictures: Iterable[Picture],
+        pictures: Iterable[Picture] | Picture,
         top_k: int = 5,
         batch_size: int = BATCH_SIZE,
         min_probability: float = 0.0,
@@ -222,7 +229,7 @@ class Classifier:
 
     def stream_batches(
         self,
-        pictures: Iterable[Picture],
+        pictures: Iterable[Picture] | Picture,
         top_k: int = 5,
         batch_size: int = BATCH_SIZE,
         min_probability: float = 0.0,
@@ -231,8 +238,8 @@ class Classifier:
         check_count("top_k", top_k)
         check_count("batch_size", batch_size)
         check_share("min_probability", min_probability)
-        reader = self._reader
-        for outputs in self.run_batches(reader.read, pictures, batch_size, reader.weigh):
+        reader, many = self._reader, as_many(pictures)
+        for outputs in self.run_batches(reader.read, many, batch_size, reader.weigh):
             ranked = rank_all(outputs.probabilities, self.classes, top_k, min_probability)
             rows, count = iter(ranked), len(ranked) + len(outputs.errors)
             yield [outputs.errors.get(place) or next(rows) for place in range(count)]

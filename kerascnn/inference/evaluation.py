@@ -91,15 +91,29 @@ def predict_file(
 
 
 def warn_if_learned(card: ModelCard, dataset: Dataset, split: str) -> None:
-    """Warn before a network is evaluated on validation pictures that it has learned from."""
+    """Warn before a network is evaluated on pictures that it has learned from."""
     name = Path(dataset.name).name
-    if card.data.get("refit") and split != "test" and name == card.data.get("name"):
+    if split == "test" or name != card.data.get("name"):
+        return
+    if card.data.get("refit"):
         log.warning(
             "%s has learned from all pictures of %s, also from those that were held out for "
             "validation; this is not its accuracy on new pictures. That of the network before: "
             "kerascnn evaluate RUN",
             card.name, name,
         )  # fmt: skip
+    elif split == "all" and _is_training_data(card, dataset):
+        log.warning(
+            "%s has learned from most of these pictures; this is not its accuracy on new ones. "
+            "Evaluate it on others, or the run on its validation pictures: kerascnn evaluate RUN",
+            card.name,
+        )
+
+
+def _is_training_data(card: ModelCard, dataset: Dataset) -> bool:
+    """Return whether a data set has as many training pictures as the network's own."""
+    train, val, skipped = (card.data.get(name, 0) for name in ("train", "val", "skipped"))
+    return len(dataset.splits.get("train", ())) - skipped in (train, train + val)
 
 
 def _includes(classifier: Classifier) -> Sentence:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TypeAlias
 
@@ -78,7 +78,7 @@ class PictureReader:
         return given + 3 * self._card.shape[0] * self._card.shape[1]
 
 
-def as_many(pictures: Sequence[Picture] | Picture) -> Iterable[Picture]:
+def as_many(pictures: Iterable[Picture] | Picture) -> Iterable[Picture]:
     """Return pictures unchanged, or a single picture as a list of one.
 
     Raises:
@@ -91,7 +91,8 @@ def as_many(pictures: Sequence[Picture] | Picture) -> Iterable[Picture]:
         return [pictures]
     if images.is_open_file(pictures):  # iterating over it would yield lines
         return [pictures]
-    if isinstance(pictures, Mapping) or not isinstance(pictures, Iterable):
+    table = isinstance(pictures, Mapping) or hasattr(pictures, "columns")  # it yields their names
+    if table or not isinstance(pictures, Iterable):
         raise PictureError(
             f"a value of type {type(pictures).__name__}; expected pictures, or one of them."
         )

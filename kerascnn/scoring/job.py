@@ -111,8 +111,8 @@ def _question(
     form = request.format or (plan.question.format if plan else default_format())
     check_format(form)
     with uris.local_file(request.model) as path:
-        model = sha256_of(path)
         card = open_signature(path, request.foreign).card
+        model = sha256_of(path)
     if card.network == MADE_ELSEWHERE:
         on_foreign(card)
     return ScoringOptions(

@@ -11,6 +11,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from kerascnn.errors import needs_extra
 from kerascnn.lazy import lazy_names
 from kerascnn.training.keras_backend import check_backend, silenced
 
@@ -79,7 +80,7 @@ def _checked(module: str, package: str) -> Any:
     if module == _HOMES["TrainConfig"] or "keras" in sys.modules:
         return import_module(module, package)
     check_backend()
-    with silenced():
+    with needs_extra("train", "to train and export"), silenced():
         return import_module(module, package)
 
 

@@ -20,9 +20,9 @@ from kerascnn.training.run.resume import removed_options
 def commands(run: Run, card: ModelCard, config: TrainConfig) -> Iterator[str]:
     """Yield the commands that repeat a run."""
     yield f"pip install 'kerascnn[train]=={card.versions.get('kerascnn', __version__)}'"
-    # Into a new folder: the run's own is taken.
-    yield train_command(replace(config, out=None), removed_options(run))
-    yield command_line(["kerascnn", "export", str(run.folder), "--onnx"])
+    again = f"{run.folder}-again"  # the run's own folder is taken
+    yield train_command(replace(config, out=again), removed_options(run))
+    yield command_line(["kerascnn", "export", again, "--onnx"])
 
 
 def train_command(config: TrainConfig, gone: Mapping[str, Any] | None = None) -> str:

@@ -164,9 +164,11 @@ def _with_advice(
     if asked.model == AUTO:
         return apply_advice_for_network(config, asked, feed, start, progress)
     advice = advise_on(config, feed, start, progress)
-    for told in (*advice.doubts, *advice.reasons):
-        log.warning("auto: %s", tr(told))
+    for doubt in advice.doubts:
+        log.warning("auto: %s", tr(doubt))
     if advice.depth == "all" and too_few_to_judge(asked, feed):
-        log.warning("auto: the head alone: %s.", tr(FEW_VALIDATION))
+        progress.on_choice("trainable", "head", FEW_VALIDATION)
         advice = replace(advice, depth="head")
+    else:
+        progress.on_choice("trainable", advice.scope, " ".join(map(tr, advice.reasons)))
     return apply_advice(config, advice)

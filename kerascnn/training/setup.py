@@ -14,7 +14,7 @@ from kerascnn.training.distribution.device import choose_device
 from kerascnn.training.distribution.local_devices import check_devices
 from kerascnn.training.distribution.processes import check_same_data
 from kerascnn.training.networks import Network
-from kerascnn.training.networks.blocks import set_trainable
+from kerascnn.training.networks.blocks import blocks, set_trainable
 from kerascnn.training.phases import written_phases
 from kerascnn.training.prepared_data import PreparedData, prepare_data
 from kerascnn.training.weights.start import StartingNetwork, start_network
@@ -65,4 +65,9 @@ def check_scopes(config: TrainConfig, start: StartingNetwork) -> None:
             "the head is new and no phase trains it, so predictions will be random. "
             "Add it to the scope: %s,head.",
             scopes[-1],
+        )
+    if config.weights == "none" and any(one.name not in learned for one in blocks(start.core)):
+        log.warning(
+            "the frozen blocks keep their random weights. Train everything (`trainable` all), or "
+            "start from pretrained weights (`weights` imagenet or a file)."
         )

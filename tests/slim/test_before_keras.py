@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from kerascnn import training
 from kerascnn.cli import main
+from kerascnn.errors import MissingExtraError
 
 without_keras = pytest.mark.skipif(find_spec("keras") is not None, reason="is about its absence")
 
@@ -54,6 +56,12 @@ def test_a_backend_that_kerascnn_does_not_run_on(words, backend: str, monkeypatc
     code, output = told(*words)
     assert code == 2
     assert f"KERAS_BACKEND is '{backend}'. kerascnn runs on tensorflow or jax" in output
+
+
+@without_keras
+def test_training_from_python() -> None:
+    with pytest.raises(MissingExtraError, match=r"pip install 'kerascnn\[train\]'"):
+        training.fit  # noqa: B018 - the name is imported here
 
 
 @without_keras

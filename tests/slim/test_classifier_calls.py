@@ -73,7 +73,16 @@ def test_a_column_of_paths_is_many_pictures(classifier, paths, kind):
     assert classifier.predict(np.array(paths, kind)) == classifier.predict(paths)
 
 
-@pytest.mark.parametrize("wrong", [None, 5, {"a.jpg": 1}])
+class Frame:
+    """What a data frame shows of itself: it yields the names of its columns."""
+
+    columns = ("path",)
+
+    def __iter__(self):
+        return iter(self.columns)
+
+
+@pytest.mark.parametrize("wrong", [None, 5, {"a.jpg": 1}, Frame()])
 def test_what_is_neither_pictures_nor_one_is_named(classifier, wrong):
     words = f"a value of type {type(wrong).__name__}; expected"
     with pytest.raises(PictureError, match=words):
@@ -93,12 +102,14 @@ def test_one_picture_in_every_form(classifier, paths):
     (expected,) = classifier.predict([path])
     for one in (path, Path(path), Path(path).read_bytes(), picture, np.asarray(picture)):
         assert classifier.classify(one) == expected
-        assert classifier.predict(one) == [expected]
+        assert classifier.predict(one) == list(classifier.stream(one)) == [expected]
     assert classifier.classify(path, top_k=2).top == expected.top[:2]
     assert classifier.classify(path, min_probability=1).label is None
     assert classifier.predict(np.asarray(picture)[None]) == [expected]
     with pytest.raises(PictureError, match="no such file"):
         classifier.classify("none.jpg")
+    with pytest.raises(PictureError, match="a folder, not a picture"):
+        classifier.classify(Path(path).parent)
     with pytest.raises(ConfigError, match="`top_k` is 0"):
         classifier.classify(path, top_k=0)
 
@@ -172,6 +183,12 @@ def test_a_network_that_is_quick_runs_in_one_thread(exported, paths, monkeypatch
 def test_a_matrix_of_numpy_is_a_gray_picture(classifier):
     gray = np.arange(1600, dtype=np.uint8).reshape(40, 40)
     assert classifier.classify(np.matrix(gray)) == classifier.classify(gray)
+
+
+def test_a_classifier_says_what_it_is(classifier):
+    card = classifier.card
+    for part in (card.name, card.network, f"classes={len(card.classes)}", "'cpu'"):
+        assert part in repr(classifier)
 
 
 def test_no_pictures(classifier):

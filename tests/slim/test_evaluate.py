@@ -58,6 +58,18 @@ def test_it_needs_no_keras(exported, environment):
     assert done.stderr.strip() == ""
 
 
+def test_pictures_that_the_network_has_learned_from_are_told(exported, tmp_path, kerascnn):
+    told = b"has learned from most of these pictures"
+    assert told in kerascnn("evaluate", exported, "--split", "all").stderr
+    assert told not in kerascnn("evaluate", exported, "--split", "test").stderr
+    other = tmp_path / "fashion-mini"  # the name alone says nothing
+    for name in ("Bag", "Coat"):
+        (other / name).mkdir(parents=True)
+        Image.new("RGB", (28, 28)).save(other / name / "1.png")
+    done = kerascnn("evaluate", exported, other)
+    assert (done.returncode, told in done.stderr) == (0, False), done.stderr
+
+
 def test_a_file_compared_with_itself_and_with_nothing(exported, kerascnn):
     done = kerascnn("evaluate", exported, "fashion-mini", "--compare", exported, "--json")
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""``--help`` of the long commands stands in groups."""
+"""``--help`` of the long commands stands in groups, and usage errors say what was meant."""
 
 import click
 import pytest
@@ -26,3 +26,24 @@ def test_a_command_without_groups_has_one_heading() -> None:
     text = CliRunner().invoke(main, ["doctor", "--help"]).output
     assert "\nOptions:\n" in text
     assert OTHERS not in text
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["data", "flowers/"], "No such command 'flowers/'. Expected one of: check."),
+        (["weights", "resnet50"], "Expected one of: fetch, list."),
+        (["data", "chek", "flowers/"], "No such command 'chek'. Did you mean 'check'?"),
+        (["train", "--lr", "0.1"], "No such option '--lr'. Did you mean '--learning-rate'?"),
+        (["advise", "--imgsz=224"], "No such option '--imgsz'. Did you mean '--image-size'?"),
+    ],
+)
+def test_what_was_meant(words: list[str], said: str) -> None:
+    done = CliRunner().invoke(main, words)
+    assert (done.exit_code, said in done.output) == (2, True), done.output
+
+
+def test_an_option_that_no_command_has_is_not_explained_by_another() -> None:
+    output = CliRunner().invoke(main, ["predict", "--lr", "0.1"]).output
+    assert "No such option '--lr'" in output
+    assert "--learning-rate" not in output

@@ -150,8 +150,8 @@ def _colors(fingerprints: Fingerprints, readable: list[int]) -> Iterator[Outlier
     colors = fingerprints.thumbnails[readable, SIDE * SIDE :].astype(int)
     gray = np.abs(colors - 128).max(axis=1) <= _COLOR
     for is_gray, detail in (
-        (True, sentence("gray among colors")),
-        (False, sentence("colors among gray")),
+        (True, sentence("a gray picture among color ones")),
+        (False, sentence("a color picture among gray ones")),
     ):
         if 0 < (gray == is_gray).mean() < RARE:
             for place in np.flatnonzero(gray == is_gray):

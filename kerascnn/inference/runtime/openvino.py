@@ -159,12 +159,12 @@ def _import() -> Any:
     except ModuleNotFoundError as missing:
         if missing.name != "openvino":
             raise
-        found = "the package onnxruntime-ep-openvino"
-        why = f"{found} is not installed"
+        package = "onnxruntime-ep-openvino"
+        why = f"the package {package} is not installed"
         if find_spec("onnxruntime_ep_openvino"):
-            why = f"{found} offers no device here (it takes Intel's processors only), and OpenVINO's own runtime is not installed"  # noqa: E501 # fmt: skip
+            why = f"the package {package} offers no device here (it takes Intel's processors only), and OpenVINO's own runtime is not installed"  # noqa: E501 # fmt: skip
         raise ProviderError(
-            f"provider openvino: {why}. Install both: pip install 'kerascnn[openvino]'"
+            f"provider openvino: {why}. Install it: pip install 'kerascnn[openvino]'"
         ) from missing
     return openvino
 

@@ -73,7 +73,7 @@ def choose(
     if arithmetic not in best:
         unmeasured = "nothing was measured with arithmetic {arithmetic}"
         reason = reason or sentence(unmeasured, arithmetic=arithmetic)
-        why = sentence("{reason}; kerascnn bench MODEL --save measures", reason=reason)
+        why = sentence("{reason}; kerascnn bench MODEL --save finds the fastest", reason=reason)
         return [Choice("cpu", threads, True, why)]
     setting = best[arithmetic]
     why = sentence("fastest here: {speed} images/s", speed=f"{setting.images_per_second:,.0f}")

@@ -45,7 +45,7 @@ VGG_REPEATS = {
 
 def rows() -> Iterator[Network]:
     """Yield the rows, in the order in which they are listed."""
-    yield Network("cnn", "the course's baseline: 2 convolutions, 2 dense layers", "cnn.build_cnn",
+    yield Network("cnn", "the baseline: 2 convolutions, 2 dense layers", "cnn.build_cnn",
                   32, 10, UNIT, family="cnn", learning_rate=0.008)  # fmt: skip
     yield Network("cnn4", "4 convolutions, global average pooling: for random initial weights",
                   "cnn.build_cnn4", 64, 16, UNIT, family="cnn4", learning_rate=0.008)  # fmt: skip

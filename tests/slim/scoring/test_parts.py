@@ -75,6 +75,11 @@ def test_what_cannot_be(words: list[str], message: str, pictures, score) -> None
     assert len(done.output.splitlines()) == 1
 
 
+def test_pictures_before_the_model(pictures, score, exported: Path) -> None:
+    done = score(exported, model="p")
+    assert (done.exit_code, "p: cannot read it as an .onnx file" in done.output) == (1, True)
+
+
 def test_the_options_of_commands_are_those_of_their_dataclasses() -> None:
     """Each is declared once, and checked in Python too."""
     for command, configuration in (

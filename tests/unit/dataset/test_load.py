@@ -29,7 +29,10 @@ def test_another_kind_of_file() -> None:
     [
         ("flowers.tar.gz", r"flowers.tar.gz: is an archive\. Expected .* Unpack it first\."),
         ("photo.JPG", r"photo.JPG: is one picture\. Expected a folder of class folders"),
-        ("model.onnx", r"model.onnx: is a model, not pictures\. Expected a folder"),
+        (
+            "model.onnx",
+            r"model.onnx: is a model, not pictures\. Expected .* A model comes before pictures",
+        ),
         ("runs/one", r"one: is a run folder, not pictures\. Expected a folder of class folders"),
         ("https://a.org/b//c.zip", "^https://a.org/b//c.zip: is a URL, and URLs are not fetched"),
         ("~/flowers", "Did you mean .*home.flowers?"),

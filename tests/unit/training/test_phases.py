@@ -11,9 +11,10 @@ import pytest
 from kerascnn import training
 from kerascnn.errors import ConfigError
 from kerascnn.training.config import TrainConfig
-from kerascnn.training.networks import build_network
+from kerascnn.training.networks import build_network, find_network
 from kerascnn.training.optimizers.adamw import AdamW, block_factors
 from kerascnn.training.phases import Phase, phases, total_epochs
+from kerascnn.training.setup import check_scopes
 from kerascnn.training.trainer import loop
 from kerascnn.training.weights.start import StartingNetwork
 
@@ -109,6 +110,25 @@ def test_a_new_head_that_no_phase_trains_is_told(
     monkeypatch.setattr(logging.getLogger("kerascnn"), "propagate", True)
     training.fit(TrainConfig(out=str(tmp_path / "r"), trainable="block2", epochs=1))
     assert "block2,head" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("phase", "weights", "told"),
+    [
+        (("head:1", "from:block2:1"), "none", True),
+        (("head:1", "all:1"), "none", False),
+        (("head:1",), "flowers.keras", False),
+    ],
+)
+def test_frozen_blocks_with_random_weights_are_told(
+    phase: tuple[str, ...], weights: str, told: bool,
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(logging.getLogger("kerascnn"), "propagate", True)
+    row = find_network("cnn")
+    start = StartingNetwork(build_network(row, 3, 10), row, row.normalization, fresh_head=True)
+    check_scopes(TrainConfig(model="cnn", phase=phase, weights=weights), start)
+    assert ("keep their random weights" in caplog.text) == told
 
 
 def test_layer_decay_scales_every_step_by_its_depth() -> None:

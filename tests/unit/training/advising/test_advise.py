@@ -115,6 +115,9 @@ def test_too_few_validation_pictures_are_doubted_where_auto_stops_after_the_head
         found = CliRunner().invoke(main, [*line, "--out", f"run-{val}", "--no-calibration"])
         assert found.exit_code == 0, found.output
         assert (len(Run(Path(f"run-{val}")).config.phase) == 1) == stops
+    named = CliRunner().invoke(main, [*line[:-1], "0.1", "--model", "cnn", "--no-calibration"])
+    assert "\nauto     trainable: head (too few validation pictures" in named.output
+    assert "warning: auto" not in named.output
 
 
 def test_auto_leaves_a_useless_backbone_as_the_printed_command_does(
