@@ -55,8 +55,8 @@ class Prediction:
         return notebook.bars([(one.label, one.probability) for one in self.top])
 
 
-def to_row(path: str, answer: Prediction | PictureError) -> dict[str, Any]:
-    """Return the values of one line of ``predict --json``.
+def to_row(path: str | None, answer: Prediction | PictureError) -> dict[str, Any]:
+    """Return the values of one line of ``predict --json``, or of a server's answer.
 
     Returns:
         ``path``, and either ``label``, ``probability`` and ``top``, or ``error``.
