@@ -23,6 +23,7 @@ from kerascnn.printable import columns, printable_json
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from kerascnn.training.run.folder import Run
 
@@ -248,6 +249,16 @@ def open_run(model: str) -> Run:
     import_module("kerascnn.training.keras_backend").check_backend()
     run: Run = folder.open_run(model)
     return run
+
+
+def plain_table(*texts: str, numbers: Sequence[str] = ()) -> Table:
+    """Return a table without lines: headings of text columns, then of columns of numbers."""
+    from rich.table import Table
+
+    table = Table(*texts, box=None, pad_edge=False)
+    for heading in numbers:
+        table.add_column(heading, justify="right")
+    return table
 
 
 def padded(words: str, width: int) -> str:

@@ -259,6 +259,3 @@ def _commit(api: Any, model: Model, request: Request, contents: dict[str, Path |
 
 def _sha256(content: Path | bytes) -> str:
     return sha256_of(content) if isinstance(content, Path) else hashlib.sha256(content).hexdigest()
-
-
-__all__ = ["Model", "Pushed", "Request", "find_model", "push"]
