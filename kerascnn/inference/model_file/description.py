@@ -18,8 +18,10 @@ from kerascnn.inference.model_file.protobuf import Span, fields, whole_numbers
 
 _MODEL_TEXT = {2: "producer", 3: "producer_version", 4: "domain", 6: "doc"}
 _IR_VERSION, _MODEL_VERSION, _GRAPH, _OPSET, _METADATA = 1, 5, 7, 8, 14
+"""Fields of ModelProto; https://github.com/onnx/onnx/blob/main/onnx/onnx.proto."""
+
 _GRAPH_NAME, _GRAPH_DOC, _OUTPUT = 2, 10, 12
-"""Fields of ModelProto, and further ones of GraphProto; https://github.com/onnx/onnx/blob/main/onnx/onnx.proto."""
+"""Further fields of GraphProto."""
 
 _TYPES = (
     *("undefined", "float32", "uint8", "int8", "uint16", "int16", "int32", "int64", "string"),

@@ -23,7 +23,8 @@ from kerascnn.typed_json import build, parse_json
 SCHEMA = 1
 
 _THREADS, _BATCH = 1024, 65_536
-"""Largest values that a settings file may contain."""
+"""Largest values that a settings file may contain, more than any machine has: a damaged file must
+not start a million threads."""
 
 _PACKAGES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-ep-openvino", "openvino")
 

@@ -22,10 +22,11 @@ _IDENTITY = frozenset({"", "identity"})
 """Values of Content-Encoding for uncompressed bodies."""
 
 _GZIP, _MEMBERS = b"\x1f\x8b", 10_000
-"""Magic bytes of a gzip member, and maximum number of members."""
+"""Magic bytes of a gzip member, and maximum number of members: empty ones take 2.5 microseconds
+each."""
 
 _PIECE = 65_536
-"""Compressed bytes to inflate at a time."""
+"""Compressed bytes to inflate at a time: zlib copies those that do not fit into its output."""
 
 _ANY_HEADER = zlib.MAX_WBITS | 32
 """``wbits`` for automatic detection of a gzip or zlib header."""

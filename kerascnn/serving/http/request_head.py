@@ -9,7 +9,8 @@ import re
 from collections.abc import Sequence
 
 HEAD_BYTES, HEADERS, URL_BYTES = 32_768, 100, 8_192
-"""Limits of one request. Browsers send up to 16 kB with cookies; the paths here are short."""
+"""Limits of one request. Browsers send up to 16 kB with cookies; the paths here are short. The
+last two are about those of Apache (LimitRequestFields, LimitRequestLine)."""
 
 Headers = list[tuple[bytes, bytes]]
 """Names, in lower case, and values."""
