@@ -155,8 +155,8 @@ class ModelRepository:
                     continue  # unchanged, or being replaced: keep the old version
                 error = await self._try_load(slot)
                 if error is not None:
-                    goes_on = "the older version goes on" if slot in self._served else "not served"
-                    log.error("%s: %s. %s", _shown(slot), goes_on, error)
+                    now = "the older version stays in use" if slot in self._served else "not served"
+                    log.error("%s: %s. %s", _shown(slot), now, error)
             for slot in (self._seen.keys() | self._served.keys()) - self._files.keys():
                 await self._retire(slot)
             self._metrics.reload_checks.inc()

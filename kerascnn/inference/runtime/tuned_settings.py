@@ -98,7 +98,7 @@ def load_settings(model: str | Path) -> tuple[dict[Arithmetic, TunedSettings], S
 def _not_for(model: str | Path, value: dict[str, Any], file: str) -> Sentence | None:
     """Return why settings do not apply here, or None if they do."""
     if value["schema"] != SCHEMA:
-        return sentence("{file} is of another version of kerascnn", file=file)
+        return sentence("{file} was written by another version of kerascnn", file=file)
     if value["machine"] != machine():
         changed = ", ".join(_differences(dict(value["machine"]), machine()))
         conditions = "{file} was measured under other conditions ({changed} differ)"

@@ -170,4 +170,4 @@ def _check_spelling(given: str) -> None:
     plain = {name.replace("_", ""): name for name in _PARAMETERS}
     near = difflib.get_close_matches(re.sub(r"[^a-z]", "", given.lower()), plain, 1, _SIMILAR)
     if near:
-        raise HttpError(400, f"{given[:40]!r} is no parameter. Did you mean {plain[near[0]]}?")
+        raise HttpError(400, f"{given[:40]!r} is not a parameter. Did you mean {plain[near[0]]}?")

@@ -90,8 +90,8 @@ def read_request(
             # A proxy or a custom client dropped the header.
             raise HttpError(
                 400,
-                f"{error} Tensors follow the JSON, it seems: the header "
-                "Inference-Header-Content-Length must say how long it is.",
+                f"{error} Binary tensors seem to follow the JSON: the header "
+                "Inference-Header-Content-Length must give its length.",
             ) from error
         raise
     return interpret(fields, memoryview(body)[length:], classes, most)

@@ -73,7 +73,9 @@ def decompress(body: bytes, most: int) -> bytes:
         try:
             return _inflate(body, most, -zlib.MAX_WBITS)
         except zlib.error as error:
-            raise HttpError(400, f"the body is not compressed as it says ({error}).") from error
+            raise HttpError(
+                400, f"the body is not compressed as Content-Encoding says ({error})."
+            ) from error
 
 
 def compressed(response: Response, accepted: str) -> Response:
@@ -112,7 +114,7 @@ def _inflate(body: bytes, most: int, bits: int) -> bytes:
             if content.tell() > most:
                 raise HttpError(
                     413,
-                    f"the body becomes more than {most:,} bytes. Send a smaller picture, or fewer.",
+                    f"the body decompresses to more than {most:,} bytes. Send a smaller picture, or fewer.",
                 )
         if not inflating.eof or bits < 0 or not body.startswith(_GZIP, place):
             break

@@ -56,7 +56,7 @@ class OriginPolicy:
         if method not in _SAFE_METHODS and not self._is_allowed(headers, host):
             raise HttpError(
                 403,
-                "this was sent by a page from another origin. To allow it, start the server "
+                "the request was sent by a page of another origin. To allow it, start the server "
                 "with --cors ORIGIN.",
                 close=True,
             )
