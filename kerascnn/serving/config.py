@@ -132,8 +132,8 @@ class ServeConfig:
         said = [model for model in self.served if model.foreign is self.foreign]
         return {
             "no models; expected at least one .onnx file": not self.models,
-            "`labels` describe one model that was made elsewhere; serve it alone, or set them in its "
-            "section of `config`": self.foreign is not None and len(said) > 1,
+            "`labels` describe one model that was made elsewhere; serve it alone, or set them in "
+            "its section of `config`": self.foreign is not None and len(said) > 1,
             f"two models are called {', '.join(twice)}; give one of them another name, "
             "as in NAME=FILE": bool(twice),
             "a model's name contains /; expected one without it": any(

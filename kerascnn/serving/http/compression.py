@@ -114,7 +114,8 @@ def _inflate(body: bytes, most: int, bits: int) -> bytes:
             if content.tell() > most:
                 raise HttpError(
                     413,
-                    f"the body decompresses to more than {most:,} bytes. Send a smaller picture, or fewer.",
+                    f"the body decompresses to more than {most:,} bytes. Send a smaller picture, "
+                    "or fewer.",
                 )
         if not inflating.eof or bits < 0 or not body.startswith(_GZIP, place):
             break
