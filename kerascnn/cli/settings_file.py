@@ -36,12 +36,7 @@ _DEEP_KEY = re.compile(rf"""(?<![\w"'-]){_PART}(?:\.[ \t]*+{_PART}){{32}}""")
 def config_option(
     read: Callable[[click.Context, Path], dict[str, Any]], help: str
 ) -> Callable[[Any], Any]:
-    """Create the option ``--config FILE``, which is processed before all others.
-
-    Args:
-        read: Reads the file for Click's ``default_map``.
-        help: Help of the option.
-    """
+    """Create ``--config FILE``, processed before all others; ``read`` returns the defaults."""
 
     def callback(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
         if value is not None:

@@ -95,11 +95,7 @@ def rank_all(
 
 
 def bounded(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Replace minus infinity, by which a network rules a class out, with the lowest finite number.
-
-    Args:
-        logits: ``[pictures, classes]``.
-    """
+    """Replace minus infinity, by which a network rules a class out, by the lowest finite number."""
     ruled_out = logits == -np.inf
     return np.where(ruled_out, np.finfo(logits.dtype).min, logits) if ruled_out.any() else logits
 

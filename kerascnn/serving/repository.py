@@ -141,12 +141,9 @@ class ModelRepository:
             raise failed[0][1]
 
     async def reload(self, force: bool = False) -> None:
-        """Load the new version of every replaced file, and switch to it.
+        """Load the new version of every replaced file, or with ``force`` of every file.
 
         If a file cannot be used, this is logged, and the old version stays in use.
-
-        Args:
-            force: Also reload files that seem unchanged.
         """
         async with self._reloading:
             self._update_versions()

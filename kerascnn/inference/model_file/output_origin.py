@@ -75,11 +75,7 @@ class Graph:
         return self.makers.get(name, ("", []))
 
     def path_back(self, name: str, passing: Collection[str]) -> list[str]:
-        """Follow a value back through the first inputs of operators that only pass it on.
-
-        Args:
-            name: Name of the value.
-            passing: These operators.
+        """Follow a value back through the first inputs of the ``passing`` operators.
 
         Returns:
             Names from this one to the first that no such operator computes.

@@ -114,9 +114,6 @@ class BodyReader:
 class BodyReservation:
     """Context manager in which the body of a request is in memory.
 
-    Args:
-        reader: Counts the bytes of all bodies.
-
     Attributes:
         size: Bytes of this body.
     """

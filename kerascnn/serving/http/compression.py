@@ -79,12 +79,7 @@ def decompress(body: bytes, most: int) -> bytes:
 
 
 def compressed(response: Response, accepted: str) -> Response:
-    """Compress a response, if the client accepts it and it is worthwhile.
-
-    Args:
-        response: The complete response.
-        accepted: Value of ``Accept-Encoding``.
-    """
+    """Compress a response, if the client's ``Accept-Encoding`` allows it and it is worthwhile."""
     response.raw_headers.append((b"vary", b"Accept-Encoding"))
     content = bytes(response.body)
     method = _choose(accepted) if len(content) >= MIN_BYTES else None

@@ -53,11 +53,7 @@ class MessageReader:
         return self._work.stalled(seconds)
 
     async def call(self, function: Callable[..., T], *arguments: object) -> T:
-        """Call a function in one of the processes.
-
-        Args:
-            function: Module-level function, which may raise :class:`HttpError`.
-            arguments: Its arguments.
+        """Call a module-level function in one of the processes.
 
         Raises:
             HttpError: Raised by the function; 413: it takes too much memory, or crashes; 503: the

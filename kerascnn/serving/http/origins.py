@@ -85,11 +85,7 @@ class OriginPolicy:
 
 
 def names_of(host: str) -> tuple[str, ...]:
-    """List the names of a server that listens on a host.
-
-    Args:
-        host: Value of the option ``host``.
-    """
+    """List the names of a server with this option ``host``."""
     return (host, socket.gethostname()) if _is_wildcard(host) else (host,)
 
 
