@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from functools import cache
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -245,10 +244,11 @@ def add_options(*options: Callable[[F], F]) -> Callable[[F], F]:
 
 def open_run(model: str) -> Run:
     """Open a run before Keras is imported, so that its errors appear quickly and without Keras."""
-    folder = import_module("kerascnn.training.run.folder")
-    import_module("kerascnn.training.keras_backend").check_backend()
-    run: Run = folder.open_run(model)
-    return run
+    from kerascnn.training.keras_backend import check_backend
+    from kerascnn.training.run import folder
+
+    check_backend()
+    return folder.open_run(model)
 
 
 def plain_table(*texts: str, numbers: Sequence[str] = ()) -> Table:
@@ -273,11 +273,12 @@ def quiet_tensorflow(optional: bool = False) -> Iterator[None]:
     Args:
         optional: Whether Keras may be missing or fail to load its backend.
     """
-    backend = import_module("kerascnn.training.keras_backend")
+    from kerascnn.training import keras_backend as backend
+
     if not optional:
         backend.check_backend()
     with backend.silenced():
         forgiven = suppress(ImportError, ValueError) if optional else nullcontext()
         with forgiven, backend.without_unused():
-            import_module("keras")
+            import keras  # noqa: F401
         yield
