@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from io import UnsupportedOperation
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -124,7 +123,7 @@ def _paths(classifier: Classifier, patterns: tuple[str, ...], resume: str | None
     if not resume:
         return paths
     earlier = read_previous(resume, classifier.classes)
-    with suppress(UnsupportedOperation):  # an in-memory stream, as in tests, has no descriptor
+    with suppress(OSError):  # a stream in memory, as in tests, has no descriptor
         repair(earlier, sys.stdout.fileno())
     line = tr(
         "pictures that already have a prediction in {resume}: {count}",
