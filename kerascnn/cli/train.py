@@ -175,7 +175,7 @@ def _next_steps(run: Run, card: ModelCard) -> Iterator[str]:
     if learning:
         yield leaked(learning.val_leaked, learning.val_images)
     if learning and not learning.has_learned:
-        yield f"{_not_learned(learning)} {not_learned(learning)}"
+        yield f"{_below_baseline(learning)} {not_learned(learning)}"
         return
     if run.exported != run:
         pictures = count(card.data["train"] + card.data["val"], "picture")
@@ -191,7 +191,7 @@ def _next_steps(run: Run, card: ModelCard) -> Iterator[str]:
     yield tr("next: {command}", command=export)
 
 
-def _not_learned(learning: Learning) -> str:
+def _below_baseline(learning: Learning) -> str:
     return tr(
         "It has not learned: {right} of {images} validation pictures are classified correctly, "
         "and always predicting the most frequent class gives {naive}.",
