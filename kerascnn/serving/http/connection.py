@@ -198,7 +198,7 @@ class Connection(TurnTakingProtocol):
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         if method == b"CONNECT":
-            self._answer(400, "CONNECT is for proxies, and this server is none.")
+            self._answer(400, "CONNECT is for a proxy, and this server is none.")
             return b""
         return without_offers(method, self.url, old.get_http_version(), self.headers)
 

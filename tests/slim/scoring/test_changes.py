@@ -42,7 +42,7 @@ def test_a_job_looks_at_its_own_part(pictures, score) -> None:
     score("p", *HALF)
     Path(pictures[6]).unlink()
     assert "since the plan" not in score("p", "--part", "0").output
-    assert "1 removed: an answer that is there stays" in score("--part", "1").output
+    assert "1 removed: a prediction made before is kept" in score("--part", "1").output
 
 
 def test_nothing_to_say(pictures, score) -> None:
