@@ -55,6 +55,9 @@ class PictureDecoder:
     Args:
         max_pixels: Maximum pixels of a picture, and of the intermediate result of resizing it.
         timeout: Time limit of a request in seconds, after which a refused client may retry.
+
+    Attributes:
+        work: Detects work that hangs.
     """
 
     def __init__(self, max_pixels: int, timeout: float) -> None:
@@ -64,11 +67,7 @@ class PictureDecoder:
         self._lanes = max(1, usable_cpus() // 2)
         self._large = ThreadPoolExecutor(self._lanes, thread_name_prefix="decoding large")
         self._waiting = 0
-        self._work = StallDetector()
-
-    def stalled(self, seconds: float) -> bool:
-        """Return whether work is pending and none was finished for this many seconds."""
-        return self._work.stalled(seconds)
+        self.work = StallDetector()
 
     def close(self) -> None:
         """Stop all threads after their current work."""
@@ -77,7 +76,7 @@ class PictureDecoder:
 
     async def run_in_thread(self, work: Callable[[], T]) -> T:
         """Run work in a thread; if it is cancelled before it starts, it does not run."""
-        return await self._work.run_in(self._threads, work)
+        return await self.work.run_in(self._threads, work)
 
     async def sized(
         self, served: ServedModel, pictures: Sequence[Picture]

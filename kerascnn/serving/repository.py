@@ -19,6 +19,7 @@ from kerascnn.serving.metrics import Metrics
 from kerascnn.serving.model_file import ModelFile, Signature
 from kerascnn.serving.served_model import ServedModel, open_model
 from kerascnn.serving.sources import versions_in
+from kerascnn.serving.stall_detector import StallDetector
 
 log = logging.getLogger(__name__)
 
@@ -56,9 +57,10 @@ class ModelRepository:
         """Whether every model is loaded."""
         return self._loaded and {name for name, _ in self._served} == self._models.keys()
 
-    def stalled(self, seconds: float) -> bool:
-        """Return whether a model has finished no run for this many seconds, with some pending."""
-        return any(served.batcher.stalled(seconds) for served in self._served.values())
+    @property
+    def runs(self) -> list[StallDetector]:
+        """Detect runs that hang, one for each loaded version."""
+        return [served.batcher.runs for served in self._served.values()]
 
     @property
     def problem(self) -> str | None:
