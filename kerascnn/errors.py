@@ -93,17 +93,14 @@ class MissingExtraError(KerascnnError):
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         self.package = package
         self.extra = extra
-        needed, how = (
-            f"{package} is not installed, and it is needed {purpose}",
-            ". Install it with: ",
-        )
-        python, first = sys.version_info[:2], WITHOUT_TENSORFLOW
+        how, python, first = ". Install it with", sys.version_info[:2], WITHOUT_TENSORFLOW
         if extra == "train" and python >= first:
-            last, this = f"3.{first[1] - 1}", f"3.{python[1]}"
             how = (
-                f". Install it with Python 3.11 to {last} (TensorFlow has no packages for {this}): "
+                f". Install it with Python 3.11 to 3.{first[1] - 1} (TensorFlow has no packages "
+                f"for 3.{python[1]})"
             )
-        super().__init__(f"{needed}{how}pip install 'kerascnn[{extra}]'")
+        needed = f"{package} is not installed, and it is needed {purpose}"
+        super().__init__(f"{needed}{how}: pip install 'kerascnn[{extra}]'")
 
 
 @contextmanager

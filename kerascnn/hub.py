@@ -277,6 +277,3 @@ def _refusal(error: Any, errors: Any) -> str:
 
 def _line(error: object) -> str:
     return one_line(error) or type(error).__name__
-
-
-__all__ = ["LOG_IN", "SCHEME", "HubFile", "fetch", "hub_errors", "is_on_hub", "refuse_offline"]

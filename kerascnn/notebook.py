@@ -59,11 +59,7 @@ def card(title: str, rows: Mapping[str, object], below: str = "") -> str:
 
 
 def bars(shares: Sequence[tuple[str, float]]) -> str:
-    """Return a bar chart of shares.
-
-    Args:
-        shares: Names with their shares, 0 to 1.
-    """
+    """Return a bar chart of names with their shares, 0 to 1."""
     rows = "".join(
         f'<span style="{_NAME}max-width:11rem" title="{text(name)}">{text(name)}</span>'
         f'<span style="background:rgba({_FILL},.12);border-radius:.2rem;height:.9em">'

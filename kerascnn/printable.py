@@ -66,11 +66,7 @@ def columns(words: str) -> int:
 
 
 def fitting(words: str, room: int) -> str:
-    """Truncate text that is too wide.
-
-    Args:
-        words: Any Unicode.
-        room: Available width, in :func:`columns`.
+    """Truncate text that is wider than ``room``, in :func:`columns`.
 
     Examples:
         >>> fitting("ankle boot", 10), fitting("ankle boots", 10), fitting("고양이와 개", 8)

@@ -162,15 +162,12 @@ def _tried(uri: str, work: Callable[[], T]) -> T:
     for attempt in range(1, TRIES + 1):
         try:
             return work()
-        except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
-            raise DataError(f"{uri}: cannot be read ({kind_and_line(error, None)}).") from error
         except Exception as error:  # each kind of storage has its own errors
+            reason = kind_and_line(error, None)
             if _is_refused(error):
-                raise DataError(f"{uri}: cannot be read ({kind_and_line(error, None)}).") from error
+                raise DataError(f"{uri}: cannot be read ({reason}).") from error
             if attempt == TRIES:
-                raise DataError(
-                    f"{uri}: cannot be read in {TRIES} tries ({kind_and_line(error, None)})."
-                ) from error
+                raise DataError(f"{uri}: cannot be read in {TRIES} tries ({reason}).") from error
             log.info("%s: %s; trying again in %g s", uri, error, pause)
         time.sleep(pause)
         pause *= 2
@@ -178,5 +175,8 @@ def _tried(uri: str, work: Callable[[], T]) -> T:
 
 
 def _is_refused(error: Exception) -> bool:
+    """Return whether another attempt would fail too."""
+    if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
+        return True
     status = getattr(error, "status", None)
     return isinstance(status, int) and 400 <= status < 500 and status not in _WORTH_ANOTHER_TRY

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from functools import cache
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -23,6 +22,7 @@ from kerascnn.printable import columns, printable_json
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from kerascnn.training.run.folder import Run
 
@@ -244,10 +244,21 @@ def add_options(*options: Callable[[F], F]) -> Callable[[F], F]:
 
 def open_run(model: str) -> Run:
     """Open a run before Keras is imported, so that its errors appear quickly and without Keras."""
-    folder = import_module("kerascnn.training.run.folder")
-    import_module("kerascnn.training.keras_backend").check_backend()
-    run: Run = folder.open_run(model)
-    return run
+    from kerascnn.training.keras_backend import check_backend
+    from kerascnn.training.run import folder
+
+    check_backend()
+    return folder.open_run(model)
+
+
+def plain_table(*texts: str, numbers: Sequence[str] = ()) -> Table:
+    """Return a table without lines: headings of text columns, then of columns of numbers."""
+    from rich.table import Table
+
+    table = Table(*texts, box=None, pad_edge=False)
+    for heading in numbers:
+        table.add_column(heading, justify="right")
+    return table
 
 
 def padded(words: str, width: int) -> str:
@@ -262,11 +273,12 @@ def quiet_tensorflow(optional: bool = False) -> Iterator[None]:
     Args:
         optional: Whether Keras may be missing or fail to load its backend.
     """
-    backend = import_module("kerascnn.training.keras_backend")
+    from kerascnn.training import keras_backend as backend
+
     if not optional:
         backend.check_backend()
     with backend.silenced():
         forgiven = suppress(ImportError, ValueError) if optional else nullcontext()
         with forgiven, backend.without_unused():
-            import_module("keras")
+            import keras  # noqa: F401
         yield

@@ -51,7 +51,7 @@ def command(file: str, as_json: bool) -> None:
 def _short(text: str) -> str:
     if len(text) <= _MAX_CHARACTERS:
         return text
-    return f"{text[:_MAX_CHARACTERS]} … ({tr(count(len(text), 'letter'))})"
+    return f"{text[:_MAX_CHARACTERS]} … ({tr(count(len(text), 'character'))})"
 
 
 def _lines(found: Description) -> Iterator[tuple[str, str]]:
@@ -60,7 +60,7 @@ def _lines(found: Description) -> Iterator[tuple[str, str]]:
         yield tr("made by"), "kerascnn export"
         yield from _card_lines(found.card)
     else:
-        producer = found.producer or tr("it does not say")
+        producer = found.producer or tr("not stated")
         yield tr("made by"), tr("{producer}; not kerascnn export, so no card", producer=producer)
         yield from _foreign_lines(found)
     yield from _graph_lines(found)
@@ -144,7 +144,7 @@ def _foreign_lines(found: Description) -> Iterator[tuple[str, str]]:
 
     declared = from_metadata(found.metadata)
     if declared is None:
-        yield tr("classes"), tr("it does not say; --labels FILE does")
+        yield tr("classes"), tr("not stated; give them by --labels FILE")
         return
     yield _heading(declared.classes), _listed(declared.classes)
     if declared.shape and declared.sizing:
@@ -158,7 +158,7 @@ def _graph_lines(found: Description) -> Iterator[tuple[str, str]]:
     yield tr("operators"), _listed(operators) or tr("none")
     yield tr("weights"), tr(count(found.weights, "number"))
     yield "opset", ", ".join(f"{domain} {version}" for domain, version in found.opsets.items())
-    producer = tr("producer: {name}", name=found.producer or tr("it does not say"))
+    producer = tr("producer: {name}", name=found.producer or tr("not stated"))
     yield tr("format"), f"ONNX IR {found.ir_version}; {producer}"
     if found.graph:
         yield tr("graph"), found.graph

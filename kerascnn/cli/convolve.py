@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kerascnn.cli.base import Command, print_json
+from kerascnn.cli.declared_options import DeclaredType
 from kerascnn.language import tr
+from kerascnn.option_kinds import Number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,18 +19,7 @@ if TYPE_CHECKING:
     from kerascnn.convolution import Padding
 
 
-class PaddingType(click.ParamType[Any]):
-    """A whole number, at least 0, or ``same``."""
-
-    name = "N|same"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Convert the value."""
-        if value == "same" or isinstance(value, int):
-            return value
-        if not value.isdecimal():
-            self.fail(f"{value!r} is neither a whole number nor 'same'.", param, ctx)
-        return int(value)
+_PADDING = Number(int, lambda n: n >= 0, "a whole number from 0, or 'same'", "N|same", ("same",))
 
 
 @click.command("convolve", cls=Command)
@@ -50,7 +41,7 @@ class PaddingType(click.ParamType[Any]):
 )
 @click.option(
     "--padding",
-    type=PaddingType(),
+    type=DeclaredType(_PADDING),
     metavar="N|same",
     default="0",
     show_default=True,

@@ -13,7 +13,7 @@ from kerascnn.language import count, tr
 from kerascnn.language.messages import translated
 
 if TYPE_CHECKING:
-    from kerascnn.dataset.check.checking import DataCheck, PictureLocation
+    from kerascnn.dataset.check.checking import DataCheck, PictureLocation, SmallClass
 
 _LISTED = 10
 """Maximum findings of a kind to show; --json and --page have more."""
@@ -99,7 +99,6 @@ def _show_size(check: DataCheck) -> None:
         tr("{count} {split}", count=f"{sum(counts):,}", split=tr(name))
         for name, counts in check.counts.items()
     )
-    low, usual, high = (f"{side:,}" for side in check.sides)
     _print(
         tr(
             "{pictures} in {classes} ({splits})",
@@ -108,11 +107,7 @@ def _show_size(check: DataCheck) -> None:
             splits=splits,
         )
     )
-    if low == high:
-        _print(tr("longer side: {usual} pixels", usual=usual))
-    else:
-        text = "longer side: {low} to {high} pixels, median {usual}"
-        _print(tr(text, low=low, high=high, usual=usual))
+    _print(_sides(check))
     if check.kinds:
         kinds = ", ".join(
             tr("{count} {kind}", count=f"{files:,}", kind=kind)
@@ -121,31 +116,32 @@ def _show_size(check: DataCheck) -> None:
         _print(tr("files: {kinds}", kinds=kinds))
 
 
+def _sides(check: DataCheck) -> str:
+    low, usual, high = (f"{side:,}" for side in check.sides)
+    if low == high:
+        return tr("longer side: {usual} pixels", usual=usual)
+    text = "longer side: {low} to {high} pixels, median {usual}"
+    return tr(text, low=low, high=high, usual=usual)
+
+
 def _show_findings(check: DataCheck) -> None:
     repeats = check.repeats
+    within = [r for r in repeats if not r.is_leak and not r.is_conflict]
+    odd = [f"{one.place.path}: {tr(one.what)}, {tr(one.detail)}" for one in check.odd]
     _list(tr("whole data set"), [*map(translated, check.faults)], most=None)
     _list(tr("cannot be read"), [translated(one.reason) for one in check.broken])
     _list(tr("in more than one split"), [_repeat(r.places) for r in repeats if r.is_leak])
     _list(tr("in more than one class"), [_repeat(r.places) for r in repeats if r.is_conflict])
-    _list(
-        tr("classes with too few pictures"),
-        [
-            tr(
-                "{label}: {images} in {split}",
-                label=one.label,
-                images=one.images,
-                split=tr(one.split),
-            )
-            for one in check.small
-        ],
-    )
-    _list(
-        tr("duplicates within a class"),
-        [_repeat(r.places) for r in repeats if not r.is_leak and not r.is_conflict],
-    )
-    odd = [f"{one.place.path}: {tr(one.what)}, {tr(one.detail)}" for one in check.odd]
+    _list(tr("classes with too few pictures"), [_small(one) for one in check.small])
+    _list(tr("duplicates within a class"), [_repeat(r.places) for r in within])
     _list(tr("unusual"), odd)
     _list(tr("ignored files"), list(check.left_out))
+
+
+def _small(one: SmallClass) -> str:
+    return tr(
+        "{label}: {images} in {split}", label=one.label, images=one.images, split=tr(one.split)
+    )
 
 
 def _verdict(check: DataCheck) -> str:

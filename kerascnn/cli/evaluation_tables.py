@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kerascnn.cli.base import console, padded
+from kerascnn.cli.base import console, padded, plain_table
 from kerascnn.language import count, tr
 from kerascnn.metrics.significance import SIGNIFICANT
 from kerascnn.printable import printable
@@ -99,9 +99,8 @@ def _interval(interval: Interval) -> str:
 
 
 def _class_table(evaluation: Evaluation) -> Table:
-    table = _table(
-        *map(tr, ("class", "precision", "recall")), "F1", "ROC AUC", "AP", tr("pictures")
-    )
+    numbers = (tr("precision"), tr("recall"), "F1", "ROC AUC", "AP", tr("pictures"))
+    table = plain_table(tr("class"), numbers=numbers)
     for score in evaluation.per_class:
         shares = (f"{value:.2%}" for value in (score.precision, score.recall, score.f1))
         areas = (
@@ -113,11 +112,9 @@ def _class_table(evaluation: Evaluation) -> Table:
 
 
 def _confusion(evaluation: Evaluation) -> Table:
-    from rich.table import Table
-
-    table = Table("", "", box=None, pad_edge=False)
-    for number in range(len(evaluation.confusion)):
-        table.add_column(str(number), justify="right")
+    table = plain_table(
+        "", "", numbers=[str(number) for number in range(len(evaluation.confusion))]
+    )
     for number, (score, row) in enumerate(
         zip(evaluation.per_class, evaluation.confusion, strict=True)
     ):
@@ -126,9 +123,7 @@ def _confusion(evaluation: Evaluation) -> Table:
 
 
 def _mistakes(evaluation: Evaluation) -> Table:
-    from rich.table import Table
-
-    table = Table(*map(tr, ("picture", "true class", "predicted class")), box=None, pad_edge=False)
+    table = plain_table(*map(tr, ("picture", "true class", "predicted class")))
     for mistake in evaluation.mistakes[:_LISTED]:
         answer = f"{mistake.answer} {mistake.probability:.1%}"
         table.add_row(plain(mistake.path), plain(mistake.truth), plain(answer))
@@ -155,10 +150,7 @@ def _show_leaks(evaluation: Evaluation) -> None:
 
 
 def _show_twins(leaks: Leaks) -> None:
-    from rich.table import Table
-
-    headings = map(tr, ("picture", "class", "duplicate of", "class", "similarity"))
-    table = Table(*headings, box=None, pad_edge=False)
+    table = plain_table(*map(tr, ("picture", "class", "duplicate of", "class", "similarity")))
     for leak in leaks.pictures[:_LISTED]:
         names = (leak.path, leak.label, leak.twin, leak.twin_label)
         alike = tr("equal") if leak.exact else f"{leak.similarity:.3f}"
@@ -171,14 +163,7 @@ def show_comparison(comparison: Comparison) -> None:
     out = console()
     pictures = count(comparison.images, "picture")
     out.print(tr("{pictures} (split {split})", pictures=pictures, split=comparison.split))
-    table = _table("", "top-1", tr("only this one correct"))
-    table.add_row(
-        plain(f"A  {comparison.a}"), f"{comparison.a_top1:.2%}", f"{comparison.only_a_right:,}"
-    )
-    table.add_row(
-        plain(f"B  {comparison.b}"), f"{comparison.b_top1:.2%}", f"{comparison.only_b_right:,}"
-    )
-    out.print(table)
+    out.print(_accuracies(comparison))
     out.print(
         tr(
             "both correct {right}, both wrong {wrong}; largest difference in probability "
@@ -191,6 +176,16 @@ def show_comparison(comparison: Comparison) -> None:
     test = tr("McNemar's exact test: p = {value}.", value=f"{comparison.p_value:.3g}")
     out.print(f"{test} {_verdict(comparison)}")
     _show_changed(comparison)
+
+
+def _accuracies(comparison: Comparison) -> Table:
+    table = plain_table("", numbers=("top-1", tr("only this one correct")))
+    for letter, model, top1, alone in (
+        ("A", comparison.a, comparison.a_top1, comparison.only_a_right),
+        ("B", comparison.b, comparison.b_top1, comparison.only_b_right),
+    ):
+        table.add_row(plain(f"{letter}  {model}"), f"{top1:.2%}", f"{alone:,}")
+    return table
 
 
 def _show_changed(comparison: Comparison) -> None:
@@ -213,21 +208,10 @@ def _verdict(comparison: Comparison) -> str:
 
 
 def _changed(comparison: Comparison) -> Table:
-    from rich.table import Table
-
-    table = Table(tr("picture"), tr("true class"), "A", "B", box=None, pad_edge=False)
+    table = plain_table(tr("picture"), tr("true class"), "A", "B")
     for one in comparison.changed[:_LISTED]:
         answers = (f"{one.a} {one.a_probability:.1%}", f"{one.b} {one.b_probability:.1%}")
         table.add_row(plain(one.path), plain(one.truth), *map(plain, answers))
-    return table
-
-
-def _table(first: str, *numbers: str) -> Table:
-    from rich.table import Table
-
-    table = Table(first, box=None, pad_edge=False)
-    for heading in numbers:
-        table.add_column(heading, justify="right")
     return table
 
 

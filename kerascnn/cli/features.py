@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -59,9 +59,7 @@ def command(
     found = features_of(run, pixels, block, maps or (64 if block else 8))
     _draw(found, Path(picture).name, out)
     if as_json:
-        print_json({"figure": out, "first": found.first, "filters": len(found.kernels),
-                    "blocks": [{"block": one.block, "layer": one.layer, "shape": one.shape,
-                                "channels": one.channels} for one in found.blocks]})  # fmt: skip
+        print_json({"figure": out, **_values(found)})
         return
     click.echo(
         tr(
@@ -72,6 +70,14 @@ def command(
             blocks=", ".join(one.block for one in found.blocks),
         )
     )
+
+
+def _values(found: Features) -> dict[str, Any]:
+    blocks = [
+        {"block": one.block, "layer": one.layer, "shape": one.shape, "channels": one.channels}
+        for one in found.blocks
+    ]
+    return {"first": found.first, "filters": len(found.kernels), "blocks": blocks}
 
 
 def _draw(found: Features, name: str, out: str) -> None:

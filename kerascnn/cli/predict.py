@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, TextIO
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -122,7 +123,7 @@ def _paths(classifier: Classifier, patterns: tuple[str, ...], resume: str | None
     if not resume:
         return paths
     earlier = read_previous(resume, classifier.classes)
-    if _has_descriptor(sys.stdout):
+    with suppress(OSError):  # a stream in memory, as in tests, has no descriptor
         repair(earlier, sys.stdout.fileno())
     line = tr(
         "pictures that already have a prediction in {resume}: {count}",
@@ -131,11 +132,3 @@ def _paths(classifier: Classifier, patterns: tuple[str, ...], resume: str | None
     )
     click.echo(line, err=True)
     return (path for path in paths if path not in earlier.answered)
-
-
-def _has_descriptor(stream: TextIO) -> bool:
-    try:
-        stream.fileno()
-    except OSError:  # an in-memory stream, as in tests
-        return False
-    return True

@@ -63,15 +63,6 @@ class Port(click.ParamType):  # type: ignore[type-arg] # older versions take non
         return port
 
 
-def _read(ctx: click.Context, path: Path) -> None:
-    ctx.default_map, ctx.meta[_SECTIONS] = _read_settings(ctx, path)
-
-
-serve_config_option = config_option(
-    _read, "Settings from a TOML or YAML file, with a section for each model."
-)
-
-
 def models_given(ctx: click.Context, options: dict[str, Any]) -> tuple[str | ModelConfig, ...]:
     """Return the models of the file with their own settings, or those given instead.
 
@@ -127,10 +118,8 @@ def unknown_variables(ctx: click.Context) -> list[str]:
     return lines
 
 
-def _read_settings(
-    ctx: click.Context, path: Path
-) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """Read a file; return the general settings, and those of each model."""
+def _read(ctx: click.Context, path: Path) -> dict[str, Any]:
+    """Read a file; return the general settings, and keep those of each model in the context."""
     content = read_settings(path)
     parameters = {str(option.name): option for option in ctx.command.params}
     models = content.pop("models", {})
@@ -139,13 +128,16 @@ def _read_settings(
         for key, value in named(content, parameters.keys() - {"models", "config"}, path).items()
     }
     if isinstance(models, list | str):
-        return general | {
-            "models": _listed([models] if isinstance(models, str) else models, path)
-        }, {}
+        return general | {"models": _listed([models] if isinstance(models, str) else models, path)}
     if not isinstance(models, dict):
         raise ConfigError(f"{path}: models; expected a section for each, [models.NAME].")
-    sections = _sections_of(ctx, models, path)
-    return (general | {"models": list(sections)}) if sections else general, sections
+    sections = ctx.meta[_SECTIONS] = _sections_of(ctx, models, path)
+    return (general | {"models": list(sections)}) if sections else general
+
+
+serve_config_option = config_option(
+    _read, "Settings from a TOML or YAML file, with a section for each model."
+)
 
 
 def _listed(models: list[Any], path: Path) -> list[str]:

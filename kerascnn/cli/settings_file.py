@@ -11,6 +11,7 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,14 @@ _DEEP_KEY = re.compile(rf"""(?<![\w"'-]){_PART}(?:\.[ \t]*+{_PART}){{32}}""")
 """Dotted key with more than 32 parts, for which tomllib takes quadratic time."""
 
 
-def config_option(read: Callable[[click.Context, Path], None], help: str) -> Callable[[Any], Any]:
-    """Create the option ``--config FILE``, which is processed before all others."""
+def config_option(
+    read: Callable[[click.Context, Path], dict[str, Any]], help: str
+) -> Callable[[Any], Any]:
+    """Create ``--config FILE``, processed before all others; ``read`` returns the defaults."""
 
     def callback(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
         if value is not None:
-            read(ctx, Path(value))
+            ctx.default_map = read(ctx, Path(value))
 
     return click.option(
         "--config", metavar="FILE", is_eager=True, expose_value=False, callback=callback, help=help
@@ -148,10 +151,6 @@ def _check_keys(root: Any) -> None:
         waiting += [value for _, value in pairs]
 
 
-def _from_json(text: str) -> Any:
-    return parse_json(text, make_object=_once)
-
-
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Refuse a key that occurs twice in an object, of which JSON would use the last."""
     keys = Counter(key for key, _ in pairs)
@@ -160,8 +159,8 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-_FORMATS = {
+_FORMATS: dict[str, tuple[str, Callable[[str], Any]]] = {
     ".yaml": ("YAML", _from_yaml),
     ".yml": ("YAML", _from_yaml),
-    ".json": ("JSON", _from_json),
+    ".json": ("JSON", partial(parse_json, make_object=_once)),
 }

@@ -11,7 +11,7 @@ import io
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any, TextIO, cast
 
 from kerascnn.printable import printable
@@ -44,7 +44,7 @@ class SafeStream:
         """Write text with control characters escaped."""
         safe = printable(text, keep="\n\t") if self._escaping else text
         encoding = self._raw.encoding or "utf-8"
-        with suppress(OSError) if self._lossy else _unchanged():
+        with suppress(OSError) if self._lossy else nullcontext():
             self._raw.write(safe.encode(encoding, "backslashreplace").decode(encoding))
         return len(text)
 
@@ -54,13 +54,8 @@ class SafeStream:
 
     def flush(self) -> None:
         """Flush the stream."""
-        with suppress(OSError) if self._lossy else _unchanged():
+        with suppress(OSError) if self._lossy else nullcontext():
             self._raw.flush()
-
-
-@contextmanager
-def _unchanged() -> Iterator[None]:
-    yield
 
 
 @contextmanager

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kerascnn.cli.base import Command, add_options, console, open_run, print_json, quiet_tensorflow
+from kerascnn.cli.base import (
+    Command,
+    add_options,
+    console,
+    open_run,
+    plain_table,
+    print_json,
+    quiet_tensorflow,
+)
 from kerascnn.cli.completion import complete_networks, complete_scopes
 from kerascnn.cli.shared import download_models
 from kerascnn.cli.train_options import train_option
@@ -108,12 +116,8 @@ def _show_total(summary: Summary) -> None:
 
 
 def _show_blocks(summary: Summary) -> None:
-    from rich.table import Table
-
-    table = Table(tr("block"), box=None, pad_edge=False)
-    for heading in ("parameters", "trainable", "state"):
-        table.add_column(tr(heading), justify="right")
-    table.add_column("", justify="right")
+    numbers = [*map(tr, ("parameters", "trainable", "state")), ""]
+    table = plain_table(tr("block"), numbers=numbers)
     for stage, members in groupby(summary.blocks, key=lambda block: block.stage):
         group = list(members)
         alone = len(group) == 1 and group[0].name == stage

@@ -23,6 +23,7 @@ from kerascnn.printable import command_line, printable
 
 if TYPE_CHECKING:
     from kerascnn.card import ModelCard
+    from kerascnn.report import Learning
     from kerascnn.training.config import TrainConfig
     from kerascnn.training.run.folder import Run
 
@@ -174,14 +175,7 @@ def _next_steps(run: Run, card: ModelCard) -> Iterator[str]:
     if learning:
         yield leaked(learning.val_leaked, learning.val_images)
     if learning and not learning.has_learned:
-        sentence = tr(
-            "It has not learned: {right} of {images} validation pictures are classified correctly, "
-            "and always predicting the most frequent class gives {naive}.",
-            right=f"{learning.val_right:,}",
-            images=f"{learning.val_images:,}",
-            naive=f"{learning.val_largest:,}",
-        )
-        yield f"{sentence} {not_learned(learning)}"
+        yield f"{_below_baseline(learning)} {not_learned(learning)}"
         return
     if run.exported != run:
         pictures = count(card.data["train"] + card.data["val"], "picture")
@@ -195,6 +189,16 @@ def _next_steps(run: Run, card: ModelCard) -> Iterator[str]:
         return
     export = command_line(["kerascnn", "export", str(run.folder), "--onnx"])
     yield tr("next: {command}", command=export)
+
+
+def _below_baseline(learning: Learning) -> str:
+    return tr(
+        "It has not learned: {right} of {images} validation pictures are classified correctly, "
+        "and always predicting the most frequent class gives {naive}.",
+        right=f"{learning.val_right:,}",
+        images=f"{learning.val_images:,}",
+        naive=f"{learning.val_largest:,}",
+    )
 
 
 def _config(given: dict[str, Any], resume: bool) -> TrainConfig:

@@ -42,17 +42,6 @@ _NOT_COPIED = ("out", "time")
 _NOT_SETTINGS = {"config", "dump_config", "debug", "help"}
 
 
-def _read(ctx: click.Context, path: Path) -> None:
-    ctx.default_map = _defaults(ctx, path)
-
-
-train_config_option = config_option(
-    _read,
-    "Read options from a YAML or TOML file, whose keys are their names, or from the "
-    "config.json of a run (or its folder), to repeat it. Options on the command line override it; "
-    "relative paths are relative to the working directory.",
-)
-
 dump_option = click.option(
     "--dump-config",
     is_flag=True,
@@ -81,6 +70,14 @@ def _defaults(ctx: click.Context, path: Path) -> dict[str, Any]:
         for key, value in values.items()
         if value is not None
     }
+
+
+train_config_option = config_option(
+    _defaults,
+    "Read options from a YAML or TOML file, whose keys are their names, or from the "
+    "config.json of a run (or its folder), to repeat it. Options on the command line override it; "
+    "relative paths are relative to the working directory.",
+)
 
 
 def _content(path: Path) -> dict[str, Any]:

@@ -179,10 +179,7 @@ def push(model: Model, request: Request, confirm: Callable[[str], object]) -> Pu
         sha256 = sha256_of(model.file)
         contents = _contents(model, request, sha256, kept)
         confirm(_intention(contents, _PLACES[there is None, private], request.repo))
-        if there is None:
-            api.create_repo(request.repo, private=request.private, exist_ok=True)
-        if request.revision:
-            api.create_branch(request.repo, branch=request.revision, exist_ok=True)
+        _create(api, request, new=there is None)
         done = _commit(api, model, request, contents)
     others = {name: one for name, one in contents.items() if name != model.file.name}
     hashes = {model.file.name: sha256} | {name: _sha256(one) for name, one in others.items()}
@@ -245,6 +242,14 @@ def _contents(
     return found
 
 
+def _create(api: Any, request: Request, *, new: bool) -> None:
+    """Create the repository if it is new, and the branch if one is named."""
+    if new:
+        api.create_repo(request.repo, private=request.private, exist_ok=True)
+    if request.revision:
+        api.create_branch(request.repo, branch=request.revision, exist_ok=True)
+
+
 def _commit(api: Any, model: Model, request: Request, contents: dict[str, Path | bytes]) -> Any:
     from huggingface_hub import CommitOperationAdd
 
@@ -259,6 +264,3 @@ def _commit(api: Any, model: Model, request: Request, contents: dict[str, Path |
 
 def _sha256(content: Path | bytes) -> str:
     return sha256_of(content) if isinstance(content, Path) else hashlib.sha256(content).hexdigest()
-
-
-__all__ = ["Model", "Pushed", "Request", "find_model", "push"]

@@ -62,8 +62,10 @@ SHA-256 of `{file}`: `{sha256}`. Exported by kerascnn {version}; `card.json` has
 """
 
 _LISTED = 1000
-"""Maximum classes to list."""
+"""Maximum classes to list: those of ImageNet."""
 
+Metric = tuple[str, str, str, float]
+"""Split, name, the Hub's type of metric, and value."""
 
 _MARKUP = re.compile(r"[\\`*_\[\]<>#|&~$!]|^[-+=]|(?<=\d)[.)](?=\s|$)")
 """Characters with a meaning in the Hub's Markdown, which includes formulas."""
@@ -81,18 +83,7 @@ def page(card: ModelCard, address: str, sha256: str, license_id: str) -> str:
     Returns:
         Markdown, preceded by the Hub's metadata in YAML.
     """
-    from huggingface_hub import ModelCardData
-
     found = evaluations(card)
-    data = ModelCardData(
-        license=license_id,
-        library_name="kerascnn",
-        pipeline_tag="image-classification",
-        tags=["onnx", "keras", "image-classification"],
-        model_name=card.name if found else None,
-        eval_results=_results(card, found) if found else None,
-    )
-    rows = [f"| {name} ({_escaped(split)}) | {value:.4g} |" for split, name, _, value in found]
     text = _PAGE.format(
         name=_escaped(card.name),
         mark=MARK,
@@ -102,21 +93,36 @@ def page(card: ModelCard, address: str, sha256: str, license_id: str) -> str:
         python_address=json.dumps(address, ensure_ascii=False),
         file=address.rpartition("/")[2],
         classes=_classes(card),
-        metrics="\n".join(["| metric | value |", "|---|---:|", *rows]) if rows else "Not measured.",
+        metrics=_metrics(found),
         parity=_parity(card),
         data=_data(card),
         sha256=sha256,
         version=_escaped(card.versions.get("kerascnn", __version__)),
     )
-    return f"---\n{data.to_yaml()}\n---\n\n{text}"
+    return f"---\n{_metadata(card, license_id, found)}\n---\n\n{text}"
 
 
-def evaluations(card: ModelCard) -> list[tuple[str, str, str, float]]:
-    """List the metrics of the file itself.
+def _metadata(card: ModelCard, license_id: str, found: list[Metric]) -> str:
+    from huggingface_hub import ModelCardData
 
-    Returns:
-        Split, name, the Hub's metric type and value of each.
-    """
+    data = ModelCardData(
+        license=license_id,
+        library_name="kerascnn",
+        pipeline_tag="image-classification",
+        tags=["onnx", "keras", "image-classification"],
+        model_name=card.name if found else None,
+        eval_results=_results(card, found) if found else None,
+    )
+    return str(data.to_yaml())
+
+
+def _metrics(found: list[Metric]) -> str:
+    rows = [f"| {name} ({_escaped(split)}) | {value:.4g} |" for split, name, _, value in found]
+    return "\n".join(["| metric | value |", "|---|---:|", *rows]) if rows else "Not measured."
+
+
+def evaluations(card: ModelCard) -> list[Metric]:
+    """List the metrics of the file itself."""
     if card.reduction is not None and card.parity is not None:
         # The metrics of training are those of the float32 network.
         return [(card.parity.data, "top-1 accuracy", "accuracy", card.reduction.top1_after)]
@@ -133,7 +139,7 @@ def evaluations(card: ModelCard) -> list[tuple[str, str, str, float]]:
     return [(*words, card.metrics[key]) for key, words in known.items() if key in card.metrics]
 
 
-def _results(card: ModelCard, found: list[tuple[str, str, str, float]]) -> list[Any]:
+def _results(card: ModelCard, found: list[Metric]) -> list[Any]:
     from huggingface_hub import EvalResult
 
     name = str(card.data.get("name") or "pictures")

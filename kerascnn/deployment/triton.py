@@ -20,13 +20,15 @@ from kerascnn.inference.model_file.metadata import read_card
 log = logging.getLogger(__name__)
 
 MAX_BATCH = 32
-"""Maximum pictures per batch."""
+"""Maximum pictures per batch, as `kerascnn predict` has it by default."""
 
 MAX_WAIT_US = 2000
-"""Maximum time in microseconds that a request waits for others to fill its batch."""
+"""Maximum time in microseconds that a request waits for others to fill its batch, as `kerascnn
+serve` has it by default."""
 
 MAX_QUEUE = 256
-"""Maximum waiting requests, eight full batches; Triton refuses more (503)."""
+"""Maximum waiting requests, eight full batches, as `kerascnn serve` has it by default; Triton
+refuses more (503)."""
 
 CPUS = 2
 """Processor limit of the pod in the manifest, and number of onnxruntime's threads, which would

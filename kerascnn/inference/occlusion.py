@@ -123,14 +123,7 @@ def reasons(
     chosen: npt.NDArray[np.int64],
     heats: Sequence[Heat],
 ) -> tuple[ClassHeat, ...]:
-    """Combine class names, probabilities and heat maps.
-
-    Args:
-        classes: All class names, in order.
-        probabilities: float32 ``[classes]``.
-        chosen: Indices of the classes to explain.
-        heats: One heat map per chosen class.
-    """
+    """Combine all class names and probabilities with the heat maps of the chosen classes."""
     return tuple(
         ClassHeat(classes[index], float(probabilities[index]), heat)
         for index, heat in zip(chosen, heats, strict=True)
@@ -164,10 +157,7 @@ def log_odds(
 
 
 def normalized_heat(values: npt.NDArray[np.float64]) -> Heat:
-    """Keep positive values, scaled to 0 to 1.
-
-    Args:
-        values: ``[height, width]``, any sign.
+    """Keep the positive values of ``[height, width]``, scaled to 0 to 1.
 
     Returns:
         The positive values divided by their maximum; all 0 if there are none.

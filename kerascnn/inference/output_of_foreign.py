@@ -7,7 +7,7 @@ how the meaning of numbers is decided (:mod:`kerascnn.inference.model_file.outpu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -145,16 +145,7 @@ def choose_output(
         ConfigError: Several outputs fit and differ, or the meaning of the numbers is ambiguous.
         ModelFileError: A softmax over a single number.
     """
-    classes = len(foreign.classes)
-    origins = {name: find_origin(path, name) for name in rows}
-    named = {name: v for name, v in rows.items() if not without_classes(origins[name], v)}
-    chosen: list[tuple[Signature, npt.NDArray[np.float32]]] = []
-    for name, values in (named or rows).items():
-        # A uniform picture may give 0/0 where real ones do not.
-        finite = values[np.isfinite(values).all(axis=1)]
-        meaning = decide(origins[name], finite, str(path), foreign.outputs)
-        answer = answers_of(values, meaning, classes)[1]
-        chosen.append((replace(signature, outputs=(name,), meaning=meaning), answer))
+    chosen = list(_decided(path, signature, rows, foreign))
     first = chosen[0][1]
     if all(np.abs(answer - first).max() <= SAME for _, answer in chosen[1:]):
         return chosen[0][0]
@@ -166,9 +157,23 @@ def choose_output(
     ):
         return sure[0][0]
     raise ConfigError(
-        f"{path}: has several outputs of {classes:,} numbers ({', '.join(rows)}), whose values "
-        "differ. Name the one with the predictions: `output` NAME."
+        f"{path}: has several outputs of {len(foreign.classes):,} numbers ({', '.join(rows)}), "
+        "whose values differ. Name the one with the predictions: `output` NAME."
     )
+
+
+def _decided(
+    path: str | Path, signature: Signature, rows: Rows, foreign: ForeignModel
+) -> Iterator[tuple[Signature, npt.NDArray[np.float32]]]:
+    """Yield each output whose numbers belong to classes, with its meaning and probabilities."""
+    origins = {name: find_origin(path, name) for name in rows}
+    named = {name: v for name, v in rows.items() if not without_classes(origins[name], v)}
+    for name, values in (named or rows).items():
+        # A uniform picture may give 0/0 where real ones do not.
+        finite = values[np.isfinite(values).all(axis=1)]
+        meaning = decide(origins[name], finite, str(path), foreign.outputs)
+        answer = answers_of(values, meaning, len(foreign.classes))[1]
+        yield replace(signature, outputs=(name,), meaning=meaning), answer
 
 
 def _are_logits_of(probabilities: npt.NDArray[np.float32], logits: npt.NDArray[np.float32]) -> bool:

@@ -55,8 +55,8 @@ class Prediction:
         return notebook.bars([(one.label, one.probability) for one in self.top])
 
 
-def to_row(path: str, answer: Prediction | PictureError) -> dict[str, Any]:
-    """Return the values of one line of ``predict --json``.
+def to_row(path: str | None, answer: Prediction | PictureError) -> dict[str, Any]:
+    """Return the values of one line of ``predict --json``, or of a server's answer.
 
     Returns:
         ``path``, and either ``label``, ``probability`` and ``top``, or ``error``.
@@ -95,11 +95,7 @@ def rank_all(
 
 
 def bounded(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Replace minus infinity, by which a network rules a class out, with the lowest finite number.
-
-    Args:
-        logits: ``[pictures, classes]``.
-    """
+    """Replace minus infinity, by which a network rules a class out, by the lowest finite number."""
     ruled_out = logits == -np.inf
     return np.where(ruled_out, np.finfo(logits.dtype).min, logits) if ruled_out.any() else logits
 

@@ -88,11 +88,7 @@ def sentence(template: str, **values: object) -> Sentence:
 
 
 def count(number: int, noun: str) -> Sentence:
-    """Return a number with a noun, in the singular or plural.
-
-    Args:
-        number: The number.
-        noun: English noun in the singular.
+    """Return a number with an English noun, which is given in the singular.
 
     Examples:
         >>> count(1, "epoch"), count(1200, "class")

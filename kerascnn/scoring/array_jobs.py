@@ -26,15 +26,13 @@ def part_number(text: str | None, environment: Mapping[str, str]) -> int | None:
     """
     if text is None:
         return None
-    found = text
     if text == "auto":
-        names = [name for name in INDEX_VARIABLES if environment.get(name)]
-        if not names:
+        text = next(filter(None, map(environment.get, INDEX_VARIABLES)), None)
+        if text is None:
             raise ConfigError(
                 f"`part` auto needs {' or '.join(INDEX_VARIABLES)}, and neither is set. Expected "
                 "one of them, or a number in place of auto."
             )
-        found = environment[names[0]]
-    if not (found.isascii() and found.isdecimal()):
-        raise ConfigError(f"`part` is {found!r}; expected a number from 0, or auto.")
-    return int(found)
+    if not (text.isascii() and text.isdecimal()):
+        raise ConfigError(f"`part` is {text!r}; expected a number from 0, or auto.")
+    return int(text)

@@ -50,8 +50,8 @@ class Changes:
         """Return a line for each kind."""
         ends = {
             "added": "added: not scored. Score them into another folder",
-            "changed": "changed: an answer that is there is of the old content, others are errors",
-            "gone": "removed: an answer that is there stays, others are errors",
+            "changed": "changed: a prediction made before is of the old content, others are errors",
+            "gone": "removed: a prediction made before is kept, others are errors",
         }
         return [
             f"since the plan was made {getattr(self, kind):,} {ends[kind]} ({_few(self, kind)})"

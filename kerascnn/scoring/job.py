@@ -127,11 +127,7 @@ def _question(
 
 @contextmanager
 def alone(work: Work) -> Iterator[Work]:
-    """Lock a folder against other invocations, waiting for a running one; not for a single part.
-
-    Args:
-        work: The remaining work.
-    """
+    """Lock a folder against other invocations, waiting for a running one; not for a single part."""
     if work.number is not None:
         yield work
         return

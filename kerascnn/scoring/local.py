@@ -9,7 +9,6 @@ from __future__ import annotations
 import multiprocessing
 import signal
 from multiprocessing.connection import Connection, wait
-from types import TracebackType
 
 from kerascnn.scoring.parts import Failure, Job, attempt
 
@@ -29,12 +28,7 @@ class LocalProcesses:
         """Start nothing yet; processes are started on demand."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Kill all processes."""
         for worker in [*self._idle, *self._busy.values()]:
             worker.end()

@@ -34,7 +34,7 @@ MOST_PARTS = 99_999
 _PLAN, _PICTURES = "_plan.json", "_pictures.jsonl"
 
 _CHUNK = 1 << 20
-"""Bytes of the list to read at a time."""
+"""Bytes of the list to hash at a time, so that memory does not grow with it."""
 
 
 class Entry(NamedTuple):
@@ -169,9 +169,9 @@ def write_plan(
         if not count:
             raise DataError("no pictures to score: the list is empty. Expected one path per line.")
     plan = Plan(folder, question, count, parts or _usual(count), base, digest.hexdigest())
-    text = {**asdict(plan), "folder": None}
-    del text["folder"]
-    write_text(folder / _PLAN, json.dumps(text, indent=2) + "\n")
+    head = asdict(plan)
+    del head["folder"]
+    write_text(folder / _PLAN, json.dumps(head, indent=2) + "\n")
     return plan
 
 

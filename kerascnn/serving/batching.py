@@ -72,6 +72,9 @@ class Batcher:
             pictures: few sizes, which can all be warmed up, without time lost on padding.
         max_wait: Seconds that a run waits for pictures that are being decoded.
         observe: Called after each run with its size and duration in seconds.
+
+    Attributes:
+        runs: Detects runs that hang.
     """
 
     def __init__(
@@ -89,11 +92,7 @@ class Batcher:
         self._timer: asyncio.TimerHandle | None = None
         self._soon: asyncio.Handle | None = None
         self._threads = ThreadPoolExecutor(len(networks), thread_name_prefix="inference")
-        self._runs = StallDetector()
-
-    def stalled(self, seconds: float) -> bool:
-        """Return whether runs are pending and none has finished for this many seconds."""
-        return self._runs.stalled(seconds)
+        self.runs = StallDetector()
 
     @contextmanager
     def expect_more(self) -> Iterator[None]:
@@ -161,7 +160,7 @@ class Batcher:
         network = self._idle.pop()
         loop = asyncio.get_running_loop()
         pictures = [picture for _, _, picture in batch]
-        self._runs.begin()
+        self.runs.begin()
         running = loop.run_in_executor(self._threads, _timed, network, pictures)
         running.add_done_callback(lambda done: self._finish(network, batch, loop.time(), done))
         self._start_if_due()  # another copy may be idle
@@ -173,7 +172,7 @@ class Batcher:
         now: float,
         done: asyncio.Future[_Run],
     ) -> None:
-        self._runs.end()
+        self.runs.end()
         self._idle.append(network)
         self._start_if_due()  # the next run first, so that the network does not idle
         error = done.exception()

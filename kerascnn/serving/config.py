@@ -132,11 +132,13 @@ class ServeConfig:
         said = [model for model in self.served if model.foreign is self.foreign]
         return {
             "no models; expected at least one .onnx file": not self.models,
-            "`labels` speak for one model that was made elsewhere; serve it by itself, or say them "
-            "in its section of `config`": self.foreign is not None and len(said) > 1,
+            "`labels` describe one model that was made elsewhere; serve it alone, or set them in "
+            "its section of `config`": self.foreign is not None and len(said) > 1,
             f"two models are called {', '.join(twice)}; give one of them another name, "
             "as in NAME=FILE": bool(twice),
-            "a model's name; expected one without /": any("/" in name for name in self.names),
+            "a model's name contains /; expected one without it": any(
+                "/" in name for name in self.names
+            ),
             "`tls_key` without `tls_cert`": self.tls_key is not None and self.tls_cert is None,
         }
 

@@ -40,7 +40,7 @@ def _end(deadline: float) -> None:
     time.sleep(max(0.0, deadline - time.monotonic()))
     if not any(one.name.startswith(THREADS) for one in threading.enumerate()):
         return  # all threads ended; the process continues after serving
-    log.error("something could not be stopped; the process is ended.")
+    log.error("a thread could not be stopped; the process is ended.")
     stop()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):

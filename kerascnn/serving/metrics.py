@@ -56,18 +56,22 @@ class Metrics:
         )
         self.batches = self._histogram("batch_pictures", "Pictures in a run.", _SIZES, "model")
         self.run_seconds = self._histogram("run_seconds", "Time of a run.", _SECONDS, "model")
-        self.taken = self._gauge("queue_pictures", "Pictures taken, not yet answered.", "model")
+        self.taken = self._gauge("queue_pictures", "Pictures accepted, not yet answered.", "model")
         self.ready = self._gauge("model_ready", "Whether the model answers.", "model")
         self.info = self._gauge(
             "model_info", "What is served.", "model", "version", "network", "precision", "provider"
         )
-        self.reloads = self._counter("reloads", "Newer files tried.", "model", "outcome")
-        self.reload_checks = self._counter("reload_checks", "Looks at all files for newer ones.")
-        self.body_bytes = self._gauge("body_bytes", "Bodies of requests in memory, in bytes.")
+        self.reloads = self._counter(
+            "reloads", "Attempts to load a newer file.", "model", "outcome"
+        )
+        self.reload_checks = self._counter(
+            "reload_checks", "Checks of all files for newer versions."
+        )
+        self.body_bytes = self._gauge("body_bytes", "Bytes of request bodies in memory.")
         # Cached, because looking up a label takes longer than counting.
         self._counters: dict[tuple[str, str], Counter] = {}
         self._times: dict[str, tuple[Observations, list[tuple[str, Observations]]]] = {}
-        self.log_lines_lost = self._counter("log_lines_lost", "Lines of the access log lost.")
+        self.log_lines_lost = self._counter("log_lines_lost", "Dropped lines of the access log.")
 
     def count(self, model: str, outcome: str) -> None:
         """Count a request."""

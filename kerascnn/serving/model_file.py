@@ -20,9 +20,6 @@ but not the time of status change."""
 Signature = tuple[Stamp | None, ...]
 """Stamps of the ``.onnx`` file and of its weight files; None for a missing file."""
 
-_CHUNK = 1 << 20
-"""Bytes to hash at a time, because weights may not fit into memory twice."""
-
 
 class ModelFile:
     """The file of a model, and the weight files beside it."""
@@ -75,9 +72,6 @@ def _add(digest: hashlib._Hash, path: Path) -> int:
     """Add a file's content to the hash, and return its length."""
     if path.exists() and not path.is_file():
         raise ModelFileError(f"{path}: not a regular file. Expected one with weights.")
-    length = 0
     with reading(path), path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-            length += len(chunk)
-    return length
+        hashlib.file_digest(file, lambda: digest)
+        return file.tell()

@@ -19,6 +19,7 @@ from kerascnn.serving.metrics import Metrics
 from kerascnn.serving.model_file import ModelFile, Signature
 from kerascnn.serving.served_model import ServedModel, open_model
 from kerascnn.serving.sources import versions_in
+from kerascnn.serving.stall_detector import StallDetector
 
 log = logging.getLogger(__name__)
 
@@ -56,9 +57,10 @@ class ModelRepository:
         """Whether every model is loaded."""
         return self._loaded and {name for name, _ in self._served} == self._models.keys()
 
-    def stalled(self, seconds: float) -> bool:
-        """Return whether a model has finished no run for this many seconds, with some pending."""
-        return any(served.batcher.stalled(seconds) for served in self._served.values())
+    @property
+    def runs(self) -> list[StallDetector]:
+        """Detect runs that hang, one for each loaded version."""
+        return [served.batcher.runs for served in self._served.values()]
 
     @property
     def problem(self) -> str | None:
@@ -141,12 +143,9 @@ class ModelRepository:
             raise failed[0][1]
 
     async def reload(self, force: bool = False) -> None:
-        """Load the new version of every replaced file, and switch to it.
+        """Load the new version of every replaced file, or with ``force`` of every file.
 
         If a file cannot be used, this is logged, and the old version stays in use.
-
-        Args:
-            force: Also reload files that seem unchanged.
         """
         async with self._reloading:
             self._update_versions()
@@ -155,8 +154,8 @@ class ModelRepository:
                     continue  # unchanged, or being replaced: keep the old version
                 error = await self._try_load(slot)
                 if error is not None:
-                    goes_on = "the older version goes on" if slot in self._served else "not served"
-                    log.error("%s: %s. %s", _shown(slot), goes_on, error)
+                    now = "the older version stays in use" if slot in self._served else "not served"
+                    log.error("%s: %s. %s", _shown(slot), now, error)
             for slot in (self._seen.keys() | self._served.keys()) - self._files.keys():
                 await self._retire(slot)
             self._metrics.reload_checks.inc()

@@ -74,13 +74,7 @@ def serve(config: ServeConfig, started: Callable[[str], object] | None = None) -
             scheme = "https" if config.tls_cert else "http"
             server.call_when_listening(started, urls(sockets, scheme))
         server.run(sockets=sockets)
-    if server.failure is not None:
-        raise server.failure
-    if server.cut_off:
-        raise KerascnnError(
-            f"{server.cut_off} requests were not finished within {config.grace:g} s and were "
-            "aborted. Give more time with `grace`."
-        )
+    server.raise_failure()
 
 
 def _check_files(config: ServeConfig) -> None:
@@ -114,8 +108,8 @@ class _Server(uvicorn.Server):
         write_log: Callable[[str], object] | None,
         tracer: Tracer | None,
     ) -> None:
-        self.failure: KerascnnError | None = None
-        self.cut_off = 0
+        self._failure: KerascnnError | None = None
+        self._cut_off = 0
         self._service, self._grace = service, config.grace
         self._started: Callable[[str], object] = lambda _where: None
         self._addresses = ""
@@ -127,6 +121,16 @@ class _Server(uvicorn.Server):
             {"seconds": config.read_timeout, "silent": {}, "idle": idle_connections()},
         )
         super().__init__(_uvicorn_config(app, self._connection, config))
+
+    def raise_failure(self) -> None:
+        """Raise the error that ended the server, or the one that requests were aborted, if any."""
+        if self._failure is not None:
+            raise self._failure
+        if self._cut_off:
+            raise KerascnnError(
+                f"{self._cut_off} requests were not finished within {self._grace:g} s and were "
+                "aborted. Give more time with `grace`."
+            )
 
     def call_when_listening(self, started: Callable[[str], object], addresses: str) -> None:
         """Register a callback for when the server listens."""
@@ -173,14 +177,7 @@ class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Handle signals. uvicorn's own method re-raises them, which kills the process."""
-        loop = asyncio.get_running_loop()
-        hangup = getattr(signal, "SIGHUP", None)  # not on Windows
-        handlers: dict[int, Callable[[], object]] = {
-            signal.SIGTERM: self._end,
-            signal.SIGINT: self._end,
-        }
-        if hangup is not None:
-            handlers[hangup] = self._reload
+        loop, handlers = asyncio.get_running_loop(), self._signal_handlers()
         try:
             for number, handler in handlers.items():
                 loop.add_signal_handler(number, handler)
@@ -195,6 +192,15 @@ class _Server(uvicorn.Server):
         finally:
             for number in handlers:
                 loop.remove_signal_handler(number)
+
+    def _signal_handlers(self) -> dict[int, Callable[[], object]]:
+        handlers: dict[int, Callable[[], object]] = {
+            signal.SIGTERM: self._end,
+            signal.SIGINT: self._end,
+        }
+        if hasattr(signal, "SIGHUP"):  # not on Windows
+            handlers[signal.SIGHUP] = self._reload
+        return handlers
 
     def _end(self) -> None:
         if self.should_exit:
@@ -218,14 +224,14 @@ class _Server(uvicorn.Server):
             log.error("the older certificate stays in use. %s", error)
 
     def _fail(self, error: KerascnnError) -> None:
-        self.failure = error
+        self._failure = error
         self.should_exit = True
 
     def _close_connections(self) -> None:
         """Abort all connections now."""
         for connection in list(self.server_state.connections):
             if isinstance(connection, Connection):
-                self.cut_off += connection.cycle is not None
+                self._cut_off += connection.cycle is not None
                 connection.transport.abort()
 
 

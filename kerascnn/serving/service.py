@@ -75,9 +75,8 @@ class Service:
     @property
     def ready(self) -> bool:
         """Whether requests are accepted: all models loaded, not shutting down, no work stalled."""
-        most = self.config.timeout
-        parts = self._decoder, self._reader, self.models
-        stalled = any(part.stalled(most) for part in parts)
+        work = self._decoder.work, self._reader.work, *self.models.runs
+        stalled = any(one.stalled(self.config.timeout) for one in work)
         return self.models.ready and not self.stopping and not stalled
 
     def close(self) -> None:

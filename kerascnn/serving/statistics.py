@@ -78,13 +78,15 @@ class Statistics:
             "inference_count": self.pictures,
             "execution_count": sum(run.count for run in self.runs.values()),
             "inference_stats": {stage: spent.to_dict() for stage, spent in stages.items()},
-            "batch_stats": [
-                {
-                    "batch_size": size,
-                    "compute_input": Duration(run.count).to_dict(),
-                    "compute_infer": run.to_dict(),
-                    "compute_output": Duration(run.count).to_dict(),
-                }
-                for size, run in sorted(self.runs.items())
-            ],
+            "batch_stats": [_batch_row(size, run) for size, run in sorted(self.runs.items())],
         }
+
+
+def _batch_row(size: int, run: Duration) -> dict[str, Any]:
+    unmeasured = Duration(run.count).to_dict()
+    return {
+        "batch_size": size,
+        "compute_input": unmeasured,
+        "compute_infer": run.to_dict(),
+        "compute_output": unmeasured,
+    }

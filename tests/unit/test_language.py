@@ -60,7 +60,7 @@ def _texts(node):
 
 SHOWN = {
     *("echo", "print", "_print", "say", "_show", "_line", "status", "update", "prompt"),
-    *("confirm", "Table", "add_column", "add_row"),
+    *("confirm", "Table", "plain_table", "add_column", "add_row"),
 }
 """Functions that show a person what they are given."""
 

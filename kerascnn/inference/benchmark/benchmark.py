@@ -31,10 +31,12 @@ BATCHES = (1, 4, 16, 32, 64)
 """Batch sizes to time, from a single picture (latency) to full batches (throughput)."""
 
 _MAX_PICTURES = 500
-"""Maximum pictures on which changed predictions are counted."""
+"""Maximum pictures on which changed predictions are counted: if one in a hundred changes, at least
+one of these does with a probability of 99 %."""
 
 _FEW_ROUNDS = 5
-"""Rounds for comparing the settings of one provider."""
+"""Rounds for comparing the settings of one provider, of which there may be six: fewer than for the
+final measurement, because only their order matters."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kerascnn.images import Shape
-from kerascnn.inference.classifier import Classifier
+from kerascnn.inference.classifier import BATCH_SIZE, Classifier
 from kerascnn.inference.runtime.providers import Provider
 from kerascnn.inference.runtime.selection import Choice
 
@@ -23,9 +23,6 @@ ROUNDS = 9
 
 _SECONDS = 1.0
 """Target duration of a measurement, in seconds; slow networks exceed it for the fewest rounds."""
-
-_COMPARED = 32
-"""Batch size for comparing two files."""
 
 _FEWEST, _MOST = 5, 200
 """Limits of rounds: fewer give no useful median, more do not improve that of a fast network."""
@@ -92,7 +89,7 @@ def compare_speed(before: Path, after: Path, provider: Provider) -> float:
     # time slices, and a small network with many short operators looked twenty times slower.
     choice = Choice(provider, None, False, "compared")
     with Classifier(before, choice) as first, Classifier(after, choice) as second:
-        pictures = noise(_COMPARED, first.card.shape)
+        pictures = noise(BATCH_SIZE, first.card.shape)
         runs = [lambda: first.run(pictures), lambda: second.run(pictures)]
         once = sum(seconds for (seconds,) in interleaved(runs, 1))
         taken = interleaved(runs, int(np.clip(_SECONDS / once, ROUNDS, _MOST)))

@@ -13,10 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kerascnn.inference.model_file.metadata import find_graph, opened
+from kerascnn.inference.model_file.nodes import INITIALIZER, NODE
 from kerascnn.inference.model_file.protobuf import Span, fields, whole_numbers
-
-_NODE, _INITIALIZER = 1, 5
-"""Fields of GraphProto."""
 
 _FLOAT, _UINT8, _INT8, _FLOAT16, _DOUBLE = 1, 2, 3, 10, 11
 """Data types of a TensorProto."""
@@ -43,9 +41,9 @@ def read_constants(path: str | Path, names: set[str]) -> dict[str, Numbers]:
     with opened(path) as (file, message):
         for part, value in fields(file, find_graph(file, message)):
             name, tensor = "", None
-            if part == _INITIALIZER:
+            if part == INITIALIZER:
                 name, tensor = "".join(_texts(file, value, 8)), value
-            elif part == _NODE and _texts(file, value, 4) == ["Constant"]:
+            elif part == NODE and _texts(file, value, 4) == ["Constant"]:
                 name, tensor = "".join(_texts(file, value, 2)), _tensor_of(file, value)
             if name in names and tensor and (numbers := _numbers(file, tensor)) is not None:
                 found[name] = numbers

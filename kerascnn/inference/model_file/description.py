@@ -13,12 +13,15 @@ from typing import Any, BinaryIO
 
 from kerascnn.card import METADATA_KEY, ModelCard
 from kerascnn.inference.model_file.metadata import opened, read_entry
+from kerascnn.inference.model_file.nodes import GRAPH_INPUT, INITIALIZER, NODE
 from kerascnn.inference.model_file.protobuf import Span, fields, whole_numbers
 
 _MODEL_TEXT = {2: "producer", 3: "producer_version", 4: "domain", 6: "doc"}
 _IR_VERSION, _MODEL_VERSION, _GRAPH, _OPSET, _METADATA = 1, 5, 7, 8, 14
-_NODE, _GRAPH_NAME, _INITIALIZER, _GRAPH_DOC, _INPUT, _OUTPUT = 1, 2, 5, 10, 11, 12
-"""Fields of ModelProto and GraphProto; https://github.com/onnx/onnx/blob/main/onnx/onnx.proto."""
+"""Fields of ModelProto; https://github.com/onnx/onnx/blob/main/onnx/onnx.proto."""
+
+_GRAPH_NAME, _GRAPH_DOC, _OUTPUT = 2, 10, 12
+"""Further fields of GraphProto."""
 
 _TYPES = (
     *("undefined", "float32", "uint8", "int8", "uint16", "int16", "int32", "int64", "string"),
@@ -129,13 +132,13 @@ def _read_graph(file: BinaryIO, graph: Span, found: Description) -> None:
     inputs: list[TensorInfo] = []
     weights: set[str] = set()
     for part, value in fields(file, graph):
-        if part == _NODE:
+        if part == NODE:
             operators[_field_text(file, value, 4)] += 1
-        elif part == _INITIALIZER:
+        elif part == INITIALIZER:
             name, count = _tensor(file, value)
             weights.add(name)
             found.weights += count
-        elif part == _INPUT:
+        elif part == GRAPH_INPUT:
             inputs.append(_tensor_info(file, value))
         elif part == _OUTPUT:
             found.outputs.append(_tensor_info(file, value))
@@ -199,13 +202,9 @@ def _tensor(file: BinaryIO, span: Span) -> tuple[str, int]:
 
 
 def _opset(file: BinaryIO, span: Span) -> dict[str, int]:
-    domain, version = "", 0
-    for part, value in fields(file, span):
-        if part == 1:
-            domain = _text(file, value)
-        elif part == 2:
-            version = value.number
-    return {domain or "ai.onnx": version}
+    parts = dict(fields(file, span))
+    domain = _text(file, parts[1]) if 1 in parts else ""
+    return {domain or "ai.onnx": parts[2].number if 2 in parts else 0}
 
 
 def _field_text(file: BinaryIO, message: Span, wanted: int) -> str:

@@ -54,7 +54,8 @@ class PictureSize:
     def read(self, value: Any) -> int | Shape:
         """Parse ``224``, ``48x192`` or a pair."""
         sides = list(value) if isinstance(value, list | tuple) else str(value).lower().split("x")
-        if len(sides) > 2 or not all(str(side).isdecimal() and int(side) for side in sides):
+        whole = all(str(side).isdecimal() and int(side) for side in sides)
+        if len(sides) not in (1, 2) or not whole:
             raise ValueError(value)
         height, width = int(sides[0]), int(sides[-1])
         return height if height == width else (height, width)

@@ -85,7 +85,7 @@ FOLDERS: dict[Kind, tuple[str, ...]] = {
 """Glob patterns by kind of folder: one match is enough."""
 
 _MAX_NAMES = 1000
-"""Maximum names to look at in a folder."""
+"""Maximum names to look at in a folder, which takes about 2 ms."""
 
 _ARCHITECTURE = 4096
 """Bytes at the start of a JSON file within which a Keras architecture names its class."""

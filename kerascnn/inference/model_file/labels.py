@@ -20,7 +20,7 @@ from kerascnn.errors import DataError
 from kerascnn.files import decode_text, lines_of
 from kerascnn.images import Resizing, Shape
 from kerascnn.inference.model_file.advice import describe_path
-from kerascnn.inference.model_file.foreign import ForeignModel
+from kerascnn.inference.model_file.foreign import ForeignModel, PictureSize
 from kerascnn.inference.model_file.kinds import kind_of_model
 from kerascnn.inference.model_file.label_lines import plain_names, split
 from kerascnn.printable import first_few
@@ -282,14 +282,6 @@ def _literal(text: str) -> Any:
 
 
 def _size(metadata: Mapping[str, str]) -> int | Shape | None:
-    try:
-        sides = _literal(metadata["imgsz"])
-    except (KeyError, ValueError):
-        return None
-    sides = [sides, sides] if type(sides) is int else sides
-    if not isinstance(sides, list | tuple) or len(sides) != 2:
-        return None
-    height, width = sides
-    if not all(type(side) is int and side > 0 for side in sides):
-        return None
-    return height if height == width else (height, width)
+    with suppress(KeyError, ValueError):
+        return PictureSize().read(_literal(metadata["imgsz"]))
+    return None

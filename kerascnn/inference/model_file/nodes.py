@@ -9,8 +9,8 @@ from typing import BinaryIO
 
 from kerascnn.inference.model_file.protobuf import Span, fields
 
-NODE = 1
-"""Field of GraphProto; https://github.com/onnx/onnx/blob/main/onnx/onnx.proto."""
+NODE, INITIALIZER, GRAPH_INPUT = 1, 5, 11
+"""Fields of GraphProto; https://github.com/onnx/onnx/blob/main/onnx/onnx.proto."""
 
 _INPUT, _OUTPUT, _OP_TYPE, _ATTRIBUTE = 1, 2, 4, 5
 """Fields of NodeProto."""

@@ -6,18 +6,22 @@ mix them or squash them. Skips weights.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kerascnn.inference.model_file.metadata import find_graph, opened
-from kerascnn.inference.model_file.nodes import NODE, read_activation, read_node
+from kerascnn.inference.model_file.nodes import (
+    GRAPH_INPUT,
+    INITIALIZER,
+    NODE,
+    read_activation,
+    read_node,
+)
 from kerascnn.inference.model_file.output_meaning import OutputOrigin, Source
 from kerascnn.inference.model_file.protobuf import fields
 
-_GRAPH_INPUT, _INITIALIZER = 11, 5
-"""Fields of GraphProto; https://github.com/onnx/onnx/blob/main/onnx/onnx.proto."""
-
-_NAME = {_GRAPH_INPUT: 1, _INITIALIZER: 8}
+_NAME = {GRAPH_INPUT: 1, INITIALIZER: 8}
 """Field of the name in ValueInfoProto and TensorProto."""
 
 _SAME_VALUES = frozenset(
@@ -66,6 +70,24 @@ class Graph:
     given: set[str] = field(default_factory=set)
     weights: set[str] = field(default_factory=set)
 
+    def maker(self, name: str) -> tuple[str, list[str]]:
+        """Return the operator that computes a value, and its inputs; empty if there is none."""
+        return self.makers.get(name, ("", []))
+
+    def path_back(self, name: str, passing: Collection[str]) -> list[str]:
+        """Follow a value back through the first inputs of the ``passing`` operators.
+
+        Returns:
+            Names from this one to the first that no such operator computes.
+        """
+        path = [name]
+        while True:
+            kind, inputs = self.maker(path[-1])
+            # A graph has no cycles, but a broken file may.
+            if kind not in passing or not inputs or inputs[0] in path:
+                return path
+            path.append(inputs[0])
+
     def is_constant(self, name: str) -> bool:
         """Return whether a value is the same for all pictures."""
         if not name or name in self.weights:
@@ -89,25 +111,18 @@ def find_origin(path: str | Path, output: str) -> OutputOrigin:
         ModelFileError: Not a whole ONNX file.
     """
     graph = read_graph(path)
-    name, quantized, kind = output, False, ""
-    seen: set[str] = set()
-    # A graph has no cycles, but a broken file may.
-    while name in graph.makers and name not in seen:
-        seen.add(name)
-        kind, inputs = graph.makers[name]
-        quantized |= kind.startswith(_QUANTIZED)
-        if kind not in _SAME_VALUES or not inputs:
-            break
-        name = inputs[0]
-    if made := _squashed_by(graph, name):
-        return OutputOrigin(frozenset({made}), quantized=quantized, last=kind)
-    found = _sources(graph, name)
+    path_back = graph.path_back(output, _SAME_VALUES)
+    kinds = [kind for name in path_back if (kind := graph.maker(name)[0])]
+    quantized, last = any(kind.startswith(_QUANTIZED) for kind in kinds), "".join(kinds[-1:])
+    if made := _squashed_by(graph, path_back[-1]):
+        return OutputOrigin(frozenset({made}), quantized=quantized, last=last)
+    found = _sources(graph, path_back[-1])
     return replace(
         found,
         sources=found.sources or frozenset({"unknown"}),
         mixed=bool(found.sources - {"linear", "unknown"}),
         quantized=quantized or found.quantized,
-        last=kind,
+        last=last,
     )
 
 
@@ -121,7 +136,7 @@ def _sources(graph: Graph, output: str) -> OutputOrigin:
         if name in seen or graph.is_constant(name):
             continue
         seen.add(name)
-        kind, inputs = graph.makers.get(name, ("", []))
+        kind, inputs = graph.maker(name)
         quantized |= kind.startswith(_QUANTIZED)
         if kind == "DynamicQuantizeLinear":
             continue  # a scale, which says nothing about the numbers that it scales
@@ -141,7 +156,7 @@ def _sources(graph: Graph, output: str) -> OutputOrigin:
 
 def _squashed_by(graph: Graph, name: str) -> Source | None:
     """Return the operator that squashed a value; the log of a softmax counts as log_softmax."""
-    kind, inputs = graph.makers.get(name, ("", []))
+    kind, inputs = graph.maker(name)
     if kind == "Log" and inputs and _sources_of_one(graph, inputs[0]) == "softmax":
         return "log_softmax"
     return _SQUASHING.get(kind)
@@ -155,16 +170,7 @@ def _is_of_softmax(graph: Graph, inputs: list[str]) -> bool:
 
 def _sources_of_one(graph: Graph, name: str) -> str:
     """Follow one value back to the operator that squashed it; empty if there is none."""
-    seen: set[str] = set()
-    while name in graph.makers and name not in seen:
-        seen.add(name)
-        kind, inputs = graph.makers[name]
-        if kind in _SQUASHING:
-            return _SQUASHING[kind]
-        if kind not in _SAME_VALUES or not inputs:
-            return ""
-        name = inputs[0]
-    return ""
+    return _SQUASHING.get(graph.maker(graph.path_back(name, _SAME_VALUES)[-1])[0], "")
 
 
 def read_graph(path: str | Path) -> Graph:
@@ -183,7 +189,7 @@ def read_graph(path: str | Path) -> Graph:
                     graph.makers[before], kind, inputs = (kind, inputs), fused, [before]
                 graph.makers |= dict.fromkeys(outputs, (kind, inputs))
             elif part in _NAME:
-                names = graph.given if part == _GRAPH_INPUT else graph.weights
+                names = graph.given if part == GRAPH_INPUT else graph.weights
                 names |= {
                     text.read(file).decode()
                     for inner, text in fields(file, value)

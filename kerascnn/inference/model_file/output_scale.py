@@ -33,14 +33,8 @@ def output_scale(path: str | Path, output: str) -> Scale | None:
     Returns:
         The scale; None if the graph does not have one scalar for all numbers.
     """
-    makers = read_graph(path).makers
-    name = output
-    kind, inputs = makers.get(name, ("", []))
-    seen: set[str] = set()
-    while kind in _SAME_NUMBERS and name not in seen:
-        seen.add(name)
-        name = inputs[0]
-        kind, inputs = makers.get(name, ("", []))
+    graph = read_graph(path)
+    kind, inputs = graph.maker(graph.path_back(output, _SAME_NUMBERS)[-1])
     place = _SCALES.get(kind)
     if place is None or len(inputs) <= place:
         return None

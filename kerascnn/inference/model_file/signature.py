@@ -94,9 +94,6 @@ class Signature:
     def portions(self, pictures: images.UInt8Array) -> Iterator[tuple[images.UInt8Array, int]]:
         """Split a batch into batches of the graph's size.
 
-        Args:
-            pictures: uint8 ``[batch, height, width, 3]``, RGB.
-
         Yields:
             Pictures, padded with zeros if needed, and the number of real ones.
         """
@@ -159,12 +156,7 @@ class Signature:
 
 
 def own_signature(card: ModelCard, weights: tuple[Path, ...]) -> Signature:
-    """Return the signature of a file that kerascnn exported.
-
-    Args:
-        card: Card of the file.
-        weights: Files beside it that hold weights.
-    """
+    """Return the signature of a file that kerascnn exported, with the weight files beside it."""
     height, width = card.shape
     # Fixed sizes let every provider run at full speed, without dynamic shapes.
     pinned = {"height": height, "width": width}

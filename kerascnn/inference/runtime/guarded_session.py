@@ -64,11 +64,6 @@ class GuardedSession:
         outputs: Sequence[Any] = self._open().get_outputs()
         return outputs
 
-    def get_providers(self) -> list[str]:
-        """Return the providers in use, the main one first."""
-        providers: list[str] = self._open().get_providers()
-        return providers
-
     def close(self) -> None:
         """Free the model's memory, after running calls have finished."""
         self._session = None

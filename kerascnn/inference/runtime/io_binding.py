@@ -187,11 +187,6 @@ class BoundSession:
         outputs: Sequence[Any] = self._session.get_outputs()
         return outputs
 
-    def get_providers(self) -> list[str]:
-        """Return the providers in use."""
-        providers: list[str] = self._session.get_providers()
-        return providers
-
 
 def _run_options(number: str) -> Any:
     options = onnxruntime.RunOptions()

@@ -120,10 +120,6 @@ class OpenVinoSession:
         """Describe the outputs."""
         return [_tensor_info(port) for port in self._any.compiled.outputs]
 
-    def get_providers(self) -> list[str]:
-        """Return the provider in use."""
-        return ["OpenVINOExecutionProvider"]
-
 
 class _Network:
     """A compiled network, with one inference request per concurrent call."""

@@ -15,7 +15,7 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from kerascnn.errors import ModelFileError, ProviderError, needs_extra
+from kerascnn.errors import KerascnnError, ModelFileError, ProviderError, needs_extra
 from kerascnn.inference.runtime.providers import Provider
 
 # onnxruntime's wheels from 1.29 on send telemetry unless this is set before the import.
@@ -93,17 +93,7 @@ def opened(
             str(path), options, providers=chosen, enable_fallback=0
         )
     except load_errors() as error:
-        if type(error) is RuntimeError:  # from a provider; errors about files have their own types
-            raise ProviderError(
-                f"provider {provider}: it cannot start here "
-                f"({missing_library(NAMES[provider]) or reason(error)}). kerascnn doctor shows "
-                "what works and what is missing."
-            ) from error
-        said, version = str(error), onnxruntime.__version__
-        advice = next((what for sign, what in _ADVICE.items() if re.search(sign, said)), "")
-        raise ModelFileError(
-            f"{path}: onnxruntime cannot load it ({reason(error)}).{advice.format(version=version)}"
-        ) from error
+        raise _cannot_open(path, provider, error) from error
     # onnxruntime silently falls back to the CPU if a provider's libraries are missing.
     if session.get_providers()[0] != NAMES[provider]:
         raise ProviderError(
@@ -113,6 +103,20 @@ def opened(
             "kerascnn doctor shows what works and what is missing."
         )
     return session
+
+
+def _cannot_open(path: str | Path, provider: Provider, error: Exception) -> KerascnnError:
+    if type(error) is RuntimeError:  # from a provider; errors about files have their own types
+        return ProviderError(
+            f"provider {provider}: it cannot start here "
+            f"({missing_library(NAMES[provider]) or reason(error)}). kerascnn doctor shows what "
+            "works and what is missing."
+        )
+    said, version = str(error), onnxruntime.__version__
+    advice = next((what for sign, what in _ADVICE.items() if re.search(sign, said)), "")
+    return ModelFileError(
+        f"{path}: onnxruntime cannot load it ({reason(error)}).{advice.format(version=version)}"
+    )
 
 
 def find_gpu_libraries() -> None:

@@ -23,7 +23,8 @@ from kerascnn.typed_json import build, parse_json
 SCHEMA = 1
 
 _THREADS, _BATCH = 1024, 65_536
-"""Largest values that a settings file may contain."""
+"""Largest values that a settings file may contain, more than any machine has: a damaged file must
+not start a million threads."""
 
 _PACKAGES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-ep-openvino", "openvino")
 
@@ -97,7 +98,7 @@ def load_settings(model: str | Path) -> tuple[dict[Arithmetic, TunedSettings], S
 def _not_for(model: str | Path, value: dict[str, Any], file: str) -> Sentence | None:
     """Return why settings do not apply here, or None if they do."""
     if value["schema"] != SCHEMA:
-        return sentence("{file} is of another version of kerascnn", file=file)
+        return sentence("{file} was written by another version of kerascnn", file=file)
     if value["machine"] != machine():
         changed = ", ".join(_differences(dict(value["machine"]), machine()))
         conditions = "{file} was measured under other conditions ({changed} differ)"

@@ -89,7 +89,7 @@ class GrpcServer:
         }
         handlers["ModelStreamInfer"] = grpc.stream_stream_rpc_method_handler(self._stream)
         health = {
-            "Check": self._calls.unary(f"/{HEALTH}/Check", self._check_health),
+            "Check": self._calls.unary(f"/{HEALTH}/Check", self._health.check),
             "Watch": grpc.unary_stream_rpc_method_handler(self._health.watch),
         }
         return (
@@ -127,11 +127,6 @@ class GrpcServer:
         }
         answering = {name: _answering(name, answer) for name, answer in answers.items()}
         return {**answering, "ModelInfer": self._infer_alone}
-
-    async def _check_health(
-        self, content: bytes, _context: Context, _record: RequestRecord
-    ) -> bytes:
-        return self._health.check(content)
 
     def _model_ready(self, asked: Any) -> dict[str, bool]:
         try:

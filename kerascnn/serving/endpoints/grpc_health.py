@@ -34,7 +34,7 @@ class Health:
     def __init__(self, service: Service, name: str) -> None:
         self._service, self._name, self._watching = service, name, 0
 
-    def check(self, content: bytes) -> bytes:
+    async def check(self, content: bytes, *_: object) -> bytes:
         """Return the current state.
 
         Raises:

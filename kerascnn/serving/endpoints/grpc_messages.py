@@ -121,14 +121,9 @@ def fields_of(request: Any) -> tuple[dict[str, Any], bytes]:
     for number, tensor in enumerate(request.inputs):
         if raw and tensor.HasField("contents"):
             raise HttpError(400, f"input {tensor.name[:80]!r} has both contents and raw contents.")
-        content = raw[number] if raw else b"".join(_contents(tensor))
-        parameters = {**_parameters(tensor.parameters), "binary_data_size": len(content)}
-        shape = list(tensor.shape)
-        inputs.append(
-            {"name": tensor.name, "datatype": tensor.datatype, "shape": shape,
-             "parameters": parameters}
-        )  # fmt: skip
-        binary = content  # requests with several inputs are refused later
+        # Requests with several inputs are refused later.
+        binary = raw[number] if raw else b"".join(_contents(tensor))
+        inputs.append(_input(tensor, len(binary)))
     outputs = [
         {"name": output.name, "parameters": _parameters(output.parameters)}
         for output in request.outputs
@@ -136,6 +131,12 @@ def fields_of(request: Any) -> tuple[dict[str, Any], bytes]:
     parameters = {**_parameters(request.parameters), "binary_data_output": True}
     asked = {"inputs": inputs, "outputs": outputs, "parameters": parameters}
     return (asked | {"id": request.id} if request.id else asked), binary
+
+
+def _input(tensor: Any, size: int) -> dict[str, Any]:
+    parameters = {**_parameters(tensor.parameters), "binary_data_size": size}
+    described = {"name": tensor.name, "datatype": tensor.datatype, "shape": list(tensor.shape)}
+    return {**described, "parameters": parameters}
 
 
 def _check_counts(request: Any) -> None:

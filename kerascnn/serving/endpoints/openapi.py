@@ -147,35 +147,35 @@ def _metrics() -> Json:
 
 
 def _predict(errors: Sequence[int] = _CLASSIFIED) -> Json:
-    form = {
-        "type": "object",
-        "properties": {"picture": {"type": "array", "items": _BINARY, "minItems": 1}},
-        "required": ["picture"],
-    }
-    kinds = {"application/octet-stream": _BINARY, "image/*": _BINARY, "multipart/form-data": form}
     top_k = {"type": "integer", "minimum": 1, "maximum": 1000, "default": 5}
     floor = {"type": "number", "minimum": 0, "maximum": 1, "default": 0}
+    below = "Below this probability, no label is given."
     either = {"oneOf": [reference("Prediction"), reference("Predictions")]}
     return _post(
         "Classify an image file, or several in a form",
-        {
-            "description": "JPEG, PNG, WebP, BMP, GIF or TIFF.",
-            "content": {kind: {"schema": schema} for kind, schema in kinds.items()},
-        },
+        _picture_body(),
         _answer(
             _content(either), "One object; for a form, `predictions` with one per file, in order."
         ),
         errors,
         parameters=[
             _parameter("top_k", "query", top_k, description="Classes to list."),
-            _parameter(
-                "min_probability",
-                "query",
-                floor,
-                description="Below this probability, no label is given.",
-            ),
+            _parameter("min_probability", "query", floor, description=below),
         ],
     )
+
+
+def _picture_body() -> Json:
+    form = {
+        "type": "object",
+        "properties": {"picture": {"type": "array", "items": _BINARY, "minItems": 1}},
+        "required": ["picture"],
+    }
+    kinds = {"application/octet-stream": _BINARY, "image/*": _BINARY, "multipart/form-data": form}
+    return {
+        "description": "JPEG, PNG, WebP, BMP, GIF or TIFF.",
+        "content": {kind: {"schema": schema} for kind, schema in kinds.items()},
+    }
 
 
 def _index() -> Json:

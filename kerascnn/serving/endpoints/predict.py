@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from kerascnn.inference.prediction import rank_all
+from kerascnn.inference.prediction import rank_all, to_row
 from kerascnn.serving.endpoints.v2 import log_facts, server_timing
 from kerascnn.serving.http.errors import HttpError
 from kerascnn.serving.http.forms import Upload, is_form, read_form
@@ -27,7 +27,11 @@ _PARAMETERS = ("top_k", "min_probability")
 """Parameters of the query."""
 
 _MOST = 1000
-"""Largest ``top_k``."""
+"""Largest ``top_k``: as many classes as ImageNet has."""
+
+_SIMILAR = 0.66
+"""Least similarity (difflib's, 0 to 1) of a misspelled parameter: ``min_prob`` has 0.67, ``prob``,
+which may mean something else, 0.44."""
 
 _BASE64 = re.compile(rb"data:image/|/9j/|iVBORw0KGgo|R0lGOD|UklGR")
 """First characters of JPEG, PNG, GIF and WebP in base64, and of a data URL."""
@@ -100,13 +104,10 @@ def _rows(
 ) -> list[dict[str, Any]]:
     found = result.answer.probabilities if result.answer else None
     answers = iter(() if found is None else rank_all(found, served.card.classes, top_k, floor))
-    rows = []
-    for number, upload in enumerate(uploads):
-        if number in result.errors:
-            rows.append({"path": upload.name, "error": str(result.errors[number])})
-        else:
-            rows.append({"path": upload.name, **next(answers).to_dict()})
-    return rows
+    return [
+        to_row(upload.name, result.errors.get(number) or next(answers))
+        for number, upload in enumerate(uploads)
+    ]
 
 
 def _prediction(row: dict[str, Any], result: Result, request: Request) -> Response:
@@ -166,10 +167,7 @@ def _check_spelling(given: str) -> None:
     """Refuse a misspelled parameter; others, such as ``_=1`` against caches, are ignored."""
     if given in _PARAMETERS:
         return
-    plain = re.sub(r"[^a-z]", "", given.lower())
-    near = difflib.get_close_matches(
-        plain, [name.replace("_", "") for name in _PARAMETERS], 1, 0.66
-    )
+    plain = {name.replace("_", ""): name for name in _PARAMETERS}
+    near = difflib.get_close_matches(re.sub(r"[^a-z]", "", given.lower()), plain, 1, _SIMILAR)
     if near:
-        meant = next(name for name in _PARAMETERS if name.replace("_", "") == near[0])
-        raise HttpError(400, f"{given[:40]!r} is no parameter. Did you mean {meant}?")
+        raise HttpError(400, f"{given[:40]!r} is not a parameter. Did you mean {plain[near[0]]}?")

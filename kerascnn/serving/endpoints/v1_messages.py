@@ -79,12 +79,7 @@ def read_request(body: bytes, most: int) -> PredictRequest:
 
 
 def write_answer(request: PredictRequest, probabilities: Floats) -> bytes:
-    """Serialize the response: the probabilities of each picture, in the order of the classes.
-
-    Args:
-        request: The request.
-        probabilities: float32 ``[n, classes]``.
-    """
+    """Serialize the response: the probabilities ``[n, classes]``, a row for each picture."""
     name = b"predictions" if request.by_row else b"outputs"
     rows = b", ".join(b"".join(write_values(row)) for row in probabilities)
     return b'{"%s": [%s]}' % (name, rows)

@@ -90,8 +90,8 @@ def read_request(
             # A proxy or a custom client dropped the header.
             raise HttpError(
                 400,
-                f"{error} Tensors follow the JSON, it seems: the header "
-                "Inference-Header-Content-Length must say how long it is.",
+                f"{error} Binary tensors seem to follow the JSON: the header "
+                "Inference-Header-Content-Length must give its length.",
             ) from error
         raise
     return interpret(fields, memoryview(body)[length:], classes, most)
@@ -132,9 +132,8 @@ def _raw(body: bytes, shape: Shape) -> InferRequest:
     if rest or not count:
         raise HttpError(
             400,
-            f"a raw request of {len(body):,} bytes; expected uint8 pictures of {height} x "
-            f"{width} x "
-            f"3 values, so a multiple of {each:,}.",
+            f"a raw request of {len(body):,} bytes; expected uint8 pictures of {height} x {width} "
+            f"x 3 values, so a multiple of {each:,}.",
         )
     pictures = np.frombuffer(body, np.uint8).reshape(count, height, width, 3)
     return InferRequest(pictures, _BINARY)
@@ -177,7 +176,7 @@ def _timeout(parameters: dict[str, Any]) -> float | None:
     value = parameters.get("timeout")
     if value is None or value == 0:
         return None
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    if type(value) is not int or value < 0:  # bool is a subclass of int
         raise HttpError(400, "parameter 'timeout' must be a whole number of microseconds.")
     return value / 1e6 if value < 1 << 62 else None
 
@@ -189,7 +188,7 @@ def _pictures(fields: dict[str, Any], binary: memoryview, most: int) -> UInt8Arr
         return _from_json(tensor, binary, most)
     if "data" in tensor:
         raise HttpError(400, f"input {INPUT!r} has both 'data' and 'binary_data_size'.")
-    if isinstance(size, bool) or not isinstance(size, int) or size != len(binary):
+    if type(size) is not int or size != len(binary):
         raise HttpError(
             400,
             f"input {INPUT!r} has binary_data_size {str(size)[:40]}, but {len(binary):,} bytes "
@@ -271,7 +270,7 @@ def _requested_output(
 ) -> RequestedOutput:
     count = parameters.get("classification")
     if count is not None:
-        if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+        if type(count) is not int or count < 0:
             raise HttpError(
                 400, f"output {name!r}: 'classification' must be a whole number above 0."
             )

@@ -48,18 +48,13 @@ def model_config(served: ServedModel) -> Json:
         {"name": name, "data_type": "TYPE_FP32", "dims": [len(served.card.classes)]}
         for name in OUTPUTS
     ]
-    pixels = {
-        "name": INPUT,
-        "data_type": "TYPE_UINT8",
-        "format": "FORMAT_NHWC",
-        "dims": [-1, -1, 3],
-    }
+    pixels = {"data_type": "TYPE_UINT8", "format": "FORMAT_NHWC", "dims": [-1, -1, 3]}
     return {
         "name": served.name,
         "platform": "onnxruntime_onnx",
         "backend": "onnxruntime",
         "max_batch_size": config.max_queue,
-        "input": [pixels],
+        "input": [{"name": INPUT, **pixels}],
         "output": outputs,
         "dynamic_batching": {
             "preferred_batch_size": [config.max_batch],

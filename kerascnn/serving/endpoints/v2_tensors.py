@@ -59,12 +59,7 @@ def read_count(shape: Any, name: str, most: int) -> int:
 
 
 def files_from_json(data: Sequence[Any], count: int, name: str) -> list[bytes]:
-    """Read a tensor of files from JSON.
-
-    Args:
-        data: Base64 of each file.
-        count: Expected number of files.
-        name: Name of the tensor, for messages.
+    """Read a tensor of files, sent as base64, from JSON; ``name`` is for messages.
 
     Raises:
         HttpError: 400: not base64, or a wrong number of files.

@@ -16,7 +16,7 @@ from kerascnn.serving.http.errors import ClientDisconnected, HttpError
 from kerascnn.serving.metrics import Metrics
 
 _MAX_BODIES = 16
-"""Limit of all bodies in memory, as a multiple of the largest body."""
+"""Limit of all bodies in memory, as a multiple of the largest body: 256 MB by default."""
 
 _DRAIN_BYTES, _DRAIN_SECONDS = 64_000_000, 2.0
 """Limits up to which the rest of a refused body is read: closing immediately would reset the
@@ -49,31 +49,33 @@ class BodyReader:
             ClientDisconnected: The client disconnected.
         """
         self._check(parse_length(header_of(scope, b"content-length") or "") or 0)
-        # Memory grows with each chunk: allocating all of a large body at the end would block the
-        # event loop for milliseconds, while the system clears it.
-        whole = io.BytesIO()
         limit = asyncio.timeout(None)
         self._deadlines.begin(limit)
         try:
             async with limit:
-                more = True
-                while more:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise ClientDisconnected
-                    chunk = message.get("body", b"")
-                    held.add(len(chunk))
-                    self._check(held.size)
-                    more = message.get("more_body", False)
-                    if len(chunk) == held.size and not more:
-                        return bytes(chunk)
-                    whole.write(chunk)
+                return await self._receive(receive, held)
         except TimeoutError as error:
             raise HttpError(
                 408, f"the request was not received within {self._seconds:g} s.", close=True
             ) from error
         finally:
             self._deadlines.end(limit)
+
+    async def _receive(self, receive: Receive, held: BodyReservation) -> bytes:
+        # Memory grows with each chunk: allocating all of a large body at the end would block the
+        # event loop for milliseconds, while the system clears it.
+        whole, more = io.BytesIO(), True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnected
+            chunk = message.get("body", b"")
+            held.add(len(chunk))
+            self._check(held.size)
+            more = message.get("more_body", False)
+            if len(chunk) == held.size and not more:
+                return bytes(chunk)
+            whole.write(chunk)
         return whole.getvalue()
 
     def holding(self) -> BodyReservation:
@@ -111,9 +113,6 @@ class BodyReader:
 
 class BodyReservation:
     """Context manager in which the body of a request is in memory.
-
-    Args:
-        reader: Counts the bytes of all bodies.
 
     Attributes:
         size: Bytes of this body.

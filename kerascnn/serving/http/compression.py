@@ -22,10 +22,11 @@ _IDENTITY = frozenset({"", "identity"})
 """Values of Content-Encoding for uncompressed bodies."""
 
 _GZIP, _MEMBERS = b"\x1f\x8b", 10_000
-"""Magic bytes of a gzip member, and maximum number of members."""
+"""Magic bytes of a gzip member, and maximum number of members: empty ones take 2.5 microseconds
+each."""
 
 _PIECE = 65_536
-"""Compressed bytes to inflate at a time."""
+"""Compressed bytes to inflate at a time: zlib copies those that do not fit into its output."""
 
 _ANY_HEADER = zlib.MAX_WBITS | 32
 """``wbits`` for automatic detection of a gzip or zlib header."""
@@ -72,16 +73,13 @@ def decompress(body: bytes, most: int) -> bytes:
         try:
             return _inflate(body, most, -zlib.MAX_WBITS)
         except zlib.error as error:
-            raise HttpError(400, f"the body is not compressed as it says ({error}).") from error
+            raise HttpError(
+                400, f"the body is not compressed as Content-Encoding says ({error})."
+            ) from error
 
 
 def compressed(response: Response, accepted: str) -> Response:
-    """Compress a response, if the client accepts it and it is worthwhile.
-
-    Args:
-        response: The complete response.
-        accepted: Value of ``Accept-Encoding``.
-    """
+    """Compress a response, if the client's ``Accept-Encoding`` allows it and it is worthwhile."""
     response.raw_headers.append((b"vary", b"Accept-Encoding"))
     content = bytes(response.body)
     method = _choose(accepted) if len(content) >= MIN_BYTES else None
@@ -111,7 +109,8 @@ def _inflate(body: bytes, most: int, bits: int) -> bytes:
             if content.tell() > most:
                 raise HttpError(
                     413,
-                    f"the body becomes more than {most:,} bytes. Send a smaller picture, or fewer.",
+                    f"the body decompresses to more than {most:,} bytes. Send a smaller picture, "
+                    "or fewer.",
                 )
         if not inflating.eof or bits < 0 or not body.startswith(_GZIP, place):
             break

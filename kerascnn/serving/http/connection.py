@@ -198,7 +198,7 @@ class Connection(TurnTakingProtocol):
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         if method == b"CONNECT":
-            self._answer(400, "CONNECT asks for a proxy, and this is none.")
+            self._answer(400, "CONNECT is for a proxy, and this server is none.")
             return b""
         return without_offers(method, self.url, old.get_http_version(), self.headers)
 
@@ -213,7 +213,7 @@ class Connection(TurnTakingProtocol):
             self._answer(400, "the connection was closed in the middle of the request.")
         elif self.cycle is not None and not self.cycle.response_complete:
             self._answer(
-                400, "the connection was half closed; keep it open until the answer is there."
+                400, "the connection was half closed; keep it open until the response arrives."
             )
 
     def pause_writing(self) -> None:

@@ -77,12 +77,7 @@ def outcome_of(status: int) -> str:
 
 
 def as_http_error(error: Exception, request: str) -> HttpError:
-    """Return the error with which a request is answered; one that is not expected is logged.
-
-    Args:
-        error: The exception, which is being handled.
-        request: ID of the request.
-    """
+    """Return the error with which a request is answered, and log an unexpected one."""
     if isinstance(error, HttpError):
         return error
     if isinstance(error, PictureError):

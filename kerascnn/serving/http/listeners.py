@@ -23,6 +23,9 @@ taken at the next."""
 _UNAVAILABLE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 """Error codes of a system without IPv6 or without this address."""
 
+_BACKLOG = 2048
+"""Connections that the system keeps until they are accepted; uvicorn's default."""
+
 
 @contextmanager
 def listeners(host: str, port: int) -> Iterator[list[socket.socket]]:
@@ -134,7 +137,9 @@ def _listen(family: int, place: str, port: int, *, needed: bool) -> socket.socke
     # Like other servers, :: also accepts IPv4.
     both = place == "::" and socket.has_dualstack_ipv6()
     try:
-        return socket.create_server((place, port), family=family, backlog=2048, dualstack_ipv6=both)
+        return socket.create_server(
+            (place, port), family=family, backlog=_BACKLOG, dualstack_ipv6=both
+        )
     except OSError as error:
         if needed or error.errno not in _UNAVAILABLE:
             raise

@@ -38,7 +38,7 @@ same message would crash again."""
 
 
 class MessageReader:
-    """A few worker processes, started on the first long message."""
+    """A few worker processes, started on the first long message; ``work`` detects hanging ones."""
 
     def __init__(self) -> None:
         half = max(1, usable_cpus() // 2)  # leaves the other cores free
@@ -46,24 +46,16 @@ class MessageReader:
         self._own = threading.local()
         self._all: set[_Process] = set()
         self._lock = threading.Lock()
-        self._work = StallDetector()
-
-    def stalled(self, seconds: float) -> bool:
-        """Return whether work is pending and none was finished for this many seconds."""
-        return self._work.stalled(seconds)
+        self.work = StallDetector()
 
     async def call(self, function: Callable[..., T], *arguments: object) -> T:
-        """Call a function in one of the processes.
-
-        Args:
-            function: Module-level function, which may raise :class:`HttpError`.
-            arguments: Its arguments.
+        """Call a module-level function in one of the processes.
 
         Raises:
             HttpError: Raised by the function; 413: it takes too much memory, or crashes; 503: the
                 process was killed, or cannot be started.
         """
-        return await self._work.run_in(self._threads, partial(self._call, function, arguments))
+        return await self.work.run_in(self._threads, partial(self._call, function, arguments))
 
     def close(self) -> None:
         """Kill all processes; pending calls fail."""

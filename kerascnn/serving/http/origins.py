@@ -56,7 +56,7 @@ class OriginPolicy:
         if method not in _SAFE_METHODS and not self._is_allowed(headers, host):
             raise HttpError(
                 403,
-                "this was sent by a page from another origin. To allow it, start the server "
+                "the request was sent by a page of another origin. To allow it, start the server "
                 "with --cors ORIGIN.",
                 close=True,
             )
@@ -85,11 +85,7 @@ class OriginPolicy:
 
 
 def names_of(host: str) -> tuple[str, ...]:
-    """List the names of a server that listens on a host.
-
-    Args:
-        host: Value of the option ``host``.
-    """
+    """List the names of a server with this option ``host``."""
     return (host, socket.gethostname()) if _is_wildcard(host) else (host,)
 
 

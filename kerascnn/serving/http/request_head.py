@@ -9,7 +9,8 @@ import re
 from collections.abc import Sequence
 
 HEAD_BYTES, HEADERS, URL_BYTES = 32_768, 100, 8_192
-"""Limits of one request. Browsers send up to 16 kB with cookies; the paths here are short."""
+"""Limits of one request. Browsers send up to 16 kB with cookies; the paths here are short. The
+last two are about those of Apache (LimitRequestFields, LimitRequestLine)."""
 
 Headers = list[tuple[bytes, bytes]]
 """Names, in lower case, and values."""
@@ -34,7 +35,7 @@ def head_error(
     if hosts > 1:
         return 400, "the request has several Host headers; expected one."
     if not hosts and version != "1.0":
-        return 400, "the request has no Host header; HTTP/1.1 has one."
+        return 400, "the request has no Host header; HTTP/1.1 requires one."
     if url[:1] not in (b"/", b"*") and not _WHOLE_URL.match(url):
         return 400, "the target is a URL of another scheme; expected http or a path."
     if _CODING in names and dict(headers)[_CODING].lower() != b"chunked":

@@ -15,9 +15,6 @@ class Routing:
 
     The router tries every route and wraps the endpoint twice, which takes as long as running a
     small network.
-
-    Args:
-        router: Router with all routes.
     """
 
     def __init__(self, router: Router) -> None:

@@ -24,8 +24,8 @@ def test_added_changed_and_removed(pictures, score, rows, summary) -> None:
     done = score("p")
     assert done.exit_code == 3
     assert "1 added: not scored. Score them into another folder (p/new.png)" in done.output
-    assert "2 changed: an answer that is there is of the old content" in done.output
-    assert f"1 removed: an answer that is there stays, others are errors ({pictures[7]})" in (
+    assert "2 changed: a prediction made before is of the old content" in done.output
+    assert f"1 removed: a prediction made before is kept, others are errors ({pictures[7]})" in (
         done.output
     )
     found = rows()
@@ -42,7 +42,7 @@ def test_a_job_looks_at_its_own_part(pictures, score) -> None:
     score("p", *HALF)
     Path(pictures[6]).unlink()
     assert "since the plan" not in score("p", "--part", "0").output
-    assert "1 removed: an answer that is there stays" in score("--part", "1").output
+    assert "1 removed: a prediction made before is kept" in score("--part", "1").output
 
 
 def test_nothing_to_say(pictures, score) -> None:

@@ -93,7 +93,7 @@ def test_an_error_of_any_kind_ends_no_reloading(tmp_path, opening, caplog, error
 
     finished(main())
     assert type(error).__name__ in caplog.text
-    assert "the older version goes on" in caplog.text
+    assert "the older version stays in use" in caplog.text
 
 
 @pytest.mark.parametrize("error", KINDS, ids=repr)

@@ -180,7 +180,7 @@ def test_models_in_a_variable(settle, folder):
         ("tls-cert = 2024-01-01", "expected text"),
         ("cors = [1]", "expected text, or a list of it"),
         ("[models.x]\npath = 'a.onnx'\nthreads = [2]", "threads is [2]; expected one value"),
-        ("[models.'a/b']\npath = 'a.onnx'", "expected one without /"),
+        ("[models.'a/b']\npath = 'a.onnx'", "contains /; expected one without it"),
         ("max-batch = 2.5", "max_batch: '2.5' is not a valid integer"),
         ("provider = 'gpu'", "provider: 'gpu' is not one of"),
         ("[models.x]\npath = 'a.onnx'\nmax-batch = 0", "--max-batch is 0; expected at least 1"),

@@ -400,7 +400,7 @@ def test_serve_asks_for_what_a_file_made_elsewhere_does_not_say(
     for words, code, told in (
         ([elsewhere], 1, "--labels FILE"),
         ([elsewhere, "--image-size", 32], 2, "--labels FILE is missing"),
-        ([elsewhere, exported, "--labels", labels], 2, "serve it by itself"),
+        ([elsewhere, exported, "--labels", labels], 2, "serve it alone"),
         ([exported, "--labels", labels], 2, "kerascnn exported it"),
     ):
         found = CliRunner().invoke(main, ["serve", *map(str, words), "--port", "0"])

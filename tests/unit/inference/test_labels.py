@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from kerascnn.errors import DataError
-from kerascnn.inference import read_labels
+from kerascnn.errors import ConfigError, DataError
+from kerascnn.inference import ForeignModel, read_labels
 from kerascnn.inference.model_file.labels import _distinct, from_metadata, unread_listing
 from kerascnn.resizing import PRESETS, Resizing
 
@@ -151,6 +151,10 @@ def test_metadata_of_ultralytics_speak_for_a_classifier_alone() -> None:
     other = from_metadata({"names": '["a", "b"]', "imgsz": "[64, 32]"})
     assert (other.classes, other.image_size, other.normalize) == (("a", "b"), (64, 32), None)
     assert other.sizing is None
+    for size in ("[]", "0", "[64, 0]", "[1, 2, 3]", "64.5", "wide", "True"):
+        assert from_metadata({"names": names, "imgsz": size}).image_size is None, size
+    with pytest.raises(ConfigError, match="image_size is"):
+        ForeignModel(image_size=())
     assert from_metadata({"names": names, "task": "detect"}) is None
     assert from_metadata({"names": names, "task": "image-classification"})
     assert from_metadata({"names": "open('x')"}) is from_metadata({}) is None

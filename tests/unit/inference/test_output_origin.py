@@ -16,6 +16,8 @@ from onnx import TensorProto, helper, numpy_helper
 from kerascnn import Classifier
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.inference import ForeignModel
+from kerascnn.inference.model_file.output_origin import find_origin
+from kerascnn.inference.model_file.output_scale import output_scale
 from kerascnn.metrics import calibration
 
 SIZE = 6
@@ -490,3 +492,12 @@ def test_infinite_logits_warn_of_nothing(recwarn) -> None:
     values = calibration.softmax(np.asarray([[np.inf, 0, np.inf]], np.float32))
     assert np.isnan(values).any()
     assert not recwarn.list
+
+
+def test_a_graph_that_leads_to_itself_has_no_known_origin(tmp_path) -> None:
+    """No valid graph does, but the search must end for a broken file too."""
+    circle = [helper.make_node("Identity", [a], [b]) for a, b in ("ab", "ba")]
+    onnx.save(helper.make_model(helper.make_graph(circle, "circle", [], [])), tmp_path / "m.onnx")
+    found = find_origin(tmp_path / "m.onnx", "a")
+    assert (found.sources, found.mixed, found.last) == ({"unknown"}, False, "Identity")
+    assert output_scale(tmp_path / "m.onnx", "a") is None
