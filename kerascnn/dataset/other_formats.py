@@ -14,7 +14,7 @@ _STORES = {
     r"\.parquet": "Parquet",
     r"\.(arrow|feather)": "Arrow",
     r"\.tfrecords?(-\d+-of-\d+)?": "TFRecord",
-    r"\.([lm]db|rec)": "a database of pictures",
+    r"\.(l?mdb|rec)": "a database of pictures",
     r"\.(sqlite3?|db)": "a database",
     r"\.(pkl|pickle)|(data|test)_batch(_\d+)?": "pickled Python objects",
     r"(data|test)_batch(_\d+)?\.bin": "the binary version of CIFAR",

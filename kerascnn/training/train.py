@@ -8,6 +8,7 @@ displayed.
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,10 +69,22 @@ def fit(
         KeyboardInterrupt: Interrupted by the user; the run so far is kept.
     """
     expect_config(config)
+    _check_out(config)
     if resume and overwrite:
         raise ConfigError("`resume` continues a run and `overwrite` replaces it: use one of them.")
     with shown(progress) as callback:
         return _fit(config, callback, resume, cluster, overwrite)
+
+
+def _check_out(config: TrainConfig) -> None:
+    """Refuse to write a run among the class folders, which its own folders would join."""
+    # os.path does not raise for names that are too long.
+    there = config.out and os.path.isdir(config.out) and os.path.exists(config.data)  # noqa: PTH110, PTH112
+    if there and os.path.samefile(str(config.out), config.data):  # noqa: PTH121
+        raise ConfigError(
+            f"`out` is {config.out}, the folder of the pictures. Expected a folder of its own, "
+            "such as runs/first."
+        )
 
 
 def _fit(

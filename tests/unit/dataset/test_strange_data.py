@@ -207,8 +207,15 @@ def test_lists_that_are_something_else(content: bytes, told: str) -> None:
 
 @pytest.mark.parametrize(
     ("data", "told"),
-    [("file:///data/cats", "Give its path alone"), ("Fashion_Mini", "Did you mean fashion-mini")],
+    [
+        ("file:///data/cats", "Give its path alone"),
+        ("Fashion_Mini", "Did you mean fashion-mini"),
+        ("$KERASCNN_TEST_PLACE/cats", r"Did you mean data/cats\?"),
+        (r"data\cats", r"Did you mean data/cats\?"),
+    ],
 )
-def test_data_that_is_nearly_right(data: str, told: str) -> None:
+def test_data_that_is_nearly_right(data: str, told: str, monkeypatch) -> None:
+    monkeypatch.setenv("KERASCNN_TEST_PLACE", "data")
+    write("data", "cats/1.png")
     with pytest.raises(DataError, match=told):
         load_dataset(data)

@@ -168,6 +168,36 @@ def test_resumed_in_the_second_training_it_ends_as_without_the_stop(
         np.testing.assert_array_equal(one, two)
 
 
+class Diverging(Callback):
+    """Gives the second training a rate with which a network without BatchNormalization diverges."""
+
+    def on_run_begin(self, folder: Path, done: int) -> None:
+        self.run = Run(folder)
+
+    def on_work(self, what: Any, done: int, total: int) -> None:
+        if "report" in str(what):
+            values = json.loads(self.run.config.to_json())
+            values |= {"optimizer": "sgd", "learning_rate": 99.0}
+            self.run.config_path.write_text(json.dumps(values))
+
+
+def test_a_second_training_that_diverges_leaves_the_first_network(five: Path, log: Any) -> None:
+    options = OPTIONS | {
+        "model": "lenet5_modern",
+        "image_size": 32,
+        "learning_rate": 0.003,
+        "epochs": 20,
+    }
+    run = training.fit(TrainConfig(str(five), out="r", refit="yes", **options), Diverging())
+    assert "the second training, on all pictures, failed: the loss is not finite" in log.text
+    assert "The first network is exported instead." in log.text
+    assert run.is_finished
+    assert run.exported == run
+    done = export_onnx(run, "r.onnx")
+    assert done.card.weights_sha256 == run.card.weights_sha256
+    assert "refit" not in done.card.data
+
+
 @pytest.mark.parametrize(
     ("each", "val", "options"),
     [(5, 0, {"refit": "no"}), (5, 1, {}), (5, 0, {"val": "five.npz"}), (6, 0, {})],
