@@ -89,7 +89,7 @@ class Walk:
         """List the same as text, which takes half the time."""
         inside = []
         for entry in self._entries(folder):
-            if entry.name.startswith("."):
+            if entry.name.startswith(".") and not entry.name.endswith(".icloud"):
                 continue
             if _is_folder(entry):
                 if entry.name.lower() in _LEFTOVERS | _THUMBNAILS:
