@@ -191,7 +191,7 @@ def test_options_that_are_equal_in_effect_are_no_change(
 def test_data_that_was_moved_is_verified_and_recorded(
     changing: Path, whole: Run, stopped: Path, tmp_path: Path
 ) -> None:
-    moved = tmp_path / "elsewhere.npz"
+    moved = tmp_path / changing.name
     changing.rename(moved)
     before = Run(stopped).config
     other = write_clothes(tmp_path / "other.npz", (70, 50, 29, 10))

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -169,7 +170,7 @@ def test_resumed_in_the_second_training_it_ends_as_without_the_stop(
 
 
 class Diverging(Callback):
-    """Gives the second training a rate with which a network without BatchNormalization diverges."""
+    """Gives the second training a rate and a decay by which weights grow a hundredfold a step."""
 
     def on_run_begin(self, folder: Path, done: int) -> None:
         self.run = Run(folder)
@@ -177,20 +178,16 @@ class Diverging(Callback):
     def on_work(self, what: Any, done: int, total: int) -> None:
         if "report" in str(what):
             values = json.loads(self.run.config.to_json())
-            values |= {"optimizer": "sgd", "learning_rate": 99.0}
+            values |= {"learning_rate": 99.0, "weight_decay": 0.999}
             self.run.config_path.write_text(json.dumps(values))
 
 
 def test_a_second_training_that_diverges_leaves_the_first_network(five: Path, log: Any) -> None:
-    options = OPTIONS | {
-        "model": "lenet5_modern",
-        "image_size": 32,
-        "learning_rate": 0.003,
-        "epochs": 20,
-    }
-    run = training.fit(TrainConfig(str(five), out="r", refit="yes", **options), Diverging())
-    assert "the second training, on all pictures, failed: the loss is not finite" in log.text
-    assert "The first network is exported instead." in log.text
+    run = training.fit(TrainConfig(str(five), out="r", **OPTIONS), Diverging())
+    told = (
+        r"the second training, on all pictures, failed: the loss is (nan|inf) .* The first network"
+    )
+    assert re.search(told, log.text)
     assert run.is_finished
     assert run.exported == run
     done = export_onnx(run, "r.onnx")
