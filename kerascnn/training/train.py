@@ -31,6 +31,7 @@ from kerascnn.training.run.resume import check_options_unchanged, with_stored_va
 from kerascnn.training.trackers import tracking
 from kerascnn.training.weights.check import check_weights
 from kerascnn.training.weights_location import pinned
+from kerascnn.uris import is_uri
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +78,16 @@ def fit(
 
 
 def _check_out(config: TrainConfig) -> None:
-    """Refuse to write a run among the class folders, which its own folders would join."""
+    """Refuse places that are not meant, and the class folders, which those of a run would join."""
+    if config.out and is_uri(config.out):
+        raise ConfigError(
+            f"`out` is {config.out}, a URL. Expected a folder: copy the run when it has ended."
+        )
+    if str(config.out).startswith("~") and not os.path.exists(str(config.out)):  # noqa: PTH110
+        raise ConfigError(
+            f"`out` is {config.out}, and ~ is not replaced in quotes or in a file. "
+            f"Expected a path, such as {os.path.expanduser(str(config.out))}."  # noqa: PTH111
+        )
     # os.path does not raise for names that are too long.
     there = config.out and os.path.isdir(config.out) and os.path.exists(config.data)  # noqa: PTH110, PTH112
     if there and os.path.samefile(str(config.out), config.data):  # noqa: PTH121

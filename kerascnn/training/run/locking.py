@@ -68,6 +68,10 @@ def _make_folder(config: TrainConfig) -> tuple[Path, list[Path]]:
         except OSError as error:
             if isinstance(error, FileExistsError) and config.out is None:
                 continue
+            if isinstance(error, FileExistsError):
+                raise ConfigError(
+                    f"{folder}: is a file. Expected a folder for the run: choose another `out`."
+                ) from error
             raise cannot_write(folder, error) from error
         return folder, made
     raise AssertionError("there is always one more candidate")

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -274,6 +275,21 @@ def test_what_cannot_be_written_is_told_before_any_work(clothes: Path, tmp_path:
     (tmp_path / "file").touch()
     with pytest.raises(KerascnnError, match="cannot write"):
         training.fit(config(clothes, tmp_path / "file" / "r"))
+
+
+@pytest.mark.parametrize(
+    ("out", "told"),
+    [
+        ("file", "file: is a file. Expected a folder for the run"),
+        ("~/r", "Expected a path, such as"),
+        ("s3://b/r", "a URL. Expected a folder"),
+    ],
+)
+def test_places_that_no_run_can_have(clothes: Path, out: str, told: str) -> None:
+    Path("file").touch()
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        training.fit(TrainConfig(str(clothes), out=out))
+    assert os.listdir() == ["file"]
 
 
 def test_the_folder_of_the_pictures_is_no_place_for_a_run(tmp_path: Path) -> None:
