@@ -8,7 +8,6 @@ displayed.
 from __future__ import annotations
 
 import logging
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,12 +25,11 @@ from kerascnn.training.networks import Network, find_network
 from kerascnn.training.prepared_data import prepare_data
 from kerascnn.training.run.checkpoint import Checkpoint, latest_checkpoint
 from kerascnn.training.run.folder import Run
-from kerascnn.training.run.locking import locked_run
+from kerascnn.training.run.locking import check_out, locked_run
 from kerascnn.training.run.resume import check_options_unchanged, with_stored_values
 from kerascnn.training.trackers import tracking
 from kerascnn.training.weights.check import check_weights
 from kerascnn.training.weights_location import pinned
-from kerascnn.uris import is_uri
 
 log = logging.getLogger(__name__)
 
@@ -70,31 +68,12 @@ def fit(
         KeyboardInterrupt: Interrupted by the user; the run so far is kept.
     """
     expect_config(config)
-    _check_out(config)
+    if config.out:
+        check_out(config.out, config.data)
     if resume and overwrite:
         raise ConfigError("`resume` continues a run and `overwrite` replaces it: use one of them.")
     with shown(progress) as callback:
         return _fit(config, callback, resume, cluster, overwrite)
-
-
-def _check_out(config: TrainConfig) -> None:
-    """Refuse places that are not meant, and the class folders, which those of a run would join."""
-    if config.out and is_uri(config.out):
-        raise ConfigError(
-            f"`out` is {config.out}, a URL. Expected a folder: copy the run when it has ended."
-        )
-    if str(config.out).startswith("~") and not os.path.exists(str(config.out)):  # noqa: PTH110
-        raise ConfigError(
-            f"`out` is {config.out}, and ~ is not replaced in quotes or in a file. "
-            f"Expected a path, such as {os.path.expanduser(str(config.out))}."  # noqa: PTH111
-        )
-    # os.path does not raise for names that are too long.
-    there = config.out and os.path.isdir(config.out) and os.path.exists(config.data)  # noqa: PTH110, PTH112
-    if there and os.path.samefile(str(config.out), config.data):  # noqa: PTH121
-        raise ConfigError(
-            f"`out` is {config.out}, the folder of the pictures. Expected a folder of its own, "
-            "such as runs/first."
-        )
 
 
 def _fit(

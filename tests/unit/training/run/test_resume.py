@@ -280,7 +280,7 @@ def test_what_cannot_be_written_is_told_before_any_work(clothes: Path, tmp_path:
 @pytest.mark.parametrize(
     ("out", "told"),
     [
-        ("file", "file: is a file. Expected a folder for the run"),
+        ("file", "`out` is file, a file. Expected a folder"),
         ("~/r", "Expected a path, such as"),
         ("s3://b/r", "a URL. Expected a folder"),
     ],
