@@ -269,6 +269,10 @@ def did_you_mean(path: str | Path) -> str:
 def _nearest(path: Path) -> Path | None:
     if not path.name:
         return None
+    # As Windows writes it, or quoted so that the shell did not replace a variable.
+    for meant in (str(path).replace("\\", "/"), os.path.expandvars(path)):
+        if meant != str(path) and Path(meant).exists():
+            return Path(meant)
     if path.parts[0].startswith("~"):  # quoted, or from a file, so not expanded by a shell
         home = Path(os.path.expanduser(path))  # noqa: PTH111 - Path raises for unknown users
         return home if home.exists() else None

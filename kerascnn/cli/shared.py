@@ -25,7 +25,7 @@ class SquareSize(DeclaredType):
     """``224``, or ``224x224``, because training supports square inputs only."""
 
     def __init__(self) -> None:
-        super().__init__(PictureSize())
+        super().__init__(PictureSize(expected="a number of pixels, e.g. 224"))
 
     def convert(self, value: Any, param: Any, ctx: Any) -> int:
         """Parse one number, or two equal ones."""

@@ -13,6 +13,9 @@ from collections.abc import Collection
 _COMPARED = 200
 """Maximum number of classes to compare the spelling with; more would take seconds."""
 
+_LONG = 6
+"""Minimum length of a name whose spelling is compared: a cat is no coat."""
+
 
 def look(name: str) -> str:
     """Return a name without case, spaces, invisible characters and wide or joined letters."""
@@ -28,7 +31,8 @@ def similar_class(name: str, classes: Collection[str]) -> str:
     """
     looks = {_letters(one): one for one in classes}
     found = looks.get(_letters(name))
-    if found is None and len(classes) <= _COMPARED and not re.search(r"\d", name):
+    comparable = len(name) >= _LONG and len(classes) <= _COMPARED and not re.search(r"\d", name)
+    if found is None and comparable:
         near = difflib.get_close_matches(_letters(name), looks, 1, cutoff=0.8)
         found = looks[near[0]] if near else None
     return (
@@ -37,4 +41,5 @@ def similar_class(name: str, classes: Collection[str]) -> str:
 
 
 def _letters(name: str) -> str:
-    return re.sub(r"[\s_.-]+", "", look(name)) or name
+    """Return a name without punctuation and plural, too."""
+    return re.sub(r"[\s_.-]+", "", look(name)).removesuffix("s") or name

@@ -24,7 +24,7 @@ from kerascnn.dataset.layout import find_splits
 from kerascnn.dataset.other_formats import advice_on
 from kerascnn.dataset.pictures import FilePictures
 from kerascnn.dataset.split import Dataset, Split
-from kerascnn.dataset.walk import ARCHIVES, Walk, counted, notice, unsupported_notice
+from kerascnn.dataset.walk import ARCHIVES, Walk, counted, is_output, notice, unsupported_notice
 from kerascnn.errors import DataError
 from kerascnn.language import count
 from kerascnn.printable import first_few
@@ -49,14 +49,14 @@ def load_folder(root: Path, faults: FaultHandler = STRICT, known: Collection[str
         DataError: No class folders; and, unless ``faults`` collects problems: no pictures, classes
             that differ between splits, folders that may be splits or classes.
     """
+    is_output.cache_clear()
     walk = Walk()
     folders = find_splits(root, walk, faults, known)
     classes = _classes(folders["train"], walk, faults)
     if not classes:
         instead = _better(root) or _contents(folders["train"], walk, root)
         raise DataError(_no_classes(folders["train"], walk) + instead)
-    better = _better(root) or advice_on(sorted(path.name for path in root.glob("*.*")))
-    if len(classes) == 1 and better:
+    if len(classes) == 1 and (better := _better(root) or advice_on(_names(root, "*.*"))):
         faults.warning(f"{root}: one class only ({next(iter(classes))}).{better}")
     listed = {"train": _list(classes, classes, root, walk)}
     for name in (name for name in ("val", "test") if name in folders):
@@ -113,8 +113,8 @@ def _no_classes(folder: Path, walk: Walk) -> str:
 
 def _contents(folder: Path, walk: Walk, root: Path) -> str:
     """Say what a folder without classes holds; empty if that does not help."""
-    files = [path.name for path in sorted(folder.glob("*"))]
-    around = [path.name for path in sorted(folder.parent.glob("*.*")) if folder != root]
+    files = _names(folder)
+    around = _names(folder.parent, "*.*") if folder != root else []
     if pictures := [path.name for path in walk.loose(folder)]:
         held = f"{count(len(pictures), 'picture')} ({first_few(pictures, 3)})"
         return (
@@ -125,6 +125,10 @@ def _contents(folder: Path, walk: Walk, root: Path) -> str:
     if archive or not files:
         return f" It holds {archive}: unpack it." if archive else " It is empty."
     return advice_on(files + around)
+
+
+def _names(folder: Path, wanted: str = "*") -> list[str]:
+    return [path.name for path in sorted(folder.glob(wanted))]
 
 
 def _named_after_classes(names: list[str]) -> str:

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from kerascnn.dataset.class_names import similar_class
 from kerascnn.dataset.faults import STRICT, FaultHandler
 from kerascnn.dataset.pictures import ArrayPictures
 from kerascnn.dataset.split import Dataset, Split
@@ -249,6 +250,7 @@ def _numbers(
         faults.error(
             f"{where}[{place}]: label {labels[place]!s} is not one of the classes "
             f"({first_few(classes, 20)}).{others} Correct it."
+            f"{similar_class(_name(labels[place]), classes)}"
         )
     return numbers
 

@@ -14,7 +14,7 @@ _STORES = {
     r"\.parquet": "Parquet",
     r"\.(arrow|feather)": "Arrow",
     r"\.tfrecords?(-\d+-of-\d+)?": "TFRecord",
-    r"\.([lm]db|rec)": "a database of pictures",
+    r"\.(l?mdb|rec)": "a database of pictures",
     r"\.(sqlite3?|db)": "a database",
     r"\.(pkl|pickle)|(data|test)_batch(_\d+)?": "pickled Python objects",
     r"(data|test)_batch(_\d+)?\.bin": "the binary version of CIFAR",
@@ -58,6 +58,7 @@ def other_format(name: str) -> tuple[str, str] | None:
         *((pattern, kind, _LIST) for pattern, kind in _LISTS.items()),
         (_VIDEO, "a video", "Save some of its frames as JPEG or PNG in one folder per class"),
         (r"\.pdf", "PDF", WHAT_TO_DO),
+        (r"\.icloud", "a file that is not on this machine yet", "Download it from iCloud first"),
     )
     for pattern, kind, advice in kinds:
         if re.search(rf"({pattern})$", lower):

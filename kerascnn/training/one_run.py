@@ -37,6 +37,7 @@ from kerascnn.training.networks import Network
 from kerascnn.training.prepared_data import PreparedData
 from kerascnn.training.run.checkpoint import Checkpoint
 from kerascnn.training.run.folder import Run
+from kerascnn.training.run.resume import record_moved_data
 from kerascnn.training.setup import assemble, check_scopes
 from kerascnn.training.trainer.loop import TrainingLoop
 from kerascnn.training.trainer.plan import plan
@@ -82,6 +83,8 @@ def train_on(
         loop = TrainingLoop(config, feed, start, run, device, progress, deadline)
         if checkpoint:
             loop.restore(checkpoint)
+            if is_first():
+                record_moved_data(run, config)
         elif is_first():
             run.begin(config)
         progress.on_run_begin(run.folder, len(loop.history))

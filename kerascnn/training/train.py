@@ -25,7 +25,7 @@ from kerascnn.training.networks import Network, find_network
 from kerascnn.training.prepared_data import prepare_data
 from kerascnn.training.run.checkpoint import Checkpoint, latest_checkpoint
 from kerascnn.training.run.folder import Run
-from kerascnn.training.run.locking import locked_run
+from kerascnn.training.run.locking import check_out, locked_run
 from kerascnn.training.run.resume import check_options_unchanged, with_stored_values
 from kerascnn.training.trackers import tracking
 from kerascnn.training.weights.check import check_weights
@@ -68,6 +68,8 @@ def fit(
         KeyboardInterrupt: Interrupted by the user; the run so far is kept.
     """
     expect_config(config)
+    if config.out:
+        check_out(config.out, config.data)
     if resume and overwrite:
         raise ConfigError("`resume` continues a run and `overwrite` replaces it: use one of them.")
     with shown(progress) as callback:

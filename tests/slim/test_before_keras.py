@@ -45,7 +45,7 @@ def test_sizes_that_are_not_square() -> None:
     for words in (["train", "nowhere/"], ["advise", "nowhere/"], ["summary", "cnn"]):
         code, output = told(*words, "--image-size", "48x192")
         assert (code, "square pictures only. Give one number, 192" in output) == (2, True), output
-    assert "expected 224" in told("train", "nowhere/", "--image-size", "-3")[1]
+    assert "expected a number of pixels" in told("train", "nowhere/", "--image-size", "-3")[1]
     assert "does not exist" in told("train", "nowhere/", "--image-size", "64x64")[1]
 
 

@@ -5,6 +5,7 @@ Knows: which folder a new run gets, and its lock. Does not know: what is written
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,9 +18,36 @@ from kerascnn.files import cannot_write
 from kerascnn.leftovers import remove_leftovers
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.run.folder import Run
+from kerascnn.uris import is_uri
 
 _LOCK = ".lock"
 """Lock file, which exists while a run is being written."""
+
+
+def check_out(out: str, data: str) -> None:
+    """Refuse places that are not meant, and the class folders, which those of a run would join.
+
+    Raises:
+        ConfigError: ``out`` is a URL, begins with ``~``, is a file, or is the data.
+    """
+    # os.path does not raise for names that are too long.
+    there = os.path.exists(out)  # noqa: PTH110
+    if is_uri(out):
+        raise ConfigError(
+            f"`out` is {out}, a URL. Expected a folder: copy the run when it has ended."
+        )
+    if out.startswith("~") and not there:
+        raise ConfigError(
+            f"`out` is {out}, and ~ is not replaced in quotes or in a file. "
+            f"Expected a path, such as {os.path.expanduser(out)}."  # noqa: PTH111
+        )
+    if there and not os.path.isdir(out):  # noqa: PTH112
+        raise ConfigError(f"`out` is {out}, a file. Expected a folder: choose another name.")
+    if there and os.path.exists(data) and os.path.samefile(out, data):  # noqa: PTH110, PTH121
+        raise ConfigError(
+            f"`out` is {out}, the folder of the pictures. Expected a folder of its own, such as "
+            "runs/first."
+        )
 
 
 @contextmanager

@@ -7,25 +7,29 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from collections.abc import Mapping
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from kerascnn.dataset import BUILTIN
 from kerascnn.errors import ConfigError, DataError
 from kerascnn.files import did_you_mean
 from kerascnn.training import old_config
+from kerascnn.training.clock import seconds_of
 from kerascnn.training.config import AUTO, AUTOMATIC, TrainConfig
 from kerascnn.training.data.pack import Pack
+from kerascnn.training.networks import find_network
 from kerascnn.training.phases import FIT_HEAD
 from kerascnn.training.run.folder import Run
 from kerascnn.training.weights_location import pinned
 
 log = logging.getLogger(__name__)
 
-PLACES = ("out", "cache", "devices", "track")
-"""Options of places and devices, which do not change the result and may differ (``devices`` changes
-the order of sums)."""
+PLACES = ("out", "cache", "device", "devices", "track", "strict")
+"""Options of places and devices, which do not change the result and may differ (devices change the
+order of sums; another device is chosen by ``auto`` on another machine, too)."""
 
 
 def resumed_config(given: Mapping[str, Any]) -> TrainConfig:
@@ -119,18 +123,62 @@ def check_options_unchanged(run: Run, asked: TrainConfig) -> None:
     Raises:
         ConfigError: Options differ; the message names each.
     """
-    stored = replace(run.config, **{name: getattr(asked, name) for name in PLACES})
+    stored = run.config
+    before, now = _in_effect(run, stored), _in_effect(run, asked)
     changed = [
-        f"`{field.name}` was {_as_text(getattr(stored, field.name))} and is now "
-        f"{_as_text(getattr(asked, field.name))}"
-        for field in fields(TrainConfig)
-        if getattr(stored, field.name) != getattr(asked, field.name)
+        f"`{name}` was {_as_text(getattr(stored, name))} and is now "
+        f"{_as_text(getattr(asked, name))}"
+        for name in before
+        if before[name] != now[name] and not _is_same_place(run, name, stored, asked)
     ]
     if changed:
         raise ConfigError(
             f"{run.folder} was started with other options: {'; '.join(changed)}. Leave them out "
             "to continue with those of the run, or start a new run with another `out`."
         )
+
+
+def _in_effect(run: Run, config: TrainConfig) -> dict[str, Any]:
+    """Return the options that must not change, with what those left open are in this run."""
+    card = run.card if run.card_path.is_file() else None
+    values = {name: value for name, value in asdict(config).items() if name not in PLACES}
+    values["image_size"] = config.image_size or (
+        card.image_size if card else find_network(config.model).image_size
+    )
+    values["resize"] = config.resize or (card and card.resize)
+    values["time"] = config.time and seconds_of(config.time)
+    return values
+
+
+def _is_same_place(run: Run, name: str, stored: TrainConfig, asked: TrainConfig) -> bool:
+    """Return whether two paths are the same place, or the data was moved, which is verified later.
+
+    Args:
+        run: The run, which knows where relative paths of its data begin.
+        name: Name of an option.
+        stored: The run's configuration.
+        asked: Options that are set now.
+    """
+    before, now = getattr(run.located(stored), name), getattr(asked, name)
+    if name not in ("data", "val", "weights") or not isinstance(before, str) or now in (None, AUTO):
+        return False
+    if not os.path.exists(before):  # noqa: PTH110 - no raise
+        return name != "weights" and before not in BUILTIN
+    return os.path.exists(now) and os.path.samefile(before, now)  # noqa: PTH110, PTH121
+
+
+def record_moved_data(run: Run, config: TrainConfig) -> None:
+    """Record where the data of a run is now, once it is known to be the same."""
+    stored = run.config
+    before = run.located(stored)
+
+    def now(old: object, new: object) -> Any:
+        moved = isinstance(old, str) and old not in BUILTIN and not os.path.exists(old)  # noqa: PTH110
+        return str(Path(str(new)).absolute()) if moved else None
+
+    data, val = now(before.data, config.data), now(before.val, config.val)
+    if data or val:
+        run.save_config(replace(stored, data=data or stored.data, val=val or stored.val))
 
 
 def _as_text(value: object) -> str:

@@ -30,9 +30,11 @@ from kerascnn.errors import (
     needs_extra,
     one_line,
 )
+from kerascnn.files import cannot_write
 from kerascnn.training.callbacks import Callback, CallbackList, EpochRecord, Plan
 from kerascnn.training.command_line import train_command
 from kerascnn.training.config import AUTO, TrainConfig
+from kerascnn.training.run.locking import check_out
 from kerascnn.training.train import fit
 from kerascnn.training.tuning.request import Search
 from kerascnn.training.tuning.search_space import (
@@ -104,6 +106,7 @@ def search(asked: Search, progress: Callback | None = None) -> SearchResult:
         KerascnnError: No trial was finished.
     """
     progress = progress or Callback()
+    check_out(str(asked.out), asked.config.data)
     # Trials are compared by their first networks; the best command trains a second one again.
     asked = replace(asked, config=replace(asked.config, refit="no"))
     named = asked.model or ((asked.config.model,) if asked.config.model != AUTO else ())
@@ -125,7 +128,10 @@ def _open(asked: Search, networks: tuple[str, ...]) -> optuna.Study:
         import optuna
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     out = Path(asked.out)
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(out, error) from error
     storage = asked.storage or f"sqlite:///{out.absolute() / 'study.db'}"
     try:
         # Without a seed: processes that share a study would suggest the same.

@@ -35,6 +35,7 @@ def write(root: str, *paths: str) -> None:
         ("cats", "cat"),
         ("001.Albatross", "001 albatross"),
         ("ﬁsh", "fish"),
+        ("chihuahua", "chihuaua"),
     ],
 )
 def test_a_class_of_one_split_names_the_one_that_it_resembles(train: str, other: str) -> None:
@@ -51,9 +52,16 @@ def test_a_class_of_one_split_names_the_one_that_it_resembles(train: str, other:
         load_dataset("list.csv")
     with pytest.raises(DataError, match=rf"the model has no class .* It resembles {train!r}"):
         load_dataset("d/val", known=(train, "zebra")).choose("all", (train, "zebra"))
+    names = {"y_train": np.array([train, "zebra"]), "y_val": np.array(["zebra", other])}
+    pictures = np.zeros((2, 8, 8), np.uint8)
+    np.savez("a.npz", x_train=pictures, x_val=pictures, **names)
+    with pytest.raises(DataError, match=rf"is not one of the classes .* It resembles {train!r}"):
+        load_dataset("a.npz")
 
 
-@pytest.mark.parametrize(("train", "other"), [("c10", "c11"), ("cat", "cow")])
+@pytest.mark.parametrize(
+    ("train", "other"), [("c10", "c11"), ("coat", "cat"), ("image 1", "image 2")]
+)
 def test_other_classes_resemble_none(train: str, other: str) -> None:
     write("d", f"train/{train}/1.png", "train/zebra/2.png", f"val/{other}/3.png")
     with pytest.raises(DataError, match=r"add it to train/\.$"):
@@ -72,6 +80,7 @@ def test_other_classes_resemble_none(train: str, other: str) -> None:
         ("IMG_1.HEIC", "HEIC", "Convert to JPEG or PNG"),
         ("a.mov", "a video", "Save some of its frames"),
         ("a.pdf", "PDF", "Convert to JPEG"),
+        (".1.jpg.icloud", "a file that is not on this machine yet", "Download it from iCloud"),
         ("data", "a file without an ending", "give it one, such as .jpg"),
     ],
 )
@@ -207,8 +216,15 @@ def test_lists_that_are_something_else(content: bytes, told: str) -> None:
 
 @pytest.mark.parametrize(
     ("data", "told"),
-    [("file:///data/cats", "Give its path alone"), ("Fashion_Mini", "Did you mean fashion-mini")],
+    [
+        ("file:///data/cats", "Give its path alone"),
+        ("Fashion_Mini", "Did you mean fashion-mini"),
+        ("$KERASCNN_TEST_PLACE/cats", r"Did you mean data/cats\?"),
+        (r"data\cats", r"Did you mean data/cats\?"),
+    ],
 )
-def test_data_that_is_nearly_right(data: str, told: str) -> None:
+def test_data_that_is_nearly_right(data: str, told: str, monkeypatch) -> None:
+    monkeypatch.setenv("KERASCNN_TEST_PLACE", "data")
+    write("data", "cats/1.png")
     with pytest.raises(DataError, match=told):
         load_dataset(data)

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.run.checkpoint import latest_checkpoint
 from kerascnn.training.run.folder import Run
+from kerascnn.training.run.resume import resumed_config
 
 PHASES = ("head:1", "all:3")
 
@@ -172,6 +174,36 @@ def test_changed_options_are_named(clothes: Path, stopped: Path) -> None:
         training.fit(config(clothes, stopped, batch_size=16, seed=1), resume=True)
 
 
+def test_options_that_are_equal_in_effect_are_no_change(
+    clothes: Path, stopped: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "link.npz").symlink_to(clothes)
+    same = {"device": "cpu", "strict": True, "resize": Run(stopped).card.resize}
+    for data in (tmp_path / "link.npz", os.path.relpath(clothes), f"{clothes.parent}//clothes.npz"):
+        assert resumed_config({"out": str(stopped), "data": str(data), **same}).resize
+    other = write_clothes(tmp_path / "other.npz")
+    with pytest.raises(ConfigError, match=r"`data` was .* and is now"):
+        resumed_config({"out": str(stopped), "data": str(other)})
+    crop = "crop" if same["resize"] != "crop" else "squash"
+    with pytest.raises(ConfigError, match=f"`resize` was None and is now {crop}"):
+        resumed_config({"out": str(stopped), "resize": crop})
+
+
+def test_data_that_was_moved_is_verified_and_recorded(
+    changing: Path, whole: Run, stopped: Path, tmp_path: Path
+) -> None:
+    moved = tmp_path / changing.name
+    changing.rename(moved)
+    before = Run(stopped).config
+    other = write_clothes(tmp_path / "other.npz", (70, 50, 29, 10))
+    with pytest.raises(DataError, match="train had 144 pictures and has 143"):
+        training.fit(config(other, stopped), resume=True)
+    assert Run(stopped).config == before
+    assert_ends_alike(training.fit(config(moved, stopped), resume=True), whole)
+    assert Run(stopped).config.data == str(moved)
+    assert training.evaluate_run(Run(stopped)).images == whole.card.data["val"]
+
+
 @pytest.mark.parametrize(
     ("counts", "said"),
     [
@@ -243,6 +275,30 @@ def test_what_cannot_be_written_is_told_before_any_work(clothes: Path, tmp_path:
     (tmp_path / "file").touch()
     with pytest.raises(KerascnnError, match="cannot write"):
         training.fit(config(clothes, tmp_path / "file" / "r"))
+
+
+@pytest.mark.parametrize(
+    ("out", "told"),
+    [
+        ("file", "`out` is file, a file. Expected a folder"),
+        ("~/r", "Expected a path, such as"),
+        ("s3://b/r", "a URL. Expected a folder"),
+    ],
+)
+def test_places_that_no_run_can_have(clothes: Path, out: str, told: str) -> None:
+    Path("file").touch()
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        training.fit(TrainConfig(str(clothes), out=out))
+    assert os.listdir() == ["file"]
+
+
+def test_the_folder_of_the_pictures_is_no_place_for_a_run(tmp_path: Path) -> None:
+    (tmp_path / "data" / "cat").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "data")
+    for out in ("data", "data/", "link"):
+        with pytest.raises(ConfigError, match=r"`out` is .*, the folder of the pictures\."):
+            training.fit(TrainConfig(data=str(tmp_path / "data"), out=f"{tmp_path}/{out}"))
+    assert os.listdir(tmp_path / "data") == ["cat"]
 
 
 def test_a_run_that_cannot_begin_leaves_no_folder(clothes: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -166,6 +167,32 @@ def test_resumed_in_the_second_training_it_ends_as_without_the_stop(
     assert stopped.second.card == replace(run.second.card, name="stopped")
     for one, two in zip(weights(stopped.second), weights(run.second), strict=True):
         np.testing.assert_array_equal(one, two)
+
+
+class Diverging(Callback):
+    """Gives the second training a rate and a decay by which weights grow a hundredfold a step."""
+
+    def on_run_begin(self, folder: Path, done: int) -> None:
+        self.run = Run(folder)
+
+    def on_work(self, what: Any, done: int, total: int) -> None:
+        if "report" in str(what):
+            values = json.loads(self.run.config.to_json())
+            values |= {"learning_rate": 99.0, "weight_decay": 0.999}
+            self.run.config_path.write_text(json.dumps(values))
+
+
+def test_a_second_training_that_diverges_leaves_the_first_network(five: Path, log: Any) -> None:
+    run = training.fit(TrainConfig(str(five), out="r", **OPTIONS), Diverging())
+    told = (
+        r"the second training, on all pictures, failed: the loss is (nan|inf) .* The first network"
+    )
+    assert re.search(told, log.text)
+    assert run.is_finished
+    assert run.exported == run
+    done = export_onnx(run, "r.onnx")
+    assert done.card.weights_sha256 == run.card.weights_sha256
+    assert "refit" not in done.card.data
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """`tune`: the best of many runs is kept, what fails is named, and a study goes on."""
 
 import json
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -221,6 +222,14 @@ class Fixed:
 
     def suggest_float(self, _name: str, _low: float, high: float, *, log: bool) -> float:
         return high if log else 0.0
+
+
+@pytest.mark.parametrize("out", ["file", "file/x", "~/study", "s3://b/study"])
+def test_a_folder_that_cannot_be_made(out: str) -> None:
+    Path("file").touch()
+    with pytest.raises(KerascnnError, match=f"`out` is {out}|{out}: cannot write"):
+        search(Search(TrainConfig(model="cnn"), out=out, trials=1))
+    assert os.listdir() == ["file"]
 
 
 def test_what_is_suggested() -> None:
