@@ -40,6 +40,10 @@ _WHOLE_FROM = 384
 """Input size in pixels from which ConvNeXt squashes pictures instead of cropping them."""
 
 
+_ONCE = {"once": True}
+"""For a notice that a command gives once, though it may open a file several times."""
+
+
 def from_preprocessor(path: str | Path) -> ForeignModel:
     """Read how pictures are prepared for a model from the file beside it.
 
@@ -57,9 +61,12 @@ def from_preprocessor(path: str | Path) -> ForeignModel:
         log.warning(
             "%s: ignored, because it holds something that kerascnn does not support (%s). Set "
             "`resize`, `filter`, `mean` and `std` yourself.", beside, error,
+            extra=_ONCE,
         )  # fmt: skip
         return ForeignModel()
-    log.warning("%s: sets the resizing and normalization; options override them.", beside)
+    log.warning(
+        "%s: sets the resizing and normalization; options override them.", beside, extra=_ONCE
+    )
     return found
 
 
@@ -87,10 +94,6 @@ def names_beside(path: str | Path) -> ForeignModel | None:
         log.warning("%s: sets the class names; `labels` overrides them.", beside, extra=_ONCE)
         return ForeignModel(names)
     return None
-
-
-_ONCE = {"once": True}
-"""For a notice that a command gives once, though it may open a file several times."""
 
 
 def _beside(path: str | Path, name: str) -> Path | None:

@@ -5,6 +5,8 @@ their configuration, four of timm (1.0.31), and what these made of one picture.
 """
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,6 +86,21 @@ def test_a_configuration_names_the_classes(folder: str, tmp_path: Path, caplog) 
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(ModelFileError, match="`labels` FILE"):
         Classifier(path)
+
+
+@pytest.mark.parametrize("command", [["bench", "m.onnx", "--batch", "1"],
+                                     ["score", "m.onnx", "p", "--out", "o"]])  # fmt: skip
+def test_a_command_gives_these_notices_once(command: list[str], tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(GOLDEN["timm_vit"]["config"]))
+    graph(tmp_path / "m.onnx")
+    (tmp_path / "p").mkdir()
+    Image.fromarray(photograph()).save(tmp_path / "p/a.png")
+    done = subprocess.run(
+        [sys.executable, "-m", "kerascnn", *command], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("sets the class names") == 1
+    assert done.stderr.count("sets the resizing") == 1
 
 
 @pytest.mark.parametrize("problem", ["multi_label_classification", "regression"])
