@@ -68,7 +68,14 @@ def _completed(path: str | Path, foreign: ForeignModel | None) -> ForeignModel |
     named = bool(foreign and foreign.classes)
     declared = from_metadata(metadata) or (None if named else names_beside(path))
     if declared or named:
-        return (foreign or ForeignModel()).completed_from(declared or ForeignModel())
+        completed = (foreign or ForeignModel()).completed_from(declared or ForeignModel())
+        if len(completed.classes) == 1:
+            raise ConfigError(
+                f"{path}: only one class is named, {completed.classes[0]}; expected two or more. "
+                "If it gives one number, the probability of that class, give `labels` FILE with "
+                "two: the opposite first."
+            )
+        return completed
     unread = unread_listing(metadata)
     if unread or foreign:
         raise ConfigError(

@@ -196,6 +196,7 @@ def test_what_is_missing_or_does_not_fit_is_said(tmp_path, picture) -> None:
         (dynamic, ForeignModel(NAMES), ConfigError, "`image_size` is missing"),
         (fixed, ForeignModel(NAMES, 32), ModelFileError, "Is `image_size` right"),
         (fixed, ForeignModel((*NAMES, "more")), ModelFileError, "5 classes named. Give `labels`"),
+        (fixed, ForeignModel(NAMES[:1]), ConfigError, "only one class is named, red"),
         (fixed, ForeignModel(NAMES[1:]), ModelFileError, "`background` first"),
         (open_ended, ForeignModel(NAMES[1:]), ModelFileError, "`background` first"),
         (oblong, ForeignModel(NAMES, SIZE), ModelFileError, "Is `image_size` right"),
