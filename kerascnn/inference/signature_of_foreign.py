@@ -69,12 +69,7 @@ def _completed(path: str | Path, foreign: ForeignModel | None) -> ForeignModel |
     declared = from_metadata(metadata) or (None if named else names_beside(path))
     if declared or named:
         completed = (foreign or ForeignModel()).completed_from(declared or ForeignModel())
-        if len(completed.classes) == 1:
-            raise ConfigError(
-                f"{path}: only one class is named, {completed.classes[0]}; expected two or more. "
-                "If it gives one number, the probability of that class, give `labels` FILE with "
-                "two: the opposite first."
-            )
+        completed.check_class_count(path)
         return completed
     unread = unread_listing(metadata)
     if unread or foreign:
