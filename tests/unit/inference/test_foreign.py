@@ -269,6 +269,17 @@ def test_pixels_that_nobody_spoke_of_are_warned_of(tmp_path, picture, caplog) ->
     assert not caplog.text
 
 
+def test_an_image_scaler_takes_pixels_as_they_are(tmp_path, picture, caplog) -> None:
+    model = onnx.load(graph_file(tmp_path / "m.onnx", ["n", 3, SIZE, SIZE]))
+    scaler = helper.make_node("ImageScaler", ["x"], ["moved"], scale=0.5, bias=[-99.0, 0.0, 1.0])
+    model.graph.node[0].input[0] = "moved"
+    model.graph.node.insert(0, scaler)
+    model.opset_import[0].version = 9  # the last that has it
+    onnx.save(model, tmp_path / "m.onnx")
+    answer(tmp_path / "m.onnx", picture)
+    assert "`normalize` was not given" not in caplog.text
+
+
 @pytest.mark.parametrize(
     ("kind", "number", "warns"),
     [("Sub", 0.485, True), ("Mul", 2.0, True), ("Add", -0.5, True), ("Div", 0.225, True),
