@@ -88,6 +88,19 @@ def test_a_configuration_names_the_classes(folder: str, tmp_path: Path, caplog) 
         Classifier(path)
 
 
+def test_a_graph_that_normalizes_by_itself_is_not_normalized_twice(tmp_path: Path) -> None:
+    """As with preprocessing merged into the graph, beside the configuration of before."""
+    (tmp_path / "config.json").write_text(json.dumps(GOLDEN["timm_vit"]["config"]))
+    nodes = [
+        helper.make_node("Constant", [], ["c"], value_float=255.0),
+        helper.make_node("Div", ["x", "c"], ["unit"]),
+        helper.make_node("GlobalAveragePool", ["unit"], ["of_unit"]),
+        helper.make_node("Flatten", ["of_unit"], ["y"]),
+    ]
+    found = Classifier(graph(tmp_path / "m.onnx", *nodes), foreign=NAMES).card
+    assert (found.normalization, found.shape) == (Normalization(), (32, 32))
+
+
 @pytest.mark.parametrize("command", [["bench", "m.onnx", "--batch", "1"],
                                      ["score", "m.onnx", "p", "--out", "o"]])  # fmt: skip
 def test_a_command_gives_these_notices_once(command: list[str], tmp_path: Path) -> None:

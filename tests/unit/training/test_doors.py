@@ -54,7 +54,8 @@ OTHERS = {
     "saved.pb": b"\x08\x01\x12",
     "js/model.json": b'{"format": "layers-model", "modelTopology": {"class_name": "Model"}}',
     "repo/m/1/model.onnx": b"\x08\x07",
-    "vit/model.safetensors": b"", "vit/onnx/model.onnx": b"\x08\x07", "tf/1/saved_model.pb": b"\x08\x01\x12",
+    "vit/model.safetensors": b"", "vit/onnx/model.onnx": b"\x08\x07",
+    "tf/1/saved_model.pb": b"\x08\x01\x12",
     "runs/one/card.json": b"{}", "photos/a/1.JPG": b"", "models/best.h5": b"\x89HDF", "w.npy": NPY,
     "m.onnx.gz": b"\x1f\x8b\x08" + bytes(9), "cut.pt": b"PK\x03\x04" + bytes(9),
 }  # fmt: skip
