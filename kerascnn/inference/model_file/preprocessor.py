@@ -70,8 +70,12 @@ def from_preprocessor(path: str | Path) -> ForeignModel:
     return found
 
 
-def names_beside(path: str | Path) -> ForeignModel | None:
+def names_beside(path: str | Path, notice: bool = True) -> ForeignModel | None:
     """Read the class names from the ``config.json`` that transformers or timm saved with a model.
+
+    Args:
+        path: Path of the model.
+        notice: Whether to log where they are from.
 
     Returns:
         None if there is none, or no names in it.
@@ -91,7 +95,8 @@ def names_beside(path: str | Path) -> ForeignModel | None:
         )
     with suppress(DataError):
         names = read_labels(beside)
-        log.warning("%s: sets the class names; `labels` overrides them.", beside, extra=_ONCE)
+        if notice:
+            log.warning("%s: sets the class names; `labels` overrides them.", beside, extra=_ONCE)
         return ForeignModel(names)
     return None
 

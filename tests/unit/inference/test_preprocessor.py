@@ -5,6 +5,7 @@ their configuration, four of timm (1.0.31), and what these made of one picture.
 """
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,11 +14,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from click.testing import CliRunner
 from onnx import TensorProto, helper
 from PIL import Image
 
 from kerascnn import Classifier, images
 from kerascnn.card import Normalization
+from kerascnn.cli import main
 from kerascnn.errors import ModelFileError
 from kerascnn.inference import ForeignModel
 
@@ -144,6 +147,8 @@ def test_a_fixed_size_comes_before_the_configuration(tmp_path: Path) -> None:
 def test_timm_names_the_classes_too(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(GOLDEN["timm_vit"]["config"]))
     assert Classifier(graph(tmp_path / "m.onnx")).classes == NAMES.classes
+    shown = CliRunner().invoke(main, ["card", str(tmp_path / "m.onnx")]).output
+    assert re.search(r"\(3\), config\.json +red, green, blue", shown)
 
 
 def test_open_channels_are_three_if_the_normalization_has_three(tmp_path: Path) -> None:
