@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from kerascnn.cli.base import Command, padded, print_json
 from kerascnn.cli.shared import download_models, speedups
+from kerascnn.errors import ModelFileError
 from kerascnn.language import count, tr
 from kerascnn.printable import printable
 
@@ -141,12 +143,16 @@ def _cost(cost: Reduction) -> str:
 
 def _foreign_lines(found: Description) -> Iterator[tuple[str, str]]:
     from kerascnn.inference.model_file.labels import from_metadata
+    from kerascnn.inference.model_file.preprocessor import MODEL, names_beside
 
-    declared = from_metadata(found.metadata)
+    declared, where = from_metadata(found.metadata), ""
+    if declared is None:
+        with suppress(ModelFileError):  # it answers with several classes
+            declared, where = names_beside(found.path, notice=False), f", {MODEL}"
     if declared is None:
         yield tr("classes"), tr("not stated; give them by --labels FILE")
         return
-    yield _heading(declared.classes), _listed(declared.classes)
+    yield _heading(declared.classes) + where, _listed(declared.classes)
     if declared.shape and declared.sizing:
         yield from _preprocessing_lines(declared.card("model", "made elsewhere", declared.shape))
 

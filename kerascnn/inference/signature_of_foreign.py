@@ -68,7 +68,9 @@ def _completed(path: str | Path, foreign: ForeignModel | None) -> ForeignModel |
     named = bool(foreign and foreign.classes)
     declared = from_metadata(metadata) or (None if named else names_beside(path))
     if declared or named:
-        return (foreign or ForeignModel()).completed_from(declared or ForeignModel())
+        completed = (foreign or ForeignModel()).completed_from(declared or ForeignModel())
+        completed.check_class_count(path)
+        return completed
     unread = unread_listing(metadata)
     if unread or foreign:
         raise ConfigError(
@@ -82,14 +84,17 @@ def _foreign_signature(path: str | Path, foreign: ForeignModel) -> Signature:
     weights = files_beside(path)
     session = open_session(path, weights=weights)
     prepared = from_preprocessor(path)
-    if any(value.type == "tensor(uint8)" for value in session.get_inputs()):
-        prepared = replace(prepared, normalization=None)  # it normalizes itself
+    itself = any(
+        value.type == "tensor(uint8)" or normalizes_pixels(path, value.name)
+        for value in session.get_inputs()[:1]
+    )
+    if itself:
+        prepared = replace(prepared, normalization=None)
     if foreign.image_size is None and not _may_take(session, prepared.shape):
         prepared = replace(prepared, image_size=None)  # the graph's own size decides
     foreign = foreign.completed_from(prepared)
     signature = choose_output(path, *_running(path, session, foreign), foreign)
     _check_steady(path, session, signature)
-    itself = TYPES[signature.dtype] == np.uint8 or normalizes_pixels(path, signature.input)
     if not itself:
         foreign.warn_if_unnormalized(Path(path).name)
     return replace(signature, normalizes=itself, weights=weights)

@@ -6,6 +6,7 @@ loses only its own part.
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import signal
 from multiprocessing.connection import Connection, wait
@@ -95,6 +96,9 @@ def _ending(code: int | None) -> str:
 def _serve(pipe: Connection) -> None:
     """Score parts until the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the parent
+    notices = logging.StreamHandler()
+    notices.addFilter(lambda record: not getattr(record, "once", False))  # the parent gave them
+    logging.getLogger("kerascnn").addHandler(notices)
     while True:
         try:
             job = pipe.recv()

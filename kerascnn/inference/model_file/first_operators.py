@@ -15,8 +15,8 @@ from kerascnn.inference.model_file.metadata import find_graph, opened
 from kerascnn.inference.model_file.nodes import NODE, read_node
 from kerascnn.inference.model_file.protobuf import fields
 
-_ARITHMETIC = frozenset({"Sub", "Div", "Mul", "Add"})
-"""Operators that shift or scale pixels."""
+_ARITHMETIC = frozenset({"Sub", "Div", "Mul", "Add", "ImageScaler"})
+"""Operators that shift or scale pixels; the last, of Core ML's converters, takes 0 to 255."""
 
 _LARGEST_OFFSET = 2.0
 """Largest mean of pixels up to 1; those of pixels up to 255 are about 100."""

@@ -109,6 +109,19 @@ class ForeignModel:
             sizing=self.sizing if self.resize or self.sizing else other.sizing,
         )
 
+    def check_class_count(self, path: str | Path) -> None:
+        """Refuse a single class, whose probability would always be 1.
+
+        Raises:
+            ConfigError: There is one.
+        """
+        if len(self.classes) == 1:
+            raise ConfigError(
+                f"{path}: only one class is named, {self.classes[0]}; expected two or more. If it "
+                "gives one number, the probability of that class, give `labels` FILE with two: the "
+                "opposite first."
+            )
+
     @property
     def shape(self) -> Shape | None:
         """Height and width of the input, if they were given."""

@@ -72,7 +72,7 @@ _ONNX = (b"\x12", b"\x1a", b"\x3a", b"\x42")
 """Field tags that may follow the IR version in an ONNX file: producer, graph, operator sets."""
 
 FOLDERS: dict[Kind, tuple[str, ...]] = {
-    "onnx_folder": ("*.onnx", "*/*/model.onnx"),
+    "onnx_folder": ("*.onnx", "onnx/*.onnx", "*/*/model.onnx"),
     "tfjs": ("group1-shard*.bin",),
     "weights_folder": ("*.safetensors", "pytorch_model.bin", "*.weights.h5"),
     "keras_folder": ("*.keras", "*.h5"),

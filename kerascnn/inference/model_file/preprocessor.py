@@ -40,6 +40,10 @@ _WHOLE_FROM = 384
 """Input size in pixels from which ConvNeXt squashes pictures instead of cropping them."""
 
 
+_ONCE = {"once": True}
+"""For a notice that a command gives once, though it may open a file several times."""
+
+
 def from_preprocessor(path: str | Path) -> ForeignModel:
     """Read how pictures are prepared for a model from the file beside it.
 
@@ -57,14 +61,21 @@ def from_preprocessor(path: str | Path) -> ForeignModel:
         log.warning(
             "%s: ignored, because it holds something that kerascnn does not support (%s). Set "
             "`resize`, `filter`, `mean` and `std` yourself.", beside, error,
+            extra=_ONCE,
         )  # fmt: skip
         return ForeignModel()
-    log.warning("%s: sets the resizing and normalization; options override them.", beside)
+    log.warning(
+        "%s: sets the resizing and normalization; options override them.", beside, extra=_ONCE
+    )
     return found
 
 
-def names_beside(path: str | Path) -> ForeignModel | None:
+def names_beside(path: str | Path, notice: bool = True) -> ForeignModel | None:
     """Read the class names from the ``config.json`` that transformers or timm saved with a model.
+
+    Args:
+        path: Path of the model.
+        notice: Whether to log where they are from.
 
     Returns:
         None if there is none, or no names in it.
@@ -84,13 +95,10 @@ def names_beside(path: str | Path) -> ForeignModel | None:
         )
     with suppress(DataError):
         names = read_labels(beside)
-        log.warning("%s: sets the class names; `labels` overrides them.", beside, extra=_ONCE)
+        if notice:
+            log.warning("%s: sets the class names; `labels` overrides them.", beside, extra=_ONCE)
         return ForeignModel(names)
     return None
-
-
-_ONCE = {"once": True}
-"""For a notice that a command gives once, though it may open a file several times."""
 
 
 def _beside(path: str | Path, name: str) -> Path | None:

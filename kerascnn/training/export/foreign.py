@@ -80,6 +80,7 @@ def export_foreign(
     """
     tell = progress or (lambda _step: None)
     path = Path(path)
+    foreign.check_class_count(path)
     target = target_file(out, path.stem)
     tell(sentence("inspecting and loading the model"))
     loaded = load_foreign(path, foreign)

@@ -196,6 +196,7 @@ def test_what_is_missing_or_does_not_fit_is_said(tmp_path, picture) -> None:
         (dynamic, ForeignModel(NAMES), ConfigError, "`image_size` is missing"),
         (fixed, ForeignModel(NAMES, 32), ModelFileError, "Is `image_size` right"),
         (fixed, ForeignModel((*NAMES, "more")), ModelFileError, "5 classes named. Give `labels`"),
+        (fixed, ForeignModel(NAMES[:1]), ConfigError, "only one class is named, red"),
         (fixed, ForeignModel(NAMES[1:]), ModelFileError, "`background` first"),
         (open_ended, ForeignModel(NAMES[1:]), ModelFileError, "`background` first"),
         (oblong, ForeignModel(NAMES, SIZE), ModelFileError, "Is `image_size` right"),
@@ -266,6 +267,17 @@ def test_pixels_that_nobody_spoke_of_are_warned_of(tmp_path, picture, caplog) ->
     caplog.clear()
     answer(path, picture, normalize="none")
     assert not caplog.text
+
+
+def test_an_image_scaler_takes_pixels_as_they_are(tmp_path, picture, caplog) -> None:
+    model = onnx.load(graph_file(tmp_path / "m.onnx", ["n", 3, SIZE, SIZE]))
+    scaler = helper.make_node("ImageScaler", ["x"], ["moved"], scale=0.5, bias=[-99.0, 0.0, 1.0])
+    model.graph.node[0].input[0] = "moved"
+    model.graph.node.insert(0, scaler)
+    model.opset_import[0].version = 9  # the last that has it
+    onnx.save(model, tmp_path / "m.onnx")
+    answer(tmp_path / "m.onnx", picture)
+    assert "`normalize` was not given" not in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -5,17 +5,22 @@ their configuration, four of timm (1.0.31), and what these made of one picture.
 """
 
 import json
+import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+from click.testing import CliRunner
 from onnx import TensorProto, helper
 from PIL import Image
 
 from kerascnn import Classifier, images
 from kerascnn.card import Normalization
+from kerascnn.cli import main
 from kerascnn.errors import ModelFileError
 from kerascnn.inference import ForeignModel
 
@@ -86,6 +91,34 @@ def test_a_configuration_names_the_classes(folder: str, tmp_path: Path, caplog) 
         Classifier(path)
 
 
+def test_a_graph_that_normalizes_by_itself_is_not_normalized_twice(tmp_path: Path) -> None:
+    """As with preprocessing merged into the graph, beside the configuration of before."""
+    (tmp_path / "config.json").write_text(json.dumps(GOLDEN["timm_vit"]["config"]))
+    nodes = [
+        helper.make_node("Constant", [], ["c"], value_float=255.0),
+        helper.make_node("Div", ["x", "c"], ["unit"]),
+        helper.make_node("GlobalAveragePool", ["unit"], ["of_unit"]),
+        helper.make_node("Flatten", ["of_unit"], ["y"]),
+    ]
+    found = Classifier(graph(tmp_path / "m.onnx", *nodes), foreign=NAMES).card
+    assert (found.normalization, found.shape) == (Normalization(), (32, 32))
+
+
+@pytest.mark.parametrize("command", [["bench", "m.onnx", "--batch", "1"],
+                                     ["score", "m.onnx", "p", "--out", "o"]])  # fmt: skip
+def test_a_command_gives_these_notices_once(command: list[str], tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(GOLDEN["timm_vit"]["config"]))
+    graph(tmp_path / "m.onnx")
+    (tmp_path / "p").mkdir()
+    Image.fromarray(photograph()).save(tmp_path / "p/a.png")
+    done = subprocess.run(
+        [sys.executable, "-m", "kerascnn", *command], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("sets the class names") == 1
+    assert done.stderr.count("sets the resizing") == 1
+
+
 @pytest.mark.parametrize("problem", ["multi_label_classification", "regression"])
 def test_models_that_do_not_choose_one_class_are_refused(problem: str, tmp_path: Path) -> None:
     config = {"id2label": {"0": "a", "1": "b", "2": "c"}, "problem_type": problem}
@@ -114,6 +147,8 @@ def test_a_fixed_size_comes_before_the_configuration(tmp_path: Path) -> None:
 def test_timm_names_the_classes_too(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(GOLDEN["timm_vit"]["config"]))
     assert Classifier(graph(tmp_path / "m.onnx")).classes == NAMES.classes
+    shown = CliRunner().invoke(main, ["card", str(tmp_path / "m.onnx")]).output
+    assert re.search(r"\(3\), config\.json +red, green, blue", shown)
 
 
 def test_open_channels_are_three_if_the_normalization_has_three(tmp_path: Path) -> None:

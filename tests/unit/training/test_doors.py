@@ -53,7 +53,9 @@ OTHERS = {
     "kept.h5": b"\x08\x07\x12\x07pytorch", "opset.keras": b"\x08\x08\x3a\x02",
     "saved.pb": b"\x08\x01\x12",
     "js/model.json": b'{"format": "layers-model", "modelTopology": {"class_name": "Model"}}',
-    "repo/m/1/model.onnx": b"\x08\x07", "tf/1/saved_model.pb": b"\x08\x01\x12",
+    "repo/m/1/model.onnx": b"\x08\x07",
+    "vit/model.safetensors": b"", "vit/onnx/model.onnx": b"\x08\x07",
+    "tf/1/saved_model.pb": b"\x08\x01\x12",
     "runs/one/card.json": b"{}", "photos/a/1.JPG": b"", "models/best.h5": b"\x89HDF", "w.npy": NPY,
     "m.onnx.gz": b"\x1f\x8b\x08" + bytes(9), "cut.pt": b"PK\x03\x04" + bytes(9),
 }  # fmt: skip
@@ -180,6 +182,7 @@ def patched_zip(path: Path, place: int, value: int) -> None:
         ("evaluate kept.h5", "in the format ONNX"),
         ("predict saved.pb p.png", "a TensorFlow SavedModel folder"),
         ("export js/model.json --onnx --labels names.txt", "a model of TensorFlow.js"),
+        ("predict vit p.png", "Give one of them: vit/onnx/model.onnx"),
         ("predict repo p.png", "Give one of them: repo/m/1/model.onnx"),
         ("predict tf p.png", "which is tf/1"),
         ("export runs --onnx", "Give one of them: runs/one"),

@@ -372,3 +372,8 @@ def test_the_command_exports_verifies_and_says_how_many_are_right(trained: Path,
     assert (bare.exit_code, "--labels FILE is missing" in bare.output) == (2, True)
     own = CliRunner().invoke(main, ["export", str(trained), *options])
     assert (own.exit_code, "has its class names" in own.output) == (2, True)
+
+
+def test_a_single_class_is_refused_before_the_file_is_read() -> None:
+    with pytest.raises(ConfigError, match="only one class is named, dog"):
+        export_foreign("m.keras", ForeignModel(("dog",)))
