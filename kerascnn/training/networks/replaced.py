@@ -1,4 +1,7 @@
-"""Attributes and methods of layers, replaced while a block of code runs."""
+"""Attributes and methods of objects, replaced while a block of code runs.
+
+Knows: how they are put back. Does not know: Keras, whose layers they mostly belong to.
+"""
 
 from __future__ import annotations
 
@@ -6,27 +9,25 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from keras import layers
-
 
 @contextmanager
-def replaced(values: Mapping[tuple[layers.Layer, str], Any]) -> Iterator[None]:
-    """Replace attributes or methods of layers while the block runs.
+def replaced(values: Mapping[tuple[Any, str], Any]) -> Iterator[None]:
+    """Replace attributes or methods of some objects while the block runs.
 
     Args:
-        values: By layer and name; in place of a method a function without ``self``.
+        values: New values by object and name; for a method, a function without ``self``.
 
     Yields:
-        Nothing. Afterwards, and so in every file, the layers are what they were.
+        Nothing. Afterwards the objects are what they were, so nothing of this is saved to a file.
     """
     before = {(one, name): vars(one)[name] for one, name in values if name in vars(one)}
-    for (layer, name), value in values.items():
-        setattr(layer, name, value)
+    for (one, name), value in values.items():
+        setattr(one, name, value)
     try:
         yield
     finally:
-        for layer, name in values:
-            if (layer, name) in before:
-                setattr(layer, name, before[layer, name])
+        for one, name in values:
+            if (one, name) in before:
+                setattr(one, name, before[one, name])
             else:
-                delattr(layer, name)  # the class's method is visible again
+                delattr(one, name)  # the class's method is visible again

@@ -250,7 +250,7 @@ def test_pictures_in_the_page_are_the_pictures_given(content, page):
 def test_calibration_is_told_where_there_was_one():
     card = ModelCard("m", "cnn", ("a", "b"), 32, "pad", temperature=1.25)
     assert calibration_facts(card) == {}
-    measured = card.with_(metrics={"val_ece_uncalibrated": 0.081, "val_ece": 0.024})
+    measured = replace(card, metrics={"val_ece_uncalibrated": 0.081, "val_ece": 0.024})
     assert list(calibration_facts(measured).values()) == ["1.250", "8.1%", "2.4%"]
 
 
