@@ -93,17 +93,11 @@ def export_onnx(
     tell = progress or (lambda _step: None)
     run = run if isinstance(run, Run) else open_run(run)
     source = run.exported
-    if source == run and run.second.config_path.exists() and not run.is_finished:
-        log.warning(
-            "%s: its second training, on all pictures, is not finished; the first network is "
-            "exported. Finish it: kerascnn train --out %s --resume",
-            run.folder, run.folder,
-        )  # fmt: skip
+    _warn_if_first(run, source)
     card = source.card
     target = target_file(out, card.name)
     check_replaceable(target, card, overwrite)
-    kept = {"weights": card.versions["weights"]} if "weights" in card.versions else {}
-    card = replace(card, versions={**versions(), "trained_with": _trained_with(card), **kept})
+    card = replace(card, versions=_versions(card))
     tell(sentence("loading the model"))
     core = source.load_model(card)
     tell(sentence("reading pictures to compare on"))
@@ -118,6 +112,15 @@ def export_onnx(
     done = write_proven(target, core, card, parity, measured, request, tell)
     track_export(run.folder, done.path, done.card)
     return done
+
+
+def _warn_if_first(run: Run, source: Run) -> None:
+    if source == run and run.second.config_path.exists() and not run.is_finished:
+        log.warning(
+            "%s: its second training, on all pictures, is not finished; the first network is "
+            "exported. Finish it: kerascnn train --out %s --resume",
+            run.folder, run.folder,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -232,9 +235,13 @@ def calibration(dataset: Dataset, card: ModelCard) -> Pictures:
     return Pictures(f"{Path(dataset.name).name} ({name})", packed.images, packed.labels)
 
 
-def _trained_with(card: ModelCard) -> str:
-    backend = card.versions.get("backend", "")
-    return f"keras {card.versions.get('keras', '')} on {backend} {card.versions.get(backend, '')}"
+def _versions(card: ModelCard) -> dict[str, str]:
+    """Return the versions of this export, and those of the training."""
+    trained = card.versions
+    backend = trained.get("backend", "")
+    by = f"keras {trained.get('keras', '')} on {backend} {trained.get(backend, '')}"
+    kept = {"weights": trained["weights"]} if "weights" in trained else {}
+    return {**versions(), "trained_with": by, **kept}
 
 
 __all__ = [
