@@ -62,8 +62,9 @@ def write_steps(
     with lettering():
         top, below = np.ravel(np.asarray(figure.subfigures(2, 1, height_ratios=heights)))
         before, after = top.subplots(1, 2)
-        title = tr("the picture with its zeros") if padding else tr("the picture")
-        _show(before, surrounded, title)
+        _show(
+            before, surrounded, tr("the picture with its zeros") if padding else tr("the picture")
+        )
         _show(after, answer, tr("the feature map"))
         rows = np.atleast_2d(below.subplots(len(places), 3))
         for number, (place, axes) in enumerate(zip(places, rows, strict=True), 1):
