@@ -15,8 +15,9 @@ import numpy as np
 
 from kerascnn.language import tr
 from kerascnn.metrics.curves import ClassCurves
+from kerascnn.metrics.epoch import EpochRecord
 from kerascnn.report import figures
-from kerascnn.report.content import Content, Epoch, Layer, Mistake, with_shares
+from kerascnn.report.content import Content, Layer, Mistake, with_shares
 from kerascnn.report.data_url import data_url
 from kerascnn.report.document import check_installed, render
 from kerascnn.report.heat import overlay
@@ -112,10 +113,10 @@ def _figures(content: Content) -> dict[str, str]:
     }
 
 
-def _thinned(epochs: Sequence[Epoch], best: int | None) -> list[Epoch]:
+def _thinned(epochs: Sequence[EpochRecord], best: int | None) -> list[EpochRecord]:
     """Return at most as many epochs as a figure can show, including the best and the last."""
     step = -(-len(epochs) // _POINTS)
-    kept = (one for one in epochs[:-1] if one.number % step == 0 or one.number == best)
+    kept = (one for one in epochs[:-1] if one.epoch % step == 0 or one.epoch == best)
     return [*kept, epochs[-1]]
 
 

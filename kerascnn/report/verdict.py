@@ -136,16 +136,16 @@ def _training(content: Content) -> list[str]:
     if not content.epochs:
         return []
     last = content.epochs[-1]
-    best = next((one for one in content.epochs if one.number == content.best_epoch), last)
+    best = next((one for one in content.epochs if one.epoch == content.best_epoch), last)
     if best is not last:
         kept = "The weights of epoch {best} of {last} are kept; later epochs were no better."
-        return [tr(kept, best=best.number, last=last.number)]
+        return [tr(kept, best=best.epoch, last=last.epoch)]
     if len(content.epochs) == 1 or not _still_falling(content):
         return []
     line = tr(
         "The validation loss was still falling in the last epoch ({last}): "
         "training longer should help.",
-        last=last.number,
+        last=last.epoch,
     )
     return [line]
 
