@@ -204,13 +204,11 @@ class Evaluation:
 
     def _repr_html_(self) -> str:
         names = [score.label for score in self.per_class]
-        below = (
-            notebook.matrix(names, self.confusion, tr("true ↓ predicted →"))
-            if len(names) <= _WIDEST
-            else notebook.table(
-                (tr("true"), tr("predicted"), tr("pictures")), self.commonest_confusions(_WIDEST)
-            )
-        )
+        if len(names) <= _WIDEST:
+            below = notebook.matrix(names, self.confusion, tr("true ↓ predicted →"))
+        else:
+            titles = tr("true"), tr("predicted"), tr("pictures")
+            below = notebook.table(titles, self.commonest_confusions(_WIDEST))
         low, high = f"{self.top1_interval.low:.2%}", f"{self.top1_interval.high:.2%}"
         top1 = tr("{top1} (95%: {low} to {high})", top1=f"{self.top1:.2%}", low=low, high=high)
         rows = {
@@ -290,15 +288,8 @@ def _per_class(
     precision = right / np.maximum(answered, 1)
     recall = right / np.maximum(support, 1)
     f1 = 2 * right / np.maximum(answered + support, 1)
+    numbers = zip(precision.tolist(), recall.tolist(), f1.tolist(), support.tolist(), strict=True)
     return tuple(
-        ClassScore(
-            label=both.label,
-            precision=float(precision[i]),
-            recall=float(recall[i]),
-            f1=float(f1[i]),
-            support=int(support[i]),
-            roc_auc=both.auc,
-            average_precision=both.average_precision,
-        )
-        for i, both in enumerate(curves)
+        ClassScore(both.label, *values, both.auc, both.average_precision)
+        for both, values in zip(curves, numbers, strict=True)
     )

@@ -59,7 +59,7 @@ def resumed_config(given: Mapping[str, Any]) -> TrainConfig:
     stored = run.config
     if "weights" in given:
         given = {**given, "weights": pinned(given["weights"])}
-    asked = TrainConfig(**{**asdict(stored), **_without_auto(stored, given)})
+    asked = replace(stored, **_without_auto(stored, given))
     check_options_unchanged(run, asked)
     return asked
 
@@ -87,7 +87,7 @@ def with_stored_values(run: Run, asked: TrainConfig) -> TrainConfig:
             run.folder,
             ", ".join(f"{name} {value}" for name, value in removed.items()),
         )
-    return TrainConfig(**{**asdict(stored), **_without_auto(stored, asdict(asked))})
+    return replace(stored, **_without_auto(stored, asdict(asked)))
 
 
 def removed_options(run: Run) -> dict[str, Any]:
