@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 from kerascnn.errors import ModelFileError
@@ -184,11 +184,7 @@ class ModelCard:
         """Return plain values for JSON."""
         fields = asdict(self)
         fields["schema"] = SCHEMA_WITH_SIZING if self.sizing else SCHEMA
-        return {
-            name: value
-            for name, value in fields.items()
-            if value is not None or name not in _NEW_FIELDS
-        }
+        return {k: v for k, v in fields.items() if v is not None or k not in _NEW_FIELDS}
 
     def to_json(self, indent: int | None = None) -> str:
         """Serialize the card as JSON.
@@ -228,10 +224,6 @@ class ModelCard:
                 f"{source}: the card is not valid ({error}). Export the model again."
             ) from error
 
-    def with_(self, **changes: Any) -> ModelCard:
-        """Copy the card with some fields changed."""
-        return replace(self, **changes)
-
 
 def _fields(text: str, source: str) -> dict[str, Any]:
     try:
@@ -251,31 +243,28 @@ def _fields(text: str, source: str) -> dict[str, Any]:
 
 def _check(card: ModelCard) -> None:
     """Refuse invalid values; the only place that checks them."""
+    width, sizing = card.image_width, card.sizing
+    # fmt: off
     problems = {
-        "classes must be at least one name, all text": not card.classes
-        or not all(isinstance(name, str) for name in card.classes),
+        "classes must be at least one name, all text":
+            not card.classes or not all(isinstance(name, str) for name in card.classes),
         "classes must differ": len(set(card.classes)) < len(card.classes),
-        f"image_size must be a whole number from 1 to {LARGEST_SIDE:,}": not _is_side(
-            card.image_size
-        ),
-        f"image_width must be another whole number from 1 to {LARGEST_SIDE:,}, or nothing": (
-            card.image_width is not None
-            and (not _is_side(card.image_width) or card.image_width == card.image_size)
-        ),
-        "an input that is not square must have its sizing": card.image_width is not None
-        and card.sizing is None,
-        "resize must be that of sizing": card.sizing is not None
-        and card.sizing.resize != card.resize,
+        f"image_size must be a whole number from 1 to {LARGEST_SIDE:,}":
+            not _is_side(card.image_size),
+        f"image_width must be another whole number from 1 to {LARGEST_SIDE:,}, or nothing":
+            width is not None and (not _is_side(width) or width == card.image_size),
+        "an input that is not square must have its sizing": width is not None and sizing is None,
+        "resize must be that of sizing": sizing is not None and sizing.resize != card.resize,
         "resize must be squash, crop or pad": card.resize not in RESIZE_RULES,
         "precision must be float32, float16 or int8": card.precision not in get_args(Precision),
         "temperature must be above 0": not _is_positive(card.temperature),
         "normalization must be three means and three positive stds, for RGB, BGR or (then equal) "
         "grey": not _is_sound(card.normalization),
         f"probes must be {PROBES} or none": len(card.probes) not in (0, PROBES),
-        "every probe must have one probability a class": any(
-            len(probe.probabilities) != len(card.classes) for probe in card.probes
-        ),
+        "every probe must have one probability a class":
+            any(len(probe.probabilities) != len(card.classes) for probe in card.probes),
     }
+    # fmt: on
     wrong = [problem for problem, found in problems.items() if found]
     if wrong:
         raise ValueError("; ".join(wrong))
@@ -285,20 +274,20 @@ def _is_side(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LARGEST_SIDE
 
 
-def _is_positive(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value) and value > 0
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _is_positive(value: Any) -> bool:
+    return _is_finite(value) and value > 0
 
 
 def _is_sound(normalization: Normalization) -> bool:
+    mean, std, order = normalization.mean, normalization.std, normalization.channel_order
     return (
-        len(normalization.mean) == len(normalization.std) == 3
-        and all(
-            isinstance(value, int | float) and math.isfinite(value) for value in normalization.mean
-        )
-        and all(map(_is_positive, normalization.std))
-        and normalization.channel_order in get_args(ChannelOrder)
-        and (
-            normalization.channel_order != "grey"
-            or len(set(normalization.mean)) == len(set(normalization.std)) == 1
-        )
+        len(mean) == len(std) == 3
+        and all(map(_is_finite, mean))
+        and all(map(_is_positive, std))
+        and order in get_args(ChannelOrder)
+        and (order != "grey" or len(set(mean)) == len(set(std)) == 1)
     )

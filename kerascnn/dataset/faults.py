@@ -12,8 +12,9 @@ from kerascnn.errors import DataError
 
 log = logging.getLogger(__name__)
 
-MOST = 10_000
-"""Maximum problems to keep; the rest are counted. A list may have a million invalid rows."""
+LISTED_FAULTS = 10_000
+"""Maximum number of problems to keep; the rest are counted. A list may have a million invalid rows:
+their messages would take hundreds of megabytes."""
 
 
 class FaultHandler:
@@ -66,7 +67,7 @@ class FaultCollector(FaultHandler):
 
     def error(self, fault: str) -> None:
         """Keep the problem, or count it."""
-        if len(self._kept) < MOST:
+        if len(self._kept) < LISTED_FAULTS:
             if fault not in self._met:  # two readers may report the same folder
                 self._kept.append(fault)
             self._met.add(fault)
@@ -75,7 +76,7 @@ class FaultCollector(FaultHandler):
 
     def errors(self, count: int, describe: Callable[[int], str]) -> None:
         """Keep as many as the limit allows, and count the others."""
-        room = min(count, MOST - len(self._kept))
+        room = min(count, LISTED_FAULTS - len(self._kept))
         self._kept += map(describe, range(room))
         self._others += count - room
 

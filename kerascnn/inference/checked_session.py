@@ -79,7 +79,7 @@ def _open(
 ) -> tuple[GuardedSession, ProviderName]:
     card, pictures = signature.card, probe_pictures(signature.card.shape)
     if not card.probes and choice.provider != "cpu":
-        card = card.with_(probes=_probes_by_cpu(path, signature, pictures))
+        card = replace(card, probes=_probes_by_cpu(path, signature, pictures))
     may_be_quick = choice.threads is None and choice.provider == "cpu" and _is_small(path)
     session = open_session(
         path, choice.provider, 1 if may_be_quick else choice.threads, signature.pinned, arithmetic,

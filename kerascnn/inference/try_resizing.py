@@ -106,7 +106,7 @@ def try_resizing(
             progress(options)
             tried = _with_sizing(card, sizing)
             if not normalized:
-                tried = tried.with_(normalization=_normalization(options, card))
+                tried = replace(tried, normalization=_normalization(options, card))
             classifier.card = tried
             classifier.signature = replace(signature, card=tried)
             answers = predict_file(classifier, dataset, split)
@@ -120,7 +120,7 @@ def try_resizing(
 
 def _with_sizing(card: ModelCard, sizing: Resizing) -> ModelCard:
     sizing = sizing.for_shape(card.shape)
-    return card.with_(resize=sizing.resize, sizing=sizing)
+    return replace(card, resize=sizing.resize, sizing=sizing)
 
 
 def _normalization(options: str, card: ModelCard) -> Normalization:

@@ -126,6 +126,20 @@ class Evaluation:
     leaks: Leaks | None = None
     top1_without_leaks: float | None = None
 
+    @property
+    def correct(self) -> int:
+        """Number of correct predictions."""
+        return sum(row[place] for place, row in enumerate(self.confusion))
+
+    def commonest_confusions(self, most: int) -> list[tuple[str, str, int]]:
+        """List the most frequent confusions: true class, predicted class, count."""
+        names = [score.label for score in self.per_class]
+        counts = np.array(self.confusion)
+        np.fill_diagonal(counts, 0)
+        order = np.argsort(-counts, axis=None, kind="stable")[:most]
+        pairs = (divmod(int(index), len(names)) for index in order if counts.flat[index])
+        return [(names[true], names[other], int(counts[true, other])) for true, other in pairs]
+
     def to_dict(self, curves: bool = False) -> dict[str, Any]:
         """Return the evaluation as plain values for JSON.
 
@@ -190,11 +204,11 @@ class Evaluation:
 
     def _repr_html_(self) -> str:
         names = [score.label for score in self.per_class]
-        below = (
-            notebook.matrix(names, self.confusion, tr("true ↓ predicted →"))
-            if len(names) <= _WIDEST
-            else notebook.table((tr("true"), tr("predicted"), tr("pictures")), _confusions(self))
-        )
+        if len(names) <= _WIDEST:
+            below = notebook.matrix(names, self.confusion, tr("true ↓ predicted →"))
+        else:
+            titles = tr("true"), tr("predicted"), tr("pictures")
+            below = notebook.table(titles, self.commonest_confusions(_WIDEST))
         low, high = f"{self.top1_interval.low:.2%}", f"{self.top1_interval.high:.2%}"
         top1 = tr("{top1} (95%: {low} to {high})", top1=f"{self.top1:.2%}", low=low, high=high)
         rows = {
@@ -204,16 +218,6 @@ class Evaluation:
             tr("pictures"): f"{self.images:,} ({tr(self.split)})",
         }
         return notebook.card(tr("Evaluation"), rows, below)
-
-
-def _confusions(evaluation: Evaluation) -> list[tuple[str, str, int]]:
-    """List the most frequent confusions: true class, predicted class, count."""
-    names = [score.label for score in evaluation.per_class]
-    counts = np.array(evaluation.confusion)
-    np.fill_diagonal(counts, 0)
-    order = np.argsort(-counts, axis=None, kind="stable")[:_WIDEST]
-    pairs = (divmod(int(index), len(names)) for index in order if counts.flat[index])
-    return [(names[true], names[other], int(counts[true, other])) for true, other in pairs]
 
 
 def evaluate_predictions(answers: Predictions, leaks: Leaks | None = None) -> Evaluation:
@@ -284,15 +288,8 @@ def _per_class(
     precision = right / np.maximum(answered, 1)
     recall = right / np.maximum(support, 1)
     f1 = 2 * right / np.maximum(answered + support, 1)
+    numbers = zip(precision.tolist(), recall.tolist(), f1.tolist(), support.tolist(), strict=True)
     return tuple(
-        ClassScore(
-            label=both.label,
-            precision=float(precision[i]),
-            recall=float(recall[i]),
-            f1=float(f1[i]),
-            support=int(support[i]),
-            roc_auc=both.auc,
-            average_precision=both.average_precision,
-        )
-        for i, both in enumerate(curves)
+        ClassScore(both.label, *values, both.auc, both.average_precision)
+        for both, values in zip(curves, numbers, strict=True)
     )

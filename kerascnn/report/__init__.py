@@ -6,7 +6,6 @@ only when a page is rendered.
 
 from kerascnn.report.content import (
     Content,
-    Epoch,
     Layer,
     Learning,
     Mistake,
@@ -18,7 +17,6 @@ from kerascnn.report.page import render_page
 
 __all__ = [
     "Content",
-    "Epoch",
     "Layer",
     "Learning",
     "Mistake",

@@ -152,7 +152,7 @@ def _fit(learning: Learning, evaluation: Evaluation) -> Iterator[str]:
     train = percent(learning.train_right / learning.train_images)
     new = percent(evaluation.top1)
     share = learning.train_right / learning.train_images
-    if share > _GAP and is_worse(_correct_count(evaluation), evaluation.images, share - _GAP):
+    if share > _GAP and is_worse(evaluation.correct, evaluation.images, share - _GAP):
         yield tr(
             "It classifies {train} of its training pictures correctly and {new} of new ones: it "
             "overfits. It has {each} per class; more of them, or augmentation, "
@@ -212,7 +212,7 @@ def _confused_pair(content: Content) -> Iterator[str]:
         return  # with two classes, every mistake is between them
     confused, one, other = max(pairs)
     both = sum(matrix[one]) + sum(matrix[other])
-    mistakes = content.evaluation.images - _correct_count(content.evaluation)
+    mistakes = content.evaluation.images - content.evaluation.correct
     if confused >= max(5, _CONFUSED * both, mistakes / 2):
         yield tr(
             "“{one}” and “{other}” are confused with each other in {count} of their {both} "
@@ -246,7 +246,3 @@ def _labels(evaluation: Evaluation) -> Iterator[str]:
         sure=f"{_CONFIDENT:.0%}",
         names=names,
     )
-
-
-def _correct_count(evaluation: Evaluation) -> int:
-    return sum(evaluation.confusion[place][place] for place in range(len(evaluation.confusion)))

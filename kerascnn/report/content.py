@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from kerascnn.images import UInt8Array
 from kerascnn.metrics.classification import Evaluation, Misclassification
+from kerascnn.metrics.epoch import EpochRecord
 from kerascnn.metrics.significance import beats_chance, is_chance
 
 if TYPE_CHECKING:
@@ -19,27 +20,6 @@ if TYPE_CHECKING:
 
 GALLERY = 12
 """Maximum mistakes to show: enough to see a pattern, few enough to look at each."""
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """Metrics of one epoch.
-
-    Attributes:
-        number: Number of the epoch, from 1.
-        learning_rate: Learning rate at the end of the epoch.
-        loss: Training loss, in nats.
-        accuracy: Accuracy on the training pictures as they were fed, 0 to 1.
-        val_loss: Validation loss, in nats.
-        val_accuracy: Validation accuracy, 0 to 1.
-    """
-
-    number: int
-    learning_rate: float
-    loss: float
-    accuracy: float
-    val_loss: float
-    val_accuracy: float
 
 
 @dataclass(frozen=True)
@@ -187,7 +167,7 @@ class Content:
     name: str
     made: str
     evaluation: Evaluation
-    epochs: tuple[Epoch, ...] = ()
+    epochs: tuple[EpochRecord, ...] = ()
     best_epoch: int | None = None
     phase_spans: tuple[PhaseSpan, ...] = ()
     layers: tuple[Layer, ...] = ()

@@ -57,13 +57,14 @@ def write_steps(
     surrounded = padded(gray, kernel.shape, stride, padding)
     answer = convolve(gray, kernel, stride, padding)
     places = walk(answer)
-    figure = new_figure(figsize=(9, 4 + 2.2 * len(places)), layout="constrained")
+    heights = [4, 2.2 * len(places)]
+    figure = new_figure(figsize=(9, sum(heights)), layout="constrained")
     with lettering():
-        heights = [4, 2.2 * len(places)]
         top, below = np.ravel(np.asarray(figure.subfigures(2, 1, height_ratios=heights)))
         before, after = top.subplots(1, 2)
-        title = tr("the picture with its zeros") if padding else tr("the picture")
-        _show(before, surrounded, title)
+        _show(
+            before, surrounded, tr("the picture with its zeros") if padding else tr("the picture")
+        )
         _show(after, answer, tr("the feature map"))
         rows = np.atleast_2d(below.subplots(len(places), 3))
         for number, (place, axes) in enumerate(zip(places, rows, strict=True), 1):

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from kerascnn.language import tr
 from kerascnn.metrics.calibration import Reliability
 from kerascnn.metrics.curves import ClassCurves
-from kerascnn.report.content import Epoch, PhaseSpan
+from kerascnn.metrics.epoch import EpochRecord
+from kerascnn.report.content import PhaseSpan
 from kerascnn.report.drawing import FIRST, INK, SECOND, drawn
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _SQUARE = (3.2, 3.0)
 
 
 def loss_curves(
-    epochs: Sequence[Epoch], best: int | None, phase_spans: Sequence[PhaseSpan] = ()
+    epochs: Sequence[EpochRecord], best: int | None, phase_spans: Sequence[PhaseSpan] = ()
 ) -> str:
     """Draw training and validation loss; arguments as for :func:`accuracy_curves`."""
     values = [(epoch.loss, epoch.val_loss) for epoch in epochs]
@@ -32,7 +33,7 @@ def loss_curves(
 
 
 def accuracy_curves(
-    epochs: Sequence[Epoch], best: int | None, phase_spans: Sequence[PhaseSpan] = ()
+    epochs: Sequence[EpochRecord], best: int | None, phase_spans: Sequence[PhaseSpan] = ()
 ) -> str:
     """Draw training and validation accuracy in percent."""
     values = [(100 * epoch.accuracy, 100 * epoch.val_accuracy) for epoch in epochs]
@@ -40,11 +41,13 @@ def accuracy_curves(
     return _two_curves("accuracy", title, "%", values, (epochs, best, phase_spans))
 
 
-def learning_rate_curve(epochs: Sequence[Epoch], phase_spans: Sequence[PhaseSpan] = ()) -> str:
+def learning_rate_curve(
+    epochs: Sequence[EpochRecord], phase_spans: Sequence[PhaseSpan] = ()
+) -> str:
     """Draw the learning rate."""
 
     def draw(axes: Axes) -> None:
-        numbers = [epoch.number for epoch in epochs]
+        numbers = [epoch.epoch for epoch in epochs]
         axes.plot(numbers, [e.learning_rate for e in epochs], color=FIRST, marker="o", ms=3)
         axes.set_ylim(bottom=0)
         _epoch_axis(axes)
@@ -119,11 +122,11 @@ def _two_curves(
     title: str,
     unit: str,
     values: Sequence[tuple[float, float]],
-    marks: tuple[Sequence[Epoch], int | None, Sequence[PhaseSpan]],
+    marks: tuple[Sequence[EpochRecord], int | None, Sequence[PhaseSpan]],
 ) -> str:
     """Draw a training metric and a validation metric by epoch."""
     epochs, best, phase_spans = marks
-    numbers = [epoch.number for epoch in epochs]
+    numbers = [epoch.epoch for epoch in epochs]
     train, val = zip(*values, strict=True)
 
     def draw(axes: Axes) -> None:

@@ -15,16 +15,20 @@ import numpy as np
 
 from kerascnn.language import tr
 from kerascnn.metrics.curves import ClassCurves
+from kerascnn.metrics.epoch import EpochRecord
 from kerascnn.report import figures
-from kerascnn.report.content import Content, Epoch, Layer, Mistake, with_shares
+from kerascnn.report.content import Content, Layer, Mistake, with_shares
 from kerascnn.report.data_url import data_url
 from kerascnn.report.document import check_installed, render
 from kerascnn.report.heat import overlay
-from kerascnn.report.verdict import commonest_confusions, judge, split_name
+from kerascnn.report.verdict import judge, split_name
 
 _WIDEST_CONFUSION = 25
 """Maximum classes of a confusion matrix; larger ones do not fit on a page, and the most frequent
 confusions are listed instead."""
+
+_CONFUSIONS = 10
+"""Maximum confusions in that list."""
 
 _POINTS = 500
 """Maximum epochs in a figure; more could not be distinguished."""
@@ -90,7 +94,7 @@ def _values(content: Content) -> dict[str, Any]:
         "worst": worst,
         "blocks": _blocks(content.layers),
         "confusion": _confusion(content),
-        "confusions": commonest_confusions(content),
+        "confusions": content.evaluation.commonest_confusions(_CONFUSIONS),
         "balance": with_shares(content.classes, content.balance) if content.balance else [],
         "total_params": sum(layer.params for layer in content.layers),
         "trainable_params": sum(layer.params for layer in content.layers if layer.trainable),
@@ -109,10 +113,10 @@ def _figures(content: Content) -> dict[str, str]:
     }
 
 
-def _thinned(epochs: Sequence[Epoch], best: int | None) -> list[Epoch]:
+def _thinned(epochs: Sequence[EpochRecord], best: int | None) -> list[EpochRecord]:
     """Return at most as many epochs as a figure can show, including the best and the last."""
     step = -(-len(epochs) // _POINTS)
-    kept = (one for one in epochs[:-1] if one.number % step == 0 or one.number == best)
+    kept = (one for one in epochs[:-1] if one.epoch % step == 0 or one.epoch == best)
     return [*kept, epochs[-1]]
 
 

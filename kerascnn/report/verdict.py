@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from kerascnn.language import count, tr
 from kerascnn.metrics.classification import ClassScore
 from kerascnn.metrics.significance import Interval, beats_chance, is_chance, percent
@@ -57,16 +55,9 @@ class Verdict:
 def judge(content: Content) -> Verdict:
     """Describe a model's metrics in words."""
     evaluation = content.evaluation
-    interval = evaluation.top1_interval
     baseline = max(score.support for score in evaluation.per_class) / evaluation.images
-    right = sum(row[place] for place, row in enumerate(evaluation.confusion))
-    tone: Tone = "good"
-    learned = content.learning is None or evaluation.split != "val" or content.learning.has_learned
-    beats = beats_chance(right, evaluation.images, baseline)
-    if not learned or is_chance(right, evaluation.images, baseline):
-        tone = "poor"
-    elif evaluation.top1 < (1 + baseline) / 2 or not beats:
-        tone = "fair"
+    beats = beats_chance(evaluation.correct, evaluation.images, baseline)
+    tone = _tone(content, baseline, beats)
     remarks = [
         _leaked(content),
         _baseline(tone, beats, baseline, content),
@@ -76,16 +67,23 @@ def judge(content: Content) -> Verdict:
         _calibration(content),
         _few_pictures_note(content),
     ]
-    return Verdict(
-        tone, _headline(content, right), tuple(filter(None, remarks)), interval, baseline
-    )
+    found = tuple(filter(None, remarks))
+    return Verdict(tone, _headline(content), found, evaluation.top1_interval, baseline)
 
 
-def _headline(content: Content, right: int) -> str:
+def _tone(content: Content, baseline: float, beats: bool) -> Tone:
+    evaluation, learning = content.evaluation, content.learning
+    learned = learning is None or evaluation.split != "val" or learning.has_learned
+    if not learned or is_chance(evaluation.correct, evaluation.images, baseline):
+        return "poor"
+    return "good" if beats and evaluation.top1 >= (1 + baseline) / 2 else "fair"
+
+
+def _headline(content: Content) -> str:
     evaluation = content.evaluation
     return tr(
         "{right} of {images} {split} pictures are classified correctly ({share}).",
-        right=f"{right:,}",
+        right=f"{evaluation.correct:,}",
         images=f"{evaluation.images:,}",
         split=split_name(content),
         share=percent(evaluation.top1),
@@ -138,16 +136,16 @@ def _training(content: Content) -> list[str]:
     if not content.epochs:
         return []
     last = content.epochs[-1]
-    best = next((one for one in content.epochs if one.number == content.best_epoch), last)
+    best = next((one for one in content.epochs if one.epoch == content.best_epoch), last)
     if best is not last:
         kept = "The weights of epoch {best} of {last} are kept; later epochs were no better."
-        return [tr(kept, best=best.number, last=last.number)]
+        return [tr(kept, best=best.epoch, last=last.epoch)]
     if len(content.epochs) == 1 or not _still_falling(content):
         return []
     line = tr(
         "The validation loss was still falling in the last epoch ({last}): "
         "training longer should help.",
-        last=last.number,
+        last=last.epoch,
     )
     return [line]
 
@@ -166,7 +164,7 @@ def _classes(content: Content) -> Iterator[str]:
     worst = min(telling, key=lambda score: score.f1, default=None)
     if worst and worst.f1 < usual - _WEAK_CLASS:
         yield _weakest(worst, content)
-    for truth, answer, often in commonest_confusions(content, 1):
+    for truth, answer, often in content.evaluation.commonest_confusions(1):
         yield tr(
             "The most frequent confusion: “{truth}” predicted as “{answer}”, {times}.",
             truth=truth,
@@ -245,20 +243,3 @@ def _few_pictures_note(content: Content) -> str:
         "interval of the accuracy.",
         images=count(images, "picture"),
     )
-
-
-def commonest_confusions(content: Content, count: int = 10) -> list[tuple[str, str, int]]:
-    """List the most frequent confusions.
-
-    Returns:
-        True class, predicted class and count, most frequent first.
-    """
-    matrix = np.asarray(content.evaluation.confusion)
-    np.fill_diagonal(matrix, 0)
-    order = np.argsort(-matrix, axis=None, kind="stable")[:count]
-    pairs = (divmod(int(index), len(matrix)) for index in order)
-    return [
-        (content.classes[row], content.classes[column], int(matrix[row, column]))
-        for row, column in pairs
-        if matrix[row, column]
-    ]

@@ -68,38 +68,51 @@ def train_on(
         data: Data of the run; None: decoded once the devices are known to exist.
         deadline: Deadline of the run; None: no limit.
     """
-    asked, whole = config, deadline
     with sharing(config.device, config.devices):
-        config, device, feed, start = _prepare_run(config, progress, network, data)
-        check_scopes(config, start)
-        set_precision(start.core, config.precision)
-        warn_if_slow(config.precision, device)
-        checkpoint = broadcast_state(start.core, checkpoint)
-        if deadline:
-            more = asked.epochs == AUTO and not asked.phase
-            config, deadline = shorten_to_limit(
-                config, deadline, more, feed, start, device, progress
-            )
-        loop = TrainingLoop(config, feed, start, run, device, progress, deadline)
-        if checkpoint:
-            loop.restore(checkpoint)
-            if is_first():
-                record_moved_data(run, config)
-        elif is_first():
-            run.begin(config)
+        loop = _loop(config, run, checkpoint, progress, network, data, deadline)
+        config, feed, device = loop.config, loop.feed, loop.device
         progress.on_run_begin(run.folder, len(loop.history))
-        progress.on_plan(plan(config, feed, start, run, device))
+        progress.on_plan(plan(config, feed, loop.start, run, device))
         if is_first() and (copies := leaked(feed.leaked, len(feed.val))):
             log.warning("%s", copies)
         trained = loop.run_all()
         if not is_first():
             return
         _judge(config, run, feed, loop if trained else None, progress)
-        del loop, start  # their memory is needed for the second network
-        if will_refit(config, run.card) and count_processes() == 1:
-            _refit(run, feed, device, progress, whole)
+        del loop  # its memory is needed for the second network
+        if will_refit(config, run.card):
+            _refit(run, feed, device, progress, deadline)
         run.finish()
         progress.on_run_end(run.folder)
+
+
+def _loop(
+    config: TrainConfig,
+    run: Run,
+    checkpoint: Checkpoint | None,
+    progress: Callback,
+    network: Network | None,
+    data: PreparedData | None,
+    deadline: Deadline | None,
+) -> TrainingLoop:
+    """Make the loop over epochs, and begin or restore the run; arguments as in `train_on`."""
+    asked = config
+    config, device, feed, start = _prepare_run(config, progress, network, data)
+    check_scopes(config, start)
+    set_precision(start.core, config.precision)
+    warn_if_slow(config.precision, device)
+    checkpoint = broadcast_state(start.core, checkpoint)
+    if deadline:
+        more = asked.epochs == AUTO and not asked.phase
+        config, deadline = shorten_to_limit(config, deadline, more, feed, start, device, progress)
+    loop = TrainingLoop(config, feed, start, run, device, progress, deadline)
+    if checkpoint:
+        loop.restore(checkpoint)
+        if is_first():
+            record_moved_data(run, config)
+    elif is_first():
+        run.begin(config)
+    return loop
 
 
 def _refit(

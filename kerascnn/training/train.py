@@ -90,9 +90,8 @@ def _fit(
         return _train_as_peer(cluster, config, progress, network)
     with locked_run(config, resume, overwrite) as run:
         checkpoint = None
-        if resume:
-            if run.config_path.exists():
-                deadline = None  # its epochs are already chosen
+        if resume and run.config_path.exists():
+            deadline = None  # its epochs are already chosen
             config, checkpoint = _resumed(run, config)
         if run.is_finished and not overwrite:
             log.warning("%s: this run is finished already; nothing was done.", run.folder)
@@ -115,7 +114,8 @@ def _train_as_peer(
 
 def _resumed(run: Run, config: TrainConfig) -> tuple[TrainConfig, Checkpoint | None]:
     config = with_stored_values(run, config)
-    return run.located(config), _checkpoint_of(run, config)
+    check_options_unchanged(run, config)
+    return run.located(config), latest_checkpoint(run.checkpoint_folder)
 
 
 def _train(
@@ -137,10 +137,3 @@ def _train(
     from kerascnn.training.one_run import train_on
 
     train_on(config, run, checkpoint, progress, network, data, deadline)
-
-
-def _checkpoint_of(run: Run, config: TrainConfig) -> Checkpoint | None:
-    if not run.config_path.exists():
-        return None
-    check_options_unchanged(run, config)
-    return latest_checkpoint(run.checkpoint_folder)

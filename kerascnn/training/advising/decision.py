@@ -109,7 +109,7 @@ def advise_from(facts: Facts, rate: float) -> Advice:
     light = facts.flipped is not None and facts.flipped > facts.best.probe and depth != "head"
     return Advice(
         depth,
-        scope_of(depth),
+        "head" if depth == "head" else "all",
         phases_for(depth, head, epochs, learning_rate),
         learning_rate,
         "light" if light else "none",
@@ -135,11 +135,6 @@ def _interval(share: float, facts: Facts) -> Interval:
 def _inseparable(facts: Facts) -> bool:
     """Return whether no stage separates the classes much better than naming the largest."""
     return _interval(facts.best.probe, facts).high < facts.chance + 0.1
-
-
-def scope_of(depth: Depth) -> str:
-    """Return the scope of a depth."""
-    return "head" if depth == "head" else "all"
 
 
 def phases_for(depth: Depth, head: str, epochs: int, rate: float) -> tuple[str, ...]:

@@ -69,11 +69,8 @@ class BatchAugmentation:
 def batch_augmentation_of(config: TrainConfig, size: int) -> BatchAugmentation | None:
     """Return the crops and mixing of a run; None: neither."""
     mixing = mixing_of(config.mixup, config.cutmix)
-    return (
-        BatchAugmentation(size, config.random_crop, mixing)
-        if mixing or config.random_crop
-        else None
-    )
+    changes = mixing or config.random_crop
+    return BatchAugmentation(size, config.random_crop, mixing) if changes else None
 
 
 def changed(pictures: Any, draws: Draws, size: int) -> tuple[Any, Any | None]:

@@ -91,7 +91,6 @@ def _nearest(
 ) -> npt.NDArray[np.int64]:
     """Return the index of the most similar other picture for each picture."""
     similarity = queries.reshape(len(queries), -1) @ known.reshape(len(known), -1).T
-    np.fill_diagonal(
-        similarity, -np.inf
-    )  # a picture is no neighbor of itself or of its mirror image
+    # A picture is no neighbor of itself or of its mirror image.
+    np.fill_diagonal(similarity, -np.inf)
     return np.asarray(similarity.argmax(axis=1), np.int64)

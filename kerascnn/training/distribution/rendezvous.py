@@ -127,7 +127,7 @@ def connect_all(
     """
     about = json.loads(json.dumps(about))
     if cluster.rank == 0:
-        return _receive(cluster, about, time.monotonic() + arrival)
+        return _receive(cluster, about, arrival)
     line = _join(cluster, time.monotonic() + arrival)
     line.send(rank=cluster.rank, processes=cluster.processes, about=about)
     answer = line.receive(arrival)
@@ -143,7 +143,8 @@ def connect_all(
     return [line]
 
 
-def _receive(cluster: Cluster, about: dict[str, Any], end: float) -> list[PeerConnection]:
+def _receive(cluster: Cluster, about: dict[str, Any], arrival: float) -> list[PeerConnection]:
+    end = time.monotonic() + arrival
     lines: dict[int, PeerConnection] = {}
     try:
         with _listening(cluster) as server:
@@ -155,7 +156,7 @@ def _receive(cluster: Cluster, about: dict[str, Any], end: float) -> list[PeerCo
         missing = sorted(set(range(1, cluster.processes)) - set(lines))
         reason = (
             f"rank {', '.join(map(str, missing))} did not come to {cluster.address} in time "
-            f"({ARRIVAL:g} s). Start all {cluster.processes} processes with the same `distributed`."
+            f"({arrival:g} s). Start all {cluster.processes} processes with the same `distributed`."
         )
         for line in lines.values():
             line.send(refused=reason)

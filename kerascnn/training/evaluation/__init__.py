@@ -101,13 +101,7 @@ def predict_run(
     warn_if_learned(card, data, name)
     logits = bounded(predict_logits(model, pictures.images))
     end = time.perf_counter()
-    finite = finite_rows(logits, logits)
-    lost = _lost(pictures.names, finite)
-    if not finite.any():
-        raise DataError(
-            f"{data.name}: the network's output is not finite for any picture of "
-            f"split {name}. {lost[0]}"
-        )
+    finite, lost = _finite(logits, pictures.names, data.name, name)
     return Predictions(
         logits=logits[finite],
         labels=pictures.labels[finite],
@@ -120,11 +114,20 @@ def predict_run(
     )
 
 
-def _lost(names: tuple[str, ...], finite: npt.NDArray[np.bool_]) -> list[str]:
+def _finite(
+    logits: npt.NDArray[np.float32], names: tuple[str, ...], data: str, split: str
+) -> tuple[npt.NDArray[np.bool_], list[str]]:
+    """Return which pictures have finite outputs, and errors for the others, as warnings too."""
+    finite = finite_rows(logits, logits)
     lost = [str(not_finite_error(names[i])) for i in np.flatnonzero(~finite)]
     for reason in lost:
         log.warning("left out: %s", reason)
-    return lost
+    if not finite.any():
+        raise DataError(
+            f"{data}: the network's output is not finite for any picture of "
+            f"split {split}. {lost[0]}"
+        )
+    return finite, lost
 
 
 def run_data(run: Run) -> Dataset:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import logging
 import math
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -64,7 +65,7 @@ def calibrate(run: Run, val: Pack, logits: npt.NDArray[np.float32], copies: int 
         "val_nll_uncalibrated": before.nll,
         "val_nll": after.nll,
     }
-    run.save_card(card.with_(temperature=after.temperature, metrics=card.metrics | measured))
+    run.save_card(replace(card, temperature=after.temperature, metrics=card.metrics | measured))
 
 
 def fit_temperature(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> float | None:

@@ -7,7 +7,7 @@ numbers mean (:mod:`kerascnn.report.verdict`).
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
@@ -73,7 +73,7 @@ def evaluate_kept(
     card = run.card
     kept = predict_kept(run, feed.val, progress)
     measured = _measured(run, feed, batch_size, kept, progress)
-    run.save_card(card.with_(metrics=card.metrics | measured))
+    run.save_card(replace(card, metrics=card.metrics | measured))
     if calibration:
         progress.on_work(sentence("calibration"), 0, 0)
         calibrate(run, feed.val, kept.logits, feed.leaked)

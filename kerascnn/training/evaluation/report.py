@@ -26,7 +26,7 @@ from kerascnn.language import tr
 from kerascnn.machine import machine
 from kerascnn.metrics.classification import evaluate_predictions
 from kerascnn.metrics.outputs import Predictions
-from kerascnn.report import Content, Epoch, Layer, PhaseSpan, Sample, gallery, render_page
+from kerascnn.report import Content, Layer, PhaseSpan, Sample, gallery, render_page
 from kerascnn.report.card_facts import calibration_facts, learning_of, model_facts
 from kerascnn.training.augmentation.batch import batch_augmentation_of, changed
 from kerascnn.training.augmentation.presets import augmentation_layers
@@ -149,7 +149,7 @@ def gather(
         name=card.name,
         made=time.strftime("%Y-%m-%d %H:%M %Z").strip(),
         evaluation=evaluation,
-        epochs=tuple(_epochs(history)),
+        epochs=tuple(history),
         best_epoch=int(card.metrics["epoch"]) if "epoch" in card.metrics else None,
         phase_spans=tuple(_phase_spans(config, history)),
         layers=tuple(_layers(kept.core)),
@@ -202,13 +202,6 @@ def _layers(core: keras.Model) -> Iterator[Layer]:
     for row in summary.layers:
         yield Layer(
             row.name, homes[row.name], row.type, row.output_shape, row.params, row.trainable
-        )
-
-
-def _epochs(history: list[EpochRecord]) -> Iterator[Epoch]:
-    for row in history:
-        yield Epoch(
-            row.epoch, row.learning_rate, row.loss, row.accuracy, row.val_loss, row.val_accuracy
         )
 
 

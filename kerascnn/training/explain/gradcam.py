@@ -85,11 +85,11 @@ class GradCam:
         def scores(change: Any) -> Any:
             """Return the sum of the chosen logits, with a change added to the feature map."""
 
-            def look(output: Any) -> Any:
+            def look(_: layers.Layer, output: Any) -> Any:
                 kept["map"] = output
                 return output if change is None else output + ops.cast(change, output.dtype)
 
-            with hooked(self.layer, look):
+            with hooked([self.layer], look):
                 logits = self._model(pictures, training=False)
             return ops.sum(ops.cast(logits, "float32") * wanted)
 

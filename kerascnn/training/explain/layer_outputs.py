@@ -6,31 +6,32 @@ are for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 import keras
 from keras import layers
 
+from kerascnn.training.networks.replaced import replaced
 
-@contextmanager
-def hooked(layer: layers.Layer, look: Callable[[Any], Any]) -> Iterator[None]:
-    """Route a layer's output through a function while the block runs.
-
-    Args:
-        layer: Layer of any model, also of a nested one.
-        look: Function of the layer's output; its return value replaces the output.
-    """
-    call = layer.call
-    layer.call = lambda *args, **kwargs: look(call(*args, **kwargs))
-    try:
-        yield
-    finally:
-        del layer.call  # the instance's attribute, so that the class's method is visible again
+Look = Callable[[layers.Layer, Any], Any]
+"""A function of a layer and its output; its return value replaces the output."""
 
 
-def outputs(model: keras.Model, pictures: Any, wanted: Sequence[layers.Layer]) -> dict[str, Any]:
+def hooked(wanted: Iterable[layers.Layer], look: Look) -> AbstractContextManager[None]:
+    """Route the outputs of layers of any model, nested or not, through a function in a block."""
+    return replaced({(one, "call"): partial(_looked_at, look, one, one.call) for one in wanted})
+
+
+def _looked_at(
+    look: Look, layer: layers.Layer, call: Callable[..., Any], *args: Any, **kwargs: Any
+) -> Any:
+    return look(layer, call(*args, **kwargs))
+
+
+def outputs(model: keras.Model, pictures: Any, wanted: Iterable[layers.Layer]) -> dict[str, Any]:
     """Run a network, and keep the outputs of some layers.
 
     Returns:
@@ -39,16 +40,11 @@ def outputs(model: keras.Model, pictures: Any, wanted: Sequence[layers.Layer]) -
     """
     seen: dict[str, Any] = {}
 
-    def keep(layer: layers.Layer) -> Callable[[Any], Any]:
-        def look(output: Any) -> Any:
-            seen.pop(layer.name, None)
-            seen[layer.name] = output
-            return output
+    def keep(layer: layers.Layer, output: Any) -> Any:
+        seen.pop(layer.name, None)
+        seen[layer.name] = output
+        return output
 
-        return look
-
-    with ExitStack() as stack:
-        for layer in wanted:
-            stack.enter_context(hooked(layer, keep(layer)))
+    with hooked(wanted, keep):
         model(pictures, training=False)
     return seen

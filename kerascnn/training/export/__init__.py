@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import keras
 import onnx
 
 from kerascnn.card import ModelCard, Parity, Precision
@@ -92,24 +93,15 @@ def export_onnx(
     tell = progress or (lambda _step: None)
     run = run if isinstance(run, Run) else open_run(run)
     source = run.exported
-    if source == run and run.second.config_path.exists() and not run.is_finished:
-        log.warning(
-            "%s: its second training, on all pictures, is not finished; the first network is "
-            "exported. Finish it: kerascnn train --out %s --resume",
-            run.folder, run.folder,
-        )  # fmt: skip
+    _warn_if_first(run, source)
     card = source.card
     target = target_file(out, card.name)
     check_replaceable(target, card, overwrite)
-    kept = {"weights": card.versions["weights"]} if "weights" in card.versions else {}
-    card = replace(card, versions={**versions(), "trained_with": _trained_with(card), **kept})
+    card = replace(card, versions=_versions(card))
     tell(sentence("loading the model"))
     core = source.load_model(card)
     tell(sentence("reading pictures to compare on"))
     data, pictures = verification_pictures(run, card, verify)
-    tell(sentence("converting"))
-    network = core_model(core)
-    model = compose_file(network, card)
     parity = partial(measure_parity, core=core, card=card, pictures=pictures, data=data)
     measured = Pictures(data, pictures.images, pictures.labels)
 
@@ -117,9 +109,18 @@ def export_onnx(
         return calibration(load_dataset(calibrate) if calibrate else run_data(run), card)
 
     request = PrecisionRequest(precision, ranged, max_drop)
-    done = write_proven(target, network, model, card, parity, measured, request, tell)
+    done = write_proven(target, core, card, parity, measured, request, tell)
     track_export(run.folder, done.path, done.card)
     return done
+
+
+def _warn_if_first(run: Run, source: Run) -> None:
+    if source == run and run.second.config_path.exists() and not run.is_finished:
+        log.warning(
+            "%s: its second training, on all pictures, is not finished; the first network is "
+            "exported. Finish it: kerascnn train --out %s --resume",
+            run.folder, run.folder,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -139,22 +140,20 @@ class PrecisionRequest:
 
 def write_proven(
     target: Path,
-    network: onnx.ModelProto,
-    model: onnx.ModelProto,
+    core: keras.Model,
     card: ModelCard,
     measure: Callable[[Path], Parity],
     measured: Pictures,
     request: PrecisionRequest,
     tell: Callable[[str], object],
 ) -> Export:
-    """Write a verified file, of lower precision if requested.
+    """Convert a network, and write a verified file, of lower precision if requested.
 
     Args:
         target: Path of the file.
-        network: Network from normalized pixels to logits.
-        model: The network with preprocessing and outputs.
+        core: Network from normalized pixels to logits.
         card: Card of the model.
-        measure: Compares a file of ``model`` with the Keras model.
+        measure: Compares a file with the Keras model.
         measured: Pictures for that comparison, and for the accuracy of lower precision.
         request: Requested precision and what it may cost.
         tell: Called with a description of each step.
@@ -163,21 +162,18 @@ def write_proven(
         ParityError: Its predictions differ, or lower precision costs more than it may; no file is
             left.
     """
+    tell(sentence("converting"))
+    network = core_model(core)
+    model = compose_file(network, card)
     with exclusive_atomic_write(target) as temporary:
         tell(sentence("comparing on {pictures}", pictures=count(len(measured.images), "picture")))
         card = proven(temporary, model, card, measure)
         if request.precision != "float32":
             ranged = request.ranged() if request.precision == "int8" else None
             card = reduce_file(
-                temporary,
-                network,
-                card,
-                request.precision,
-                ranged,
-                measured,
-                request.max_drop,
+                temporary, network, card, request.precision, ranged, measured, request.max_drop,
                 tell,
-            )
+            )  # fmt: skip
         size = temporary.stat().st_size
     if card.parity is None:
         raise ModelFileError(f"{target}: was not compared.")
@@ -239,9 +235,13 @@ def calibration(dataset: Dataset, card: ModelCard) -> Pictures:
     return Pictures(f"{Path(dataset.name).name} ({name})", packed.images, packed.labels)
 
 
-def _trained_with(card: ModelCard) -> str:
-    backend = card.versions.get("backend", "")
-    return f"keras {card.versions.get('keras', '')} on {backend} {card.versions.get(backend, '')}"
+def _versions(card: ModelCard) -> dict[str, str]:
+    """Return the versions of this export, and those of the training."""
+    trained = card.versions
+    backend = trained.get("backend", "")
+    by = f"keras {trained.get('keras', '')} on {backend} {trained.get(backend, '')}"
+    kept = {"weights": trained["weights"]} if "weights" in trained else {}
+    return {**versions(), "trained_with": by, **kept}
 
 
 __all__ = [

@@ -23,8 +23,6 @@ from kerascnn.inference.model_file.signature import answers_of
 from kerascnn.language import sentence
 from kerascnn.training.data.labeled import labeled_pack
 from kerascnn.training.export import Export, PrecisionRequest, calibration, write_proven
-from kerascnn.training.export.compose import compose
-from kerascnn.training.export.core import core_model
 from kerascnn.training.export.precision import MAX_DROP, Pictures
 from kerascnn.training.export.target import check_replaceable, target_file
 from kerascnn.training.export.verify import compare
@@ -93,9 +91,7 @@ def export_foreign(
     expected = answers_of(values, meaning, len(card.classes))[1]
     if labels is not None:
         card = replace(card, metrics={"top1": float((expected.argmax(1) == labels).mean())})
-    tell(sentence("converting"))
-    network = core_model(core_of(loaded, meaning, len(card.classes)))
-    model = compose(network, card)
+    core = core_of(loaded, meaning, len(card.classes))
     measure = partial(compare, expected=expected, card=card, pictures=pictures, data=data)
     measured = Pictures(data, pictures, expected.argmax(1) if labels is None else labels)
 
@@ -103,7 +99,7 @@ def export_foreign(
         return calibration(load_dataset(calibrate), card) if calibrate else None
 
     wanted = PrecisionRequest(precision, ranged, max_drop)
-    return write_proven(target, network, model, card, measure, measured, wanted, tell)
+    return write_proven(target, core, card, measure, measured, wanted, tell)
 
 
 def _card(path: Path, foreign: ForeignModel, loaded: LoadedModel) -> ModelCard:

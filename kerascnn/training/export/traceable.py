@@ -5,8 +5,7 @@ Knows: which Keras operations are hidden in calls that cannot be converted. Does
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 import keras
@@ -14,29 +13,26 @@ import numpy as np
 from keras.src import backend
 
 from kerascnn.training.networks.blocks import flat
+from kerascnn.training.networks.replaced import replaced
 
 
-@contextmanager
-def traceable(network: keras.Model) -> Iterator[None]:
-    """Trace a network as operations that tf2onnx knows while the block runs."""
-    with _visible_convolutions(), _constants(network):
-        yield
+def traceable(network: keras.Model) -> AbstractContextManager[None]:
+    """Trace a network as operations that tf2onnx knows while a block runs.
 
-
-@contextmanager
-def _visible_convolutions() -> Iterator[None]:
-    """Run every convolution as TensorFlow's own operation.
-
-    On a CPU Keras runs some (grouped, 3D with channels first) through XLA, as a call that tf2onnx
-    cannot see into. TensorFlow's operation is the same function; here it is only traced, never run.
+    On a CPU Keras runs some convolutions (grouped, 3D with channels first) through XLA, as a call
+    that tf2onnx cannot see into. TensorFlow's operation is the same function; here it is only
+    traced, never run. Normalization layers hold NumPy arrays: tf2onnx takes their tensors for
+    inputs.
     """
     from keras.src.backend.tensorflow import nn
 
-    keras_own, nn.conv = nn.conv, _convolution
-    try:
-        yield
-    finally:
-        nn.conv = keras_own
+    statistics = {
+        (layer, name): np.asarray(getattr(layer, name))
+        for layer in flat(network)
+        if isinstance(layer, keras.layers.Normalization)
+        for name in ("mean", "variance")
+    }
+    return replaced({(nn, "conv"): _convolution} | statistics)
 
 
 def _convolution(
@@ -68,17 +64,3 @@ def _convolution(
         )
     ]
     return tf.concat(found, axis) if groups > 1 else found[0]
-
-
-@contextmanager
-def _constants(network: keras.Model) -> Iterator[None]:
-    """Let Normalization layers hold NumPy arrays: tf2onnx takes their tensors for inputs."""
-    found = [layer for layer in flat(network) if isinstance(layer, keras.layers.Normalization)]
-    saved = [(layer, layer.mean, layer.variance) for layer in found]
-    for layer, mean, variance in saved:
-        layer.mean, layer.variance = np.asarray(mean), np.asarray(variance)
-    try:
-        yield
-    finally:
-        for layer, mean, variance in saved:
-            layer.mean, layer.variance = mean, variance

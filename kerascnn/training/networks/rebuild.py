@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import keras
@@ -76,35 +77,44 @@ def rebuild(
         ``[batch, classes]``, whose last layer is the dense ``head``.
     """
     changes = changes or LayerChanges()
-    made: list[tuple[layers.Layer, layers.Layer]] = []
-
-    def clone(layer: Any) -> Any:
-        if not isinstance(layer, layers.Layer):
-            return layer  # an operation such as x + y has neither name nor weights to change
-        new = changes.replace.get(layer.name) or _copy(
-            layer, names[layer.name], changes.config.get(layer.name, {})
-        )
-        new._kerascnn_origin = layer.name
-        made.append((layer, new))
-        return new
-
-    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
-        origin = origin_of(layer)
-        if origin in changes.skip:
-            return args[0]
-        if origin in changes.before:
-            args = (changes.before[origin](args[0]), *args[1:])
-        out = layer(*args, **kwargs)
-        return changes.after[origin](out) if origin in changes.after else out
-
+    made: list[_Pair] = []
     image = keras.Input((image_size, image_size, 3), name="pixels")
-    trunk = keras.models.clone_model(features, image, clone, call)
+    trunk = keras.models.clone_model(
+        features, image, partial(_cloned, names, changes, made), partial(_called, changes)
+    )
     for old, new in made if copy_weights else ():
         copy_values(old, new)
     x = trunk.outputs[0]
     if len(x.shape) == 4:
         x = layers.Flatten(name="flatten")(x)
     return keras.Model(image, layers.Dense(classes, name="head")(x), name=name)
+
+
+_Pair = tuple[layers.Layer, layers.Layer]
+"""A layer of the library's model, and the one in its place."""
+
+
+def _cloned(names: Mapping[str, str], changes: LayerChanges, made: list[_Pair], layer: Any) -> Any:
+    """Make the layer that takes another's place."""
+    if not isinstance(layer, layers.Layer):
+        return layer  # an operation such as x + y has neither name nor weights to change
+    new = changes.replace.get(layer.name) or _copy(
+        layer, names[layer.name], changes.config.get(layer.name, {})
+    )
+    new._kerascnn_origin = layer.name
+    made.append((layer, new))
+    return new
+
+
+def _called(changes: LayerChanges, layer: Any, *args: Any, **kwargs: Any) -> Any:
+    """Call a layer, or what is to be called in its place, before it and after it."""
+    origin = origin_of(layer)
+    if origin in changes.skip:
+        return args[0]
+    if origin in changes.before:
+        args = (changes.before[origin](args[0]), *args[1:])
+    out = layer(*args, **kwargs)
+    return changes.after[origin](out) if origin in changes.after else out
 
 
 MOMENTUM = 0.9

@@ -23,9 +23,10 @@ from typing import Any
 import keras
 import numpy as np
 
-WARM_UP = 9
-"""Warm-up of the average: its momentum is at most n / (n + 9) after n steps, so that it covers no
-more than a share of them, as in TensorFlow's ``ExponentialMovingAverage``."""
+WARM_UP_STEPS = 9
+"""Warm-up of the average: its momentum is at most n / (n + 9) after n steps, so that it covers
+about a ninth of them, and the first ones are soon forgotten. As in TensorFlow's
+``tf.train.ExponentialMovingAverage``: (1 + n) / (10 + n), with n from 0."""
 
 
 class ExponentialMovingAverage:
@@ -66,7 +67,7 @@ class ExponentialMovingAverage:
     def _share(self, batches: Any) -> Any:
         """Return the weight of the new values after so many batches: 1 minus the momentum, or 0."""
         earlier = keras.ops.cast(batches // self._accumulate - 1, "float32")
-        momentum = keras.ops.minimum(self._momentum, earlier / (earlier + WARM_UP))
+        momentum = keras.ops.minimum(self._momentum, earlier / (earlier + WARM_UP_STEPS))
         return keras.ops.where(batches % self._accumulate == 0, 1 - momentum, 0.0)
 
     @contextmanager

@@ -5,18 +5,16 @@ Knows: file names, and how each file is written and read. Does not know: how to 
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kerascnn import notebook, plots
 from kerascnn.card import ModelCard
 from kerascnn.dataset.load import BUILTIN
-from kerascnn.errors import ModelFileError, kind_and_line
+from kerascnn.errors import ModelFileError
 from kerascnn.files import atomic_write, did_you_mean, read_text, write_text
 from kerascnn.inference.model_file.advice import ONNX, describe_path
 from kerascnn.inference.model_file.kinds import CARD, MODEL, REFIT, is_own
@@ -24,8 +22,9 @@ from kerascnn.language import tr
 from kerascnn.training.callbacks import EpochRecord
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.keras_backend import silenced
+from kerascnn.training.run.history import read_history, write_history
 from kerascnn.training.trackers import FILE as TRACKING
-from kerascnn.typed_json import build, parse_json
+from kerascnn.typed_json import parse_json
 
 if TYPE_CHECKING:
     import keras
@@ -112,19 +111,7 @@ class Run:
     @property
     def history(self) -> list[EpochRecord]:
         """The rows of ``history.csv``; raises ModelFileError if it is missing or was edited."""
-        rows = csv.DictReader(io.StringIO(read_text(self.history_path)), strict=True)
-        try:
-            records: list[EpochRecord] = []
-            for row in rows:
-                records.append(_record(row))
-                if records[-1].epoch != len(records):
-                    raise ValueError("its epochs are not numbered 1, 2, 3 and so on")
-        except (ValueError, KeyError, TypeError, csv.Error) as error:
-            raise ModelFileError(
-                f"{self.history_path}: not the history of a run ({kind_and_line(error)}). "
-                "Expected one row of numbers per epoch, as kerascnn train writes them."
-            ) from error
-        return records
+        return read_history(self.history_path)
 
     def plot(self) -> Figure:
         """Draw loss and accuracy by epoch with matplotlib.
@@ -258,11 +245,7 @@ class Run:
 
     def save_history(self, records: Sequence[EpochRecord]) -> None:
         """Write ``history.csv``."""
-        text = io.StringIO()
-        writer = csv.DictWriter(text, [field.name for field in fields(EpochRecord)])
-        writer.writeheader()
-        writer.writerows(asdict(record) for record in records)
-        write_text(self.history_path, text.getvalue())
+        write_history(self.history_path, records)
 
     def finish(self) -> None:
         """Mark the run as finished."""
@@ -276,12 +259,6 @@ def _fits(shape: object, expected: tuple[int | None, ...]) -> bool:
         and len(shape) == len(expected)
         and all(one in (None, other) for one, other in zip(shape, expected, strict=True))
     )
-
-
-def _record(row: dict[str, str]) -> EpochRecord:
-    if None in row or None in row.values():  # csv.DictReader's marks of these
-        raise ValueError("a row has more or fewer values than the first line")
-    return build(EpochRecord, {k: float(v) for k, v in row.items()} | {"epoch": int(row["epoch"])})
 
 
 def open_run(path: str | Path) -> Run:

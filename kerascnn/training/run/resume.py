@@ -59,7 +59,7 @@ def resumed_config(given: Mapping[str, Any]) -> TrainConfig:
     stored = run.config
     if "weights" in given:
         given = {**given, "weights": pinned(given["weights"])}
-    asked = TrainConfig(**{**asdict(stored), **_without_auto(stored, given)})
+    asked = replace(stored, **_without_auto(stored, given))
     check_options_unchanged(run, asked)
     return asked
 
@@ -68,18 +68,16 @@ def with_stored_values(run: Run, asked: TrainConfig) -> TrainConfig:
     """Replace ``auto`` by the values that were chosen when the run began.
 
     Args:
-        run: The run folder; it may hold no ``config.json`` yet.
+        run: A run that has begun.
         asked: Options that are set now.
 
     Returns:
         The same, with the run's own numbers, scope and phases, and without weights if they were
-        advised against; unchanged if nothing is left to ``auto``, or no run has begun.
+        advised against; unchanged if nothing is left to ``auto``.
 
     Raises:
         ModelFileError: The run's configuration cannot be read.
     """
-    if not run.config_path.exists():
-        return asked
     stored = run.config
     removed = removed_options(run)
     if removed and not run.is_finished:
@@ -89,7 +87,7 @@ def with_stored_values(run: Run, asked: TrainConfig) -> TrainConfig:
             run.folder,
             ", ".join(f"{name} {value}" for name, value in removed.items()),
         )
-    return TrainConfig(**{**asdict(stored), **_without_auto(stored, asdict(asked))})
+    return replace(stored, **_without_auto(stored, asdict(asked)))
 
 
 def removed_options(run: Run) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from kerascnn.training.trainer.backend import Array, Backend, Losses
 SECONDS = 1.0
 """Target duration of one compiled call, in seconds: short enough for progress and for Ctrl-C."""
 
-BUFFER = 2**26
+BUFFER_BYTES = 2**26
 """Bytes of pictures per streamed transfer; two such buffers are in use."""
 
 
@@ -98,7 +98,7 @@ class Trainer:
         self, order: npt.NDArray[np.int32], draws: Draws | None
     ) -> Iterator[tuple[Losses, Losses]]:
         size = int(self._pack.images[:1].nbytes) * self.batch_size
-        steps = min(self.steps, max(1, BUFFER // size))
+        steps = min(self.steps, max(1, BUFFER_BYTES // size))
         numbers = np.arange(steps * self.batch_size, dtype=np.int32)
         with ThreadPoolExecutor(1) as thread:
             waiting: Future[Any] = thread.submit(self._gather, order, 0, len(numbers))

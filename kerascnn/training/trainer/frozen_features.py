@@ -22,6 +22,7 @@ from kerascnn.card import Normalization
 from kerascnn.training.data.pack import Pack
 from kerascnn.training.networks.blocks import blocks, head_of
 from kerascnn.training.networks.from_pixels import from_pixels, run_in_batches
+from kerascnn.training.trainer.precise_batchnorm import moving
 
 
 class FrozenFeaturesHead(keras.Model):  # type: ignore[misc] # Keras has no types
@@ -65,10 +66,7 @@ def trains_head_only(core: keras.Model) -> bool:
         False also if the statistics of frozen blocks are updated.
     """
     *others, head = blocks(core)
-    moving = any(
-        isinstance(layer, layers.BatchNormalization) and layer.trainable for layer in core.layers
-    )
-    return head.trainable and not any(block.trainable for block in others) and not moving
+    return head.trainable and not any(block.trainable for block in others) and not moving(core)
 
 
 def split(core: keras.Model) -> tuple[keras.Model, FrozenFeaturesHead]:

@@ -7,8 +7,7 @@ inference, where a layer uses its moving statistics.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
@@ -16,31 +15,24 @@ import keras
 import tensorflow as tf
 
 from kerascnn.training.networks.blocks import flat
+from kerascnn.training.networks.replaced import replaced
 from kerascnn.training.trainer.padded_channels import BLOCK, PaddedMaps, with_zeros
 
 
-@contextmanager
-def fused_batchnorm(network: keras.Model) -> Iterator[None]:
-    """Run BatchNormalization as one operation, on padded channels, while the block runs.
+def fused_batchnorm(network: keras.Model) -> AbstractContextManager[None]:
+    """Run BatchNormalization as one operation, on padded channels, while a block runs.
 
     Args:
         network: Network traced in the block. Logits and gradients differ only by rounding.
-
-    Yields:
-        Nothing. Afterwards, and so in every file, it is an ordinary layer again.
     """
     padded = PaddedMaps()
-    changed = []
-    for layer in dict.fromkeys(flat(network)):  # each once, even if networks share a layer
-        fused = partial(_fused, padded, layer) if _is_fusible(layer) else padded.call_of(layer)
-        if fused is not None:
-            layer.call = fused
-            changed.append(layer)
-    try:
-        yield
-    finally:
-        for layer in changed:
-            del layer.call
+    calls = {
+        (layer, "call"): partial(_fused, padded, layer)
+        if _is_fusible(layer)
+        else padded.call_of(layer)
+        for layer in flat(network)
+    }
+    return replaced({place: call for place, call in calls.items() if call is not None})
 
 
 def _is_fusible(layer: keras.layers.Layer) -> bool:

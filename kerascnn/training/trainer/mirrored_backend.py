@@ -11,8 +11,8 @@ mask for each part; and gradients are summed before they are clipped or accumula
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,7 @@ import tensorflow as tf
 
 from kerascnn.training.augmentation.batch import changed
 from kerascnn.training.networks.blocks import flat
+from kerascnn.training.networks.replaced import replaced
 from kerascnn.training.trainer.backend import StepParts
 from kerascnn.training.trainer.loss import partner_labels
 from kerascnn.training.trainer.tensorflow_backend import TensorFlowBackend
@@ -90,44 +91,24 @@ def _split_model(model: keras.Model) -> tuple[keras.Model | None, keras.Model]:
     return model.get_layer("prepare"), model.layers[-1]
 
 
-@contextmanager
-def synchronized(network: keras.Model) -> Iterator[None]:
-    """Synchronize BatchNormalization statistics across devices while the block runs.
-
-    Yields:
-        Nothing. Afterwards, and so in every file, it is an ordinary layer again.
-    """
+def synchronized(network: keras.Model) -> AbstractContextManager[None]:
+    """Synchronize BatchNormalization statistics across devices while a block runs."""
     normalizing = [one for one in flat(network) if isinstance(one, keras.layers.BatchNormalization)]
-    for layer in normalizing:
-        layer.synchronized = True
-    try:
-        yield
-    finally:
-        for layer in normalizing:
-            layer.synchronized = False
+    return replaced({(layer, "synchronized"): True for layer in normalizing})
 
 
-@contextmanager
-def separate_random_draws(network: keras.Model) -> Iterator[None]:
-    """Give each replica its own random draws (dropout) while the block runs.
+def separate_random_draws(network: keras.Model) -> AbstractContextManager[None]:
+    """Give each replica its own random draws (dropout) while a block runs.
 
     All replicas hold the same seeds: otherwise each part of a batch would get the same mask.
 
     Args:
-        network: Network traced in the block. The first device draws what a single device would.
-
-    Yields:
-        Nothing. The seeds advance as they would without it.
+        network: Network traced in the block. The first device draws what a single device would, and
+            the seeds advance as they would without this.
     """
     found = (getattr(layer, "seed_generator", None) for layer in flat(network))
     generators = [one for one in found if isinstance(one, keras.random.SeedGenerator)]
-    for generator in generators:
-        generator.next = partial(_replica_seed, generator.next)
-    try:
-        yield
-    finally:
-        for generator in generators:
-            del generator.next
+    return replaced({(one, "next"): partial(_replica_seed, one.next) for one in generators})
 
 
 def _replica_seed(draw: Callable[..., Any], ordered: bool = True) -> Any:

@@ -159,10 +159,7 @@ def _trainer(
     train: Pack,
     device: str,
 ) -> Trainer:
-    classes = core.output_shape[-1]
     batch_size = min(batch_size_for(config.batch_size, len(train)), len(train))
-    balanced = config.class_weights == "balanced"
-    weights = balanced_weights(train.labels, classes) if balanced else None
     steps = steps_per_epoch(len(train), batch_size) * phase.epochs
     if config.accumulate > steps:
         raise ConfigError(
@@ -170,7 +167,7 @@ def _trainer(
             "all: nothing would be trained. Use fewer or smaller batches, or more epochs."
         )
     optimizer = make_optimizer(core, config, phase.learning_rate, steps)
-    loss = Loss(classes, config.label_smoothing, weights)
+    loss = _loss(config, train, core.output_shape[-1])
     averages = None
     if config.ema:
         averages = ExponentialMovingAverage(model, config.ema, config.accumulate)
@@ -182,6 +179,12 @@ def _trainer(
     resident = bool(backend.broadcast(int(_resident(train, device))))
     changing = batch_augmentation_of(config, core.input_shape[1])
     return Trainer(model, optimizer, backend, train, batch_size, resident, changing, averages)
+
+
+def _loss(config: TrainConfig, train: Pack, classes: int) -> Loss:
+    balanced = config.class_weights == "balanced"
+    weights = balanced_weights(train.labels, classes) if balanced else None
+    return Loss(classes, config.label_smoothing, weights)
 
 
 def _resident(train: Pack, device: str) -> bool:

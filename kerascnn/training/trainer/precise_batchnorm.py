@@ -10,8 +10,8 @@ in inference mode.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import keras
@@ -23,6 +23,7 @@ from kerascnn.training.data.pack import Pack
 from kerascnn.training.distribution.processes import broadcast_from_first
 from kerascnn.training.networks.blocks import flat
 from kerascnn.training.networks.from_pixels import at_size, from_pixels, max_batch_size
+from kerascnn.training.networks.replaced import replaced
 
 FEW_STEPS = 200
 """Steps per epoch below which statistics are re-estimated. In longer epochs the moving averages
@@ -116,24 +117,13 @@ def _compiled(model: keras.Model, size: int) -> Callable[..., list[Any]]:
     return traced
 
 
-@contextmanager
 def _batch_statistics_only(
     model: keras.Model, normalizing: list[keras.layers.BatchNormalization]
-) -> Iterator[None]:
-    """Use the statistics of the current batch alone, without dropout, while the block runs.
+) -> AbstractContextManager[None]:
+    """Use the statistics of the current batch alone, without dropout, while a block runs.
 
     Functions compiled in the block keep this; the training steps are compiled elsewhere.
     """
-    dropping = [one for one in flat(model) if getattr(one, "rate", None)]
-    momenta, rates = [one.momentum for one in normalizing], [one.rate for one in dropping]
-    for layer in normalizing:
-        layer.momentum = 0.0
-    for layer in dropping:
-        layer.rate = 0.0
-    try:
-        yield
-    finally:
-        for layer, momentum in zip(normalizing, momenta, strict=True):
-            layer.momentum = momentum
-        for layer, rate in zip(dropping, rates, strict=True):
-            layer.rate = rate
+    momenta = {(layer, "momentum"): 0.0 for layer in normalizing}
+    rates = {(layer, "rate"): 0.0 for layer in flat(model) if getattr(layer, "rate", None)}
+    return replaced(momenta | rates)

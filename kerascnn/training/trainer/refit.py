@@ -55,7 +55,7 @@ def refit(
     config = second.config if begun else _as_long(config, run.history, start.network)
     checkpoint = latest_checkpoint(second.checkpoint_folder) if begun else None
     loop = _Refit(config, feed, start, second, device, _LiveOnly(progress), deadline)
-    loop.card = run.card.with_(data=run.card.data | {"refit": True})
+    loop.card = replace(run.card, data=run.card.data | {"refit": True})
     progress.on_refit_begin(len(feed.train))
     if checkpoint:
         loop.restore(checkpoint)

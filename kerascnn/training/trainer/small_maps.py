@@ -7,8 +7,8 @@ columns; it multiplies the padding's zeros, too. Does not know: GPUs, BatchNorma
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from itertools import product
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ import tensorflow as tf
 from keras import layers
 
 from kerascnn.training.networks.blocks import flat
+from kerascnn.training.networks.replaced import replaced
 
 MOST_POSITIONS = 16
 """Positions of the output map at most: 4 x 4."""
@@ -30,31 +31,20 @@ WEIGHTS_PER_POSITION = 1600
 there are, the more small operations, which with few channels cost the gain."""
 
 
-@contextmanager
-def split_convolutions(network: keras.Model) -> Iterator[None]:
-    """Compute convolutions of very small maps as products of matrices while the block runs.
+def split_convolutions(network: keras.Model) -> AbstractContextManager[None]:
+    """Compute convolutions of very small maps as products of matrices while a block runs.
 
     Args:
         network: Network traced in the block. Logits and gradients differ only by rounding.
-
-    Yields:
-        Nothing. Afterwards, and so in every file, the layers are ordinary ones again.
     """
     unpadded: _Unpadded = {}
-    every = dict.fromkeys(flat(network))  # each once, even if networks share a layer
-    convolutions = [layer for layer in every if _is_plain(layer)]
-    paddings = [layer for layer in every if type(layer) is layers.ZeroPadding2D]
-    for layer in convolutions:
-        layer.convolution_op = partial(_convolved, unpadded, layer)
-    for layer in paddings:
-        layer.call = partial(_padded, unpadded, layer)
-    try:
-        yield
-    finally:
-        for layer in convolutions:
-            del layer.convolution_op
-        for layer in paddings:
-            del layer.call
+    methods: dict[tuple[layers.Layer, str], Any] = {}
+    for layer in flat(network):
+        if _is_plain(layer):
+            methods[layer, "convolution_op"] = partial(_convolved, unpadded, layer)
+        elif type(layer) is layers.ZeroPadding2D:
+            methods[layer, "call"] = partial(_padded, unpadded, layer)
+    return replaced(methods)
 
 
 _Unpadded = dict[int, tuple[Any, Any, tuple[int, int]]]

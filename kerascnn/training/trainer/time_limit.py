@@ -161,12 +161,9 @@ def _cost(
     compiled, _, _ = next(steps)
     picture = _prediction_time(prepared)
     once = time.perf_counter() - began
-    if phase.is_fit:
-        restore(core_variables(start.core), before, "the network")
-        return PhaseCost(once, picture * len(prepared.val), picture)
-    epoch = (_step_time(steps, compiled) or once) * prepared.trainer.steps + picture * len(
-        prepared.val
-    )
+    epoch = picture * len(prepared.val)
+    if not phase.is_fit:
+        epoch += (_step_time(steps, compiled) or once) * prepared.trainer.steps
     if prepared.batchnorm:
         prepared.batchnorm.estimate()  # compiles
         began = time.perf_counter()

@@ -116,22 +116,22 @@ _TIMM_FIRST = ("", "", "conv_dw", "bn1", "conv_pw", "bn2")
 """Parts of a block; their names in timm, with and without expansion."""
 
 
-def _outer_layers(stem: str, last: int) -> dict[str, str]:
-    """Return the layers before and after the blocks, by their names in torchvision and timm."""
-    return {
+def _outer(layer: str, what: str, stem: str, last: int) -> str | None:
+    """Rename a layer before or after the blocks, by its name in torchvision or timm."""
+    ours = {
         "features.0.0": f"{stem}_conv", "conv_stem": f"{stem}_conv",
         "features.0.1": f"{stem}_bn", "bn1": f"{stem}_bn",
         f"features.{last}.0": "top_conv", "conv_head": "top_conv",
         f"features.{last}.1": "top_bn", "bn2": "top_bn",
         "classifier": "head", "classifier.1": "head",
-    }  # fmt: skip
+    }.get(layer)  # fmt: skip
+    return _layer(ours, ours[-2:], what) if ours else None
 
 
 def _efficientnet(name: str) -> str | None:
     layer, _, what = name.rpartition(".")
-    ends = _outer_layers("stem", 8)
-    if layer in ends:
-        return _layer(ends[layer], ends[layer][-2:], what)
+    if outer := _outer(layer, what, "stem", 8):
+        return outer
     found = re.fullmatch(r"(features|blocks)\.(\d)\.(\d+)\.(?:block\.)?(.+)", layer)
     if found is None:
         return None
@@ -162,9 +162,8 @@ a stage, torchvision throughout."""
 
 def _mobilenet_v2(name: str) -> str | None:
     layer, _, what = name.rpartition(".")
-    ends = _outer_layers("conv1", 18)
-    if layer in ends:
-        return _layer(ends[layer], ends[layer][-2:], what)
+    if outer := _outer(layer, what, "conv1", 18):
+        return outer
     torchvision = re.fullmatch(r"features\.(\d+)\.conv\.(.+)", layer)
     timm = re.fullmatch(r"blocks\.(\d)\.(\d+)\.(.+)", layer)
     if torchvision:

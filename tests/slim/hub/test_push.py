@@ -158,7 +158,7 @@ def test_a_run_with_and_without_its_exported_file(hub, file, run, exported) -> N
     done = run("push", runs, REPO, "--license", "mit", "--keras")
     assert done.exit_code == 0, done.output
     assert set(head(hub)) == {".gitattributes", named, "card.json", "README.md", "model.keras"}
-    card = read_card(exported).with_(weights_sha256="0" * 64)
+    card = replace(read_card(exported), weights_sha256="0" * 64)
     (runs / "refit").mkdir()  # a second training, whose network is exported
     (runs / "card.json").write_text(card.to_json(), encoding="utf-8")
     (runs / "refit" / "card.json").write_text(read_card(exported).to_json(), encoding="utf-8")

@@ -234,7 +234,7 @@ def test_a_list_of_a_folder_that_cannot_be_listed_is_read(write, monkeypatch) ->
 )
 def test_faults_that_are_collected_are_bounded(write, row: str, monkeypatch) -> None:
     """A million messages were 200 MB."""
-    monkeypatch.setattr("kerascnn.dataset.faults.MOST", 50)
+    monkeypatch.setattr("kerascnn.dataset.faults.LISTED_FAULTS", 50)
     rows = "".join(row.format(number) + "\n" for number in range(300))
     faults = FaultCollector()
     load_dataset(write(f"path,label,split\nb.png,dog,train\n{rows}"), faults)

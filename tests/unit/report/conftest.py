@@ -7,8 +7,9 @@ import pytest
 
 from kerascnn.dataset import load_dataset
 from kerascnn.metrics.classification import evaluate_predictions
+from kerascnn.metrics.epoch import EpochRecord
 from kerascnn.metrics.outputs import Predictions
-from kerascnn.report import Content, Epoch, Layer, PhaseSpan, Sample, gallery
+from kerascnn.report import Content, Layer, PhaseSpan, Sample, gallery
 
 CLASSES = ("<script>alert(1)</script>", "고양이", '"><img src=x onerror=alert(2)>', "{{ 7 * 7 }}")
 
@@ -31,9 +32,9 @@ def content() -> Callable[..., Content]:
             "made": "2026-01-02 03:04 UTC",
             "evaluation": evaluation,
             "epochs": (
-                Epoch(1, 0.003, 1.0, 0.5, 0.9, 0.55),
-                Epoch(2, 0.002, 0.5, 0.7, 0.6, 0.75),
-                Epoch(3, 0.001, 0.4, 0.8, 0.7, 0.7),
+                EpochRecord(1, 0.003, 1.0, 0.5, 0.9, 0.55, 900.0, 2.0),
+                EpochRecord(2, 0.002, 0.5, 0.7, 0.6, 0.75, 900.0, 2.0),
+                EpochRecord(3, 0.001, 0.4, 0.8, 0.7, 0.7, 900.0, 2.0),
             ),
             "best_epoch": 2,
             "phase_spans": (PhaseSpan("head", 1, 1), PhaseSpan("all", 2, 3)),

@@ -9,9 +9,10 @@ import pytest
 
 from kerascnn.card import ModelCard
 from kerascnn.metrics.classification import evaluate_predictions
+from kerascnn.metrics.epoch import EpochRecord
 from kerascnn.metrics.outputs import Predictions
 from kerascnn.printable import printable
-from kerascnn.report import Epoch, Sample, render_page
+from kerascnn.report import Sample, render_page
 from kerascnn.report.card_facts import calibration_facts
 from kerascnn.report.verdict import judge
 
@@ -111,7 +112,9 @@ def test_phases_are_marked_on_every_curve_if_there_are_several(content, page):
 
 
 def test_a_long_history_is_thinned_around_its_best_epoch(content):
-    epochs = tuple(Epoch(number, 0.1, 1.0, 0.5, 0.9, 0.55) for number in range(1, 60_002))
+    epochs = tuple(
+        EpochRecord(number, 0.1, 1.0, 0.5, 0.9, 0.55, 900.0, 2.0) for number in range(1, 60_002)
+    )
     page = render_page(content(epochs=epochs, best_epoch=7))
     assert page.count("<use ") < 5_000
     assert "<b>60001</b>" in page
@@ -250,7 +253,7 @@ def test_pictures_in_the_page_are_the_pictures_given(content, page):
 def test_calibration_is_told_where_there_was_one():
     card = ModelCard("m", "cnn", ("a", "b"), 32, "pad", temperature=1.25)
     assert calibration_facts(card) == {}
-    measured = card.with_(metrics={"val_ece_uncalibrated": 0.081, "val_ece": 0.024})
+    measured = replace(card, metrics={"val_ece_uncalibrated": 0.081, "val_ece": 0.024})
     assert list(calibration_facts(measured).values()) == ["1.250", "8.1%", "2.4%"]
 
 

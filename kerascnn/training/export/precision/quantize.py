@@ -52,7 +52,7 @@ def measure_ranges(core: onnx.ModelProto, pixels: npt.NDArray[np.float32], metho
         augmented = str(folder / "augmented.onnx")
         calibrator = create_calibrator(path, None, augmented, calibrate_method=kind)
         for start in range(0, len(pixels), _CHUNK):
-            calibrator.collect_data(_Reader([pixels[start : start + _CHUNK]]))
+            calibrator.collect_data(_Reader(pixels[start : start + _CHUNK]))
         return calibrator.compute_data()
 
 
@@ -107,15 +107,10 @@ def normalize(images: npt.NDArray[np.uint8], rule: Normalization) -> npt.NDArray
 
 
 class _Reader:
-    """The data reader of onnxruntime's calibrators."""
+    """One batch, in the form of a data reader of onnxruntime's calibrators."""
 
-    def __init__(self, batches: Iterable[npt.NDArray[np.float32]]) -> None:
-        self._batches: Iterator[npt.NDArray[np.float32]] = iter(batches)
-
-    def get_next(self) -> dict[str, npt.NDArray[np.float32]] | None:
-        """Return the next input, or None."""
-        batch = next(self._batches, None)
-        return None if batch is None else {"pixels": batch}
+    def __init__(self, batch: npt.NDArray[np.float32]) -> None:
+        self.get_next = iter([{"pixels": batch}, None]).__next__
 
 
 @contextmanager

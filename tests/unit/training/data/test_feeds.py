@@ -82,7 +82,7 @@ def test_steps_are_those_of_keras(pack: Pack) -> None:
 def test_both_feeds_learn_the_same(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
     resident, one = learn(pack, resident=True)
     # So little that an epoch of five steps takes two buffers, the second not full.
-    monkeypatch.setattr(epochs, "BUFFER", 3 * BATCH * 12 * 12 * 3 * 4)
+    monkeypatch.setattr(epochs, "BUFFER_BYTES", 3 * BATCH * 12 * 12 * 3 * 4)
     streamed, other = learn(pack, resident=False)
     assert len(resident) == len(streamed) == 10
     np.testing.assert_allclose(resident, streamed, atol=1e-5)
