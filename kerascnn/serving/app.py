@@ -46,7 +46,8 @@ def create_app(
     """Create the application, for uvicorn or any other ASGI server.
 
     Models are loaded at startup (ASGI's lifespan); until they are warmed up, ``/v2/health/ready``
-    responds with status 503.
+    responds with status 503. Starlette's and FastAPI's ``mount`` does not run the lifespan; inside
+    another application, use a :class:`~kerascnn.inference.classifier.Classifier` instead.
 
     Args:
         config: Options, or a service created from them.
