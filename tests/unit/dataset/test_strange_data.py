@@ -205,7 +205,10 @@ def test_lists_in_an_encoding_that_cannot_be_told(encoding: str) -> None:
         ("path,label\n0.png,고".encode("utf-16")[:-1], r"not UTF-16-LE \(truncated data\)"),
         (b'"path,label"\n"0.png,cat"\n', "Remove the quotes around the whole line"),
         (b"filename, cat, dog\n0.png, 1, 0\n", "Rename filename to path. If cat, dog are classes"),
-        (b"id,label\n0,cat\n", r"with commas\.$"),
+        (b"id,label\n0,cat\n", r"with commas\. Rename id to path\.$"),
+        (b"id,breed\n0,cat\n", "Rename breed to label and id to path"),
+        (b"Image,kind\n0,cat\n", "Rename kind to label and image to path"),
+        (b"width,height\n0,cat\n", r"with commas\.$"),
     ],
 )
 def test_lists_that_are_something_else(content: bytes, told: str) -> None:
