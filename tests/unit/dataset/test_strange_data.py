@@ -78,6 +78,7 @@ def test_other_classes_resemble_none(train: str, other: str) -> None:
         ("labels.json", "JSON", "write a .csv file in UTF-8 with the columns path and label"),
         ("labels.xlsx", "a spreadsheet", "If it holds the labels"),
         ("IMG_1.HEIC", "HEIC", "Convert to JPEG or PNG"),
+        ("a.pef", "PEF", "Convert to JPEG or PNG"),
         ("a.mov", "a video", "Save some of its frames"),
         ("a.pdf", "PDF", "Convert to JPEG"),
         (".1.jpg.icloud", "a file that is not on this machine yet", "Download it from iCloud"),
