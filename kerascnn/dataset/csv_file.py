@@ -137,6 +137,10 @@ def _advice(names: list[str]) -> str:
         column: [name for name in names if name.replace(" ", "_") in _MEANT[column]]
         for column in missing
     }
+    if len(names) == 2 and "path" in missing:  # the one tells the other
+        meant["path"] = meant["path"] or [name for name in names if name == "id"]
+        if meant["path"] and meant.get("label") == []:
+            meant["label"] = [name for name in names if name not in meant["path"]]
     renamed = [f"{found[0]} to {column}" for column, found in meant.items() if len(found) == 1]
     rename = f" Rename {' and '.join(renamed)}." if renamed else ""
     if len(renamed) == len(missing):

@@ -52,8 +52,6 @@ class Walk:
     Attributes:
         others: Files without the suffix of a picture.
         leftovers: Folders of thumbnails and copies.
-        outputs: Folders of runs and exported files, which are in the data's folder by default if
-            that is the working directory.
         unlabeled: Folders beside the splits whose names say that their pictures are unlabeled.
         links: Symbolic links to folders.
         denied: Folders that cannot be listed, and why.
@@ -61,7 +59,6 @@ class Walk:
 
     others: dict[Path, None] = field(default_factory=dict)
     leftovers: dict[Path, None] = field(default_factory=dict)
-    outputs: dict[Path, None] = field(default_factory=dict)
     unlabeled: dict[Path, None] = field(default_factory=dict)
     links: dict[Path, None] = field(default_factory=dict)
     denied: dict[Path, str] = field(default_factory=dict)
@@ -76,9 +73,7 @@ class Walk:
                 self.leftovers[Path(entry.path)] = None
             elif entry.is_symlink():
                 self.links[Path(entry.path)] = None
-            elif is_output(entry.path):
-                self.outputs[Path(entry.path)] = None
-            else:
+            elif not is_output(entry.path):
                 found.append(Path(entry.path))
         return found
 
@@ -131,7 +126,8 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 def is_output(folder: str) -> bool:
     """Return whether a folder holds runs or exported files and no pictures.
 
-    A folder is listed several times; the cache is cleared before the next data set.
+    Such folders are in the data's folder if that is the working directory. A folder is listed
+    several times; the cache is cleared before the next data set.
     """
     return not _holds(folder, is_picture) and _holds(folder, _OUTPUT.fullmatch)
 
@@ -164,7 +160,6 @@ def notice(root: Path, walk: Walk, loose: list[Path]) -> str | None:
     words = {
         "pictures beside the class folders": loose,
         "folders of thumbnails or copies": list(walk.leftovers),
-        "folders of runs and exported files": list(walk.outputs),
         "folders without classes": list(walk.unlabeled),
         "links to folders": list(walk.links),
     }

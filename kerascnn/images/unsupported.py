@@ -11,7 +11,8 @@ from pathlib import Path
 UNREAD_SUFFIXES = (
     *(".heic", ".heif", ".hif", ".avif", ".avifs", ".jxl", ".jp2", ".j2k", ".jpx", ".jpf"),
     *(".pbm", ".pgm", ".ppm", ".pnm", ".tga", ".ico", ".svg", ".psd", ".exr", ".hdr", ".dcm"),
-    *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf"),
+    *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw", ".x3f"),
+    *(".raw", ".jxr", ".xcf", ".eps", ".ai", ".heics"),
 )
 """Suffixes of unsupported picture formats, in lower case."""
 

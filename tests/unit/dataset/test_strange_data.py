@@ -78,6 +78,7 @@ def test_other_classes_resemble_none(train: str, other: str) -> None:
         ("labels.json", "JSON", "write a .csv file in UTF-8 with the columns path and label"),
         ("labels.xlsx", "a spreadsheet", "If it holds the labels"),
         ("IMG_1.HEIC", "HEIC", "Convert to JPEG or PNG"),
+        ("a.pef", "PEF", "Convert to JPEG or PNG"),
         ("a.mov", "a video", "Save some of its frames"),
         ("a.pdf", "PDF", "Convert to JPEG"),
         (".1.jpg.icloud", "a file that is not on this machine yet", "Download it from iCloud"),
@@ -205,7 +206,10 @@ def test_lists_in_an_encoding_that_cannot_be_told(encoding: str) -> None:
         ("path,label\n0.png,고".encode("utf-16")[:-1], r"not UTF-16-LE \(truncated data\)"),
         (b'"path,label"\n"0.png,cat"\n', "Remove the quotes around the whole line"),
         (b"filename, cat, dog\n0.png, 1, 0\n", "Rename filename to path. If cat, dog are classes"),
-        (b"id,label\n0,cat\n", r"with commas\.$"),
+        (b"id,label\n0,cat\n", r"with commas\. Rename id to path\.$"),
+        (b"id,breed\n0,cat\n", "Rename breed to label and id to path"),
+        (b"Image,kind\n0,cat\n", "Rename kind to label and image to path"),
+        (b"width,height\n0,cat\n", r"with commas\.$"),
     ],
 )
 def test_lists_that_are_something_else(content: bytes, told: str) -> None:
