@@ -197,8 +197,8 @@ def test_a_second_training_that_diverges_leaves_the_first_network(five: Path, lo
 
 @pytest.mark.parametrize(
     ("each", "val", "options"),
-    [(5, 0, {"refit": "no"}), (5, 1, {}), (5, 0, {"val": "five.npz"}), (6, 0, {})],
-    ids=["no", "own split", "other data", "six each"],
+    [(5, 0, {"refit": "no"}), (5, 1, {}), (5, 0, {"val": "five.npz"}), (9, 0, {})],
+    ids=["no", "own split", "other data", "nine each"],
 )
 def test_there_is_none_unless_pictures_are_missed(
     each: int, val: int, options: dict[str, Any], run: Run
@@ -210,6 +210,12 @@ def test_there_is_none_unless_pictures_are_missed(
     assert done.config.refit == "no"
     assert done.exported == done
     assert not [*done.second.folder.rglob("*.*")]
+
+
+def test_eight_each_are_still_few_by_default() -> None:
+    data = write(Path("eight.npz"), 8)
+    asked = TrainConfig(str(data), out="r", **OPTIONS | {"epochs": 1})
+    assert training.fit(asked, Callback()).config.refit == "yes"
 
 
 def test_what_has_not_learned_learns_nothing_else() -> None:
