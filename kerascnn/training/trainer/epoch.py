@@ -27,7 +27,8 @@ SECONDS = 1.0
 """Target duration of one compiled call, in seconds: short enough for progress and for Ctrl-C."""
 
 BUFFER_BYTES = 2**26
-"""Bytes of pictures per streamed transfer; two such buffers are in use."""
+"""Bytes of pictures per streamed transfer; two such buffers are in use. They bound the memory: for
+the time of an epoch on a CPU, 1 to 256 MB made no difference beyond chance. Not measured on a GPU."""
 
 
 class Trainer:
