@@ -14,6 +14,9 @@ _LONGEST, _END = 20_000, 2_000
 """Maximum characters of a message, and how many of them come from its end, which says what to do.
 The longest path has 4,096 characters, and a list of all problems of a folder may be longer."""
 
+ONCE = {"once": True}
+"""``extra`` of a warning that a command shows once, though the code that warns may run again."""
+
 
 def one_line(error: object, longest: int | None = 300) -> str:
     """Return the text of another library's error as one line that fits into a message.

@@ -136,11 +136,12 @@ def _show_leaks(evaluation: Evaluation) -> None:
         return
     console().print(
         tr(
-            "also in {splits}: {count} of these pictures ({equal} with identical pixels, the "
-            "others nearly the same), so the model may have memorized them",
+            "also in {splits}: {count} of these pictures ({equal} with identical pixels, {near} "
+            "nearly the same), so the model may have memorized them",
             splits=tr(" and ").join(map(tr, leaks.against)),
             count=f"{len(leaks.pictures):,}",
             equal=f"{leaks.exact:,}",
+            near=f"{len(leaks.pictures) - leaks.exact:,}",
         )
     )
     if evaluation.top1_without_leaks is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from kerascnn.errors import DataError
+from kerascnn.errors import ONCE, DataError
 
 log = logging.getLogger(__name__)
 
@@ -41,11 +41,11 @@ class FaultHandler:
 
     def warning(self, fault: str) -> None:
         """Report a problem that training can skip but the user must know."""
-        log.warning(fault)
+        log.warning(fault, extra=ONCE)
 
     def notice(self, notice: str) -> None:
         """Report data that is skipped intentionally."""
-        log.warning(notice)
+        log.warning(notice, extra=ONCE)
 
 
 class FaultCollector(FaultHandler):

@@ -5,8 +5,10 @@ Knows: classes, labels, splits. Does not know where pictures come from or how th
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -60,6 +62,11 @@ class Dataset:
     classes: tuple[str, ...]
     splits: dict[str, Split] = field(default_factory=dict)
     held_out: bool = False
+
+    @property
+    def title(self) -> str:
+        """The last part of the name, as cards and reports show it."""
+        return title_of(self.name)
 
     def ordered(self) -> dict[str, Split]:
         """Return the splits in the order train, val, test."""
@@ -121,6 +128,16 @@ class Dataset:
             )
         index = np.asarray([places[name] for name in self.classes], np.int64)
         return Split(split.pictures, index[split.labels])
+
+
+def title_of(data: str | Path) -> str:
+    """Return the last part of a name or path; for ``.`` and ``..`` that of the folder meant.
+
+    Examples:
+        >>> title_of("fashion-mini"), title_of("photos/flowers/train/..")
+        ('fashion-mini', 'flowers')
+    """
+    return Path(os.path.abspath(data)).name  # noqa: PTH100 - the name of a link, not its target
 
 
 def join(splits: Sequence[Split]) -> Split:

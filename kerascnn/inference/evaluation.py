@@ -92,16 +92,16 @@ def predict_file(
 
 def warn_if_learned(card: ModelCard, dataset: Dataset, split: str) -> None:
     """Warn before a network is evaluated on pictures that it has learned from."""
-    name = Path(dataset.name).name
-    if split == "test" or name != card.data.get("name"):
+    if split == "test" or dataset.title != card.data.get("name"):
         return
     if card.data.get("refit"):
         log.warning(
             "%s has learned from all pictures of %s, also from those that were held out for "
             "validation; this is not its accuracy on new pictures. That of the network before: "
             "kerascnn evaluate RUN",
-            card.name, name,
-        )  # fmt: skip
+            card.name,
+            dataset.title,
+        )
     elif split == "all" and _is_training_data(card, dataset):
         log.warning(
             "%s has learned from most of these pictures; this is not its accuracy on new ones. "

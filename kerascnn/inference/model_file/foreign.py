@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from kerascnn.card import ModelCard, Normalization
-from kerascnn.errors import ConfigError
+from kerascnn.errors import ONCE, ConfigError
 from kerascnn.option_kinds import Choice, Text
 from kerascnn.options import option, read_all, same_option
 from kerascnn.resizing import HEADING, Resize, ResizeRule, Resizing, Shape, choose
@@ -196,7 +196,7 @@ class ForeignModel:
                 "was trained on another range, its predictions are wrong: set `normalize` %s.",
                 name,
                 "|".join(NORMALIZE),
-                extra={"once": True},  # a command may open a file several times
+                extra=ONCE,  # a command may open a file several times
             )
 
 

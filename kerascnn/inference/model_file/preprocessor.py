@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from kerascnn.card import ChannelOrder, Normalization
-from kerascnn.errors import ConfigError, DataError, ModelFileError
+from kerascnn.errors import ONCE, ConfigError, DataError, ModelFileError
 from kerascnn.files import read_text
 from kerascnn.images import Resizing, Shape
 from kerascnn.inference.model_file.foreign import NORMALIZATIONS, ForeignModel
@@ -40,10 +40,6 @@ _WHOLE_FROM = 384
 """Input size in pixels from which ConvNeXt squashes pictures instead of cropping them."""
 
 
-_ONCE = {"once": True}
-"""For a notice that a command gives once, though it may open a file several times."""
-
-
 def from_preprocessor(path: str | Path) -> ForeignModel:
     """Read how pictures are prepared for a model from the file beside it.
 
@@ -61,11 +57,11 @@ def from_preprocessor(path: str | Path) -> ForeignModel:
         log.warning(
             "%s: ignored, because it holds something that kerascnn does not support (%s). Set "
             "`resize`, `filter`, `mean` and `std` yourself.", beside, error,
-            extra=_ONCE,
+            extra=ONCE,
         )  # fmt: skip
         return ForeignModel()
     log.warning(
-        "%s: sets the resizing and normalization; options override them.", beside, extra=_ONCE
+        "%s: sets the resizing and normalization; options override them.", beside, extra=ONCE
     )
     return found
 
@@ -96,7 +92,7 @@ def names_beside(path: str | Path, notice: bool = True) -> ForeignModel | None:
     with suppress(DataError):
         names = read_labels(beside)
         if notice:
-            log.warning("%s: sets the class names; `labels` overrides them.", beside, extra=_ONCE)
+            log.warning("%s: sets the class names; `labels` overrides them.", beside, extra=ONCE)
         return ForeignModel(names)
     return None
 

@@ -179,9 +179,7 @@ def command(config: TrainConfig, advice: Advice) -> str:
         words += ["--seed", str(config.seed)]
     for phase in advice.phases:
         words += ["--phase", phase]
-    words += ["--batch-size", str(BATCH)]
-    if advice.augment != "none":
-        words += ["--augment", advice.augment]
+    words += ["--batch-size", str(BATCH), "--augment", advice.augment]
     return command_line(words)
 
 

@@ -221,7 +221,7 @@ def verification_pictures(run: Run, card: ModelCard, verify: str | Path | None) 
     name, pictures = labeled_pack(dataset, card, cache=cache)
     if card.data.get("refit") and not verify and name == "val":
         name = "val, learned"
-    return f"{Path(dataset.name).name} ({name})", pictures
+    return f"{dataset.title} ({name})", pictures
 
 
 def calibration(dataset: Dataset, card: ModelCard) -> Pictures:
@@ -232,7 +232,7 @@ def calibration(dataset: Dataset, card: ModelCard) -> Pictures:
     """
     split = "train" if "train" in dataset.splits else None
     name, packed = labeled_pack(dataset, card, split, most=2 * CALIBRATION)
-    return Pictures(f"{Path(dataset.name).name} ({name})", packed.images, packed.labels)
+    return Pictures(f"{dataset.title} ({name})", packed.images, packed.labels)
 
 
 def _versions(card: ModelCard) -> dict[str, str]:

@@ -143,7 +143,7 @@ def _pictures(
     known = set(dataset.classes) <= set(card.classes)
     # Pictures of other classes still serve the comparison.
     name, packed = labeled_pack(dataset, card if known else replace(card, classes=dataset.classes))
-    called = f"{Path(dataset.name).name} ({name})"
+    called = f"{dataset.title} ({name})"
     return packed.images, called, packed.labels if known else None
 
 

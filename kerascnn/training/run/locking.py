@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
+from kerascnn.dataset.split import title_of
 from kerascnn.errors import ConfigError
 from kerascnn.file_lock import locked
 from kerascnn.files import cannot_write
@@ -105,7 +106,7 @@ def _candidates(config: TrainConfig) -> Iterator[Path]:
     if config.out:
         yield Path(config.out)
         return
-    name = re.sub(r"\.(csv|npz)$", "", Path(config.data).name, flags=re.IGNORECASE)
+    name = re.sub(r"\.(csv|npz)$", "", title_of(config.data), flags=re.IGNORECASE)
     stem = re.sub(r"[^\w.-]+", "-", name) or "data"
     base = Path("runs", f"{stem}-{config.model}")
     yield base

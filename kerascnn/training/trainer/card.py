@@ -32,7 +32,7 @@ def first_card(feed: Feed, run: Run, start: StartingNetwork) -> ModelCard:
         resize=feed.resize,
         normalization=start.normalization,
         data={
-            "name": Path(feed.dataset.name).name,
+            "name": feed.dataset.title,
             "sha256": feed.fingerprint,
             **{name: len(part) for name, part in feed.packs.items()},
             "skipped": sum(len(part.skipped) for part in feed.packs.values()),

@@ -27,7 +27,9 @@ SECONDS = 1.0
 """Target duration of one compiled call, in seconds: short enough for progress and for Ctrl-C."""
 
 BUFFER_BYTES = 2**26
-"""Bytes of pictures per streamed transfer; two such buffers are in use."""
+"""Bytes of pictures per streamed transfer; two such buffers are in use. To bound the memory is its
+purpose: between 1 and 256 MB, the processor time of an epoch did not depend on it on a CPU. Not
+measured on a GPU."""
 
 
 class Trainer:

@@ -5,8 +5,6 @@ Knows: where each fact is found. Does not know: how it is displayed.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import keras
 import numpy as np
 
@@ -36,7 +34,7 @@ def plan(config: TrainConfig, feed: Feed, start: StartingNetwork, run: Run, devi
     parts = blocks(start.core)
     batch_size = min(batch_size_for(config.batch_size, len(feed.train)), len(feed.train))
     return Plan(
-        data=Path(feed.dataset.name).name,
+        data=feed.dataset.title,
         pictures={name: len(pack) for name, pack in feed.packs.items()},
         classes=tuple(np.bincount(feed.train.labels, minlength=len(feed.dataset.classes)).tolist()),
         longest_side=feed.dataset.splits["train"].longest_side(),

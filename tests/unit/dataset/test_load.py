@@ -51,6 +51,16 @@ def test_what_came_instead(data: str, message: str, tmp_path, monkeypatch) -> No
         load_dataset(data)
 
 
+def test_the_current_folder_is_called_by_its_name(photograph, tmp_path, monkeypatch) -> None:
+    for name in ("cat", "dog"):
+        path = tmp_path / "pets" / name / "1.png"
+        path.parent.mkdir(parents=True)
+        Image.fromarray(photograph(8, 8)).save(path)
+    monkeypatch.chdir(tmp_path / "pets")
+    for data in (".", "./", "cat/..", str(tmp_path / "pets")):
+        assert load_dataset(data).title == "pets"
+
+
 def test_folders_inside_a_class_folder_belong_to_the_class(photograph) -> None:
     for number, name in enumerate(
         ["cat/2.png", "cat/home/old/1.png", "cat/home/3.PNG", "cat/.trash/4.png", "dog/cat/5.png"]

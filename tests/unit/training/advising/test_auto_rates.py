@@ -43,16 +43,19 @@ def test_a_rate_that_was_asked_for_holds_for_both() -> None:
         assert deeper.learning_rate == pytest.approx(DEEPER * 0.02)
 
 
-def test_the_printed_command_keeps_what_advice_was_asked_for_with() -> None:
+@pytest.mark.parametrize(("flipped", "augment"), [(0.95, "light"), (0.05, "none")])
+def test_the_printed_command_keeps_what_advice_was_asked_for_with(
+    flipped: float, augment: str
+) -> None:
     from kerascnn.cli.train import command as train
 
     config = _config(val="held out/", seed=7, resize="crop", image_size=48)
-    words = shlex.split(command(config, _advice(config, flipped=0.95)))
+    words = shlex.split(command(config, _advice(config, flipped=flipped)))
     options = train.make_context("train", words[2:]).params
     typed = TrainConfig(**{one.name: options[one.name] for one in fields(TrainConfig)})
     for name in ("data", "model", "weights", "val", "seed", "resize", "image_size"):
         assert getattr(typed, name) == getattr(config, name), name
-    assert (typed.phase, typed.augment) == (_advice(config).phases, "light")
+    assert (typed.phase, typed.augment) == (_advice(config).phases, augment)
 
 
 def test_of_every_class_two_pictures_are_looked_at() -> None:
