@@ -160,9 +160,15 @@ def _is_same_place(run: Run, name: str, stored: TrainConfig, asked: TrainConfig)
     before, now = getattr(run.located(stored), name), getattr(asked, name)
     if name not in ("data", "val", "weights") or not isinstance(before, str) or now in (None, AUTO):
         return False
-    if not os.path.exists(before):  # noqa: PTH110 - no raise
-        return name != "weights" and before not in BUILTIN
-    return os.path.exists(now) and os.path.samefile(before, now)  # noqa: PTH110, PTH121
+    if _is_gone(before):
+        return name != "weights"
+    both = os.path.exists(before) and os.path.exists(now)  # noqa: PTH110 - no raise
+    return both and os.path.samefile(before, now)  # noqa: PTH121
+
+
+def _is_gone(place: str) -> bool:
+    """Return whether data or weights came from a path where nothing is now."""
+    return place not in BUILTIN and not os.path.exists(place)  # noqa: PTH110 - no raise
 
 
 def record_moved_data(run: Run, config: TrainConfig) -> None:
@@ -171,7 +177,7 @@ def record_moved_data(run: Run, config: TrainConfig) -> None:
     before = run.located(stored)
 
     def now(old: object, new: object) -> Any:
-        moved = isinstance(old, str) and old not in BUILTIN and not os.path.exists(old)  # noqa: PTH110
+        moved = isinstance(old, str) and _is_gone(old)
         return str(Path(str(new)).absolute()) if moved else None
 
     data, val = now(before.data, config.data), now(before.val, config.val)
