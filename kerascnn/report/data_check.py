@@ -83,11 +83,7 @@ class Section:
 
 
 def write_check_page(path: str | Path, check: DataCheck, dataset: Dataset) -> None:
-    """Write the page.
-
-    Raises:
-        KerascnnError: The page cannot be written.
-    """
+    """Write the page."""
     # File names may contain bytes that are not UTF-8, which become question marks.
     files.write_bytes(path, render_check_page(check, dataset).encode("utf-8", "replace"))
 

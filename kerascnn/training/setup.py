@@ -53,11 +53,7 @@ def assemble(
 
 
 def check_scopes(config: TrainConfig, start: StartingNetwork) -> None:
-    """Check that every scope matches a block, before anything is trained or written.
-
-    Raises:
-        ConfigError: A scope names a block that does not exist.
-    """
+    """Check before training that every scope matches a block, else raise ConfigError."""
     scopes = [phase.scope for phase in written_phases(config)]
     learned = {name for scope in scopes for name in set_trainable(start.core, scope)}
     if start.fresh_head and "head" not in learned:

@@ -76,8 +76,6 @@ class Entry:
     """A cached pack.
 
     Attributes:
-        folder: Folder of the pack.
-        pictures: Number of pictures.
         size: Height and width, in pixels.
         bytes: Size on disk.
         used: Time of last use, in seconds since 1970.
@@ -102,7 +100,6 @@ class PackCache:
     """A folder of packs.
 
     Args:
-        folder: Folder; created if it does not exist.
         limit: Size limit in bytes; the least recently used packs are removed first.
     """
 
@@ -117,7 +114,6 @@ class PackCache:
         Two processes that need the same pack at the same time make it once.
 
         Args:
-            key: Key from :func:`pack_key`.
             shape: ``[pictures, size, size, 3]``.
             fill: Fills an array of that shape from its start, and returns the broken pictures.
 

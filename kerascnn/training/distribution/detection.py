@@ -26,11 +26,7 @@ _Found: TypeAlias = tuple[str, int, int, tuple[int, ...] | None]
 
 
 def check_jax() -> None:
-    """Check that the backend can train on several machines.
-
-    Raises:
-        ConfigError: It is not JAX.
-    """
+    """Check that the backend can train on several machines, as JAX can, else raise ConfigError."""
     if backend_name() != "jax":
         raise ConfigError(
             f"`distributed` works on the backend jax, and this is {backend_name()}. "
@@ -39,10 +35,7 @@ def check_jax() -> None:
 
 
 def detected_cluster() -> Cluster | None:
-    """Detect the processes that were started together.
-
-    Returns:
-        The cluster; None: this process is alone.
+    """Detect the processes that were started together; None: this process is alone.
 
     Raises:
         ConfigError: The backend is not JAX, or no launcher is detected.
@@ -57,11 +50,7 @@ def detected_cluster() -> Cluster | None:
 
 
 def initialized_cluster() -> Cluster | None:
-    """Return the processes of a JAX that is already initialized.
-
-    Returns:
-        The cluster; None: JAX is not initialized, or has one process.
-    """
+    """Return the processes of a JAX that is already initialized for several, else None."""
     if backend_name() != "jax" or "jax" not in sys.modules:
         return None
     import jax

@@ -62,9 +62,6 @@ def answers(
 
     Returns:
         float32 ``[pictures, numbers]``, whatever they mean.
-
-    Raises:
-        ModelFileError: It cannot be run.
     """
     pixels = keras.Input((*loaded.shape, loaded.channels))
     try:

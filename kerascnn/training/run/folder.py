@@ -36,11 +36,7 @@ _DIRECTORY = "directory"
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder.
-
-    Attributes:
-        folder: Path of the folder.
-    """
+    """A run folder."""
 
     folder: Path
 

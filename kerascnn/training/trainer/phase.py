@@ -89,11 +89,7 @@ def prepare_phase(
     device: str,
     progress: Callback,
 ) -> PreparedPhase:
-    """Prepare a phase: freeze everything outside its scope, and compile the steps.
-
-    Raises:
-        ConfigError: The scope names a block that does not exist.
-    """
+    """Prepare a phase: freeze everything outside its scope, and compile the steps."""
     core = start.core
     if phase.is_fit:
         _check_fit(len(train), core.output_shape[-1])

@@ -37,11 +37,7 @@ def key(layer: str, weight: str) -> str:
 
 
 def tensors_of(model: keras.Model) -> Tensors:
-    """Return the weights of a network, nested models included.
-
-    Returns:
-        Arrays by ``LAYER/WEIGHT``.
-    """
+    """Return the weights of a network by ``LAYER/WEIGHT``, nested models included."""
     return {
         key(layer.name, weight.name): keras.ops.convert_to_numpy(weight.value)
         for layer in flat(model)
