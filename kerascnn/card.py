@@ -187,13 +187,7 @@ class ModelCard:
         return {k: v for k, v in fields.items() if v is not None or k not in _NEW_FIELDS}
 
     def to_json(self, indent: int | None = None) -> str:
-        """Serialize the card as JSON.
-
-        Args:
-            indent: Spaces per level; None: everything in one line.
-
-        Returns:
-            JSON text; any Unicode is kept as it is.
+        """Serialize the card as JSON; any Unicode is kept as it is.
 
         Examples:
             >>> card = ModelCard("pets", "cnn", ("고양이", "dog"), 32, "squash")
@@ -204,11 +198,7 @@ class ModelCard:
 
     @classmethod
     def from_json(cls, text: str, source: str = "card") -> ModelCard:
-        """Parse a card; unknown fields are ignored.
-
-        Args:
-            text: JSON from :meth:`to_json`.
-            source: Its origin, for messages.
+        """Parse a card; unknown fields are ignored. ``source`` is its origin, for messages.
 
         Raises:
             ModelFileError: Not JSON, an unknown schema, or a missing or invalid field.

@@ -22,11 +22,7 @@ package."""
 
 
 class ChildProcess:
-    """A worker process.
-
-    Args:
-        module: Module with a function ``main``, which handles jobs until stdin ends.
-    """
+    """A worker process: a new interpreter that runs ``main`` of a module until stdin ends."""
 
     def __init__(self, module: str) -> None:
         path = [os.path.abspath(place) for place in sys.path]  # noqa: PTH100 - "" is the folder

@@ -85,13 +85,7 @@ WITHOUT_TENSORFLOW = (3, 14)
 
 
 class MissingExtraError(KerascnnError):
-    """A package from one of the extras is not installed.
-
-    Args:
-        package: The module that is missing, e.g. ``onnxruntime``.
-        extra: The extra that installs it, e.g. ``cpu``.
-        purpose: Its purpose, e.g. ``to run an exported model``.
-    """
+    """A package of an extra is not installed, and is needed for a purpose: ``to export``."""
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         self.package = package
@@ -108,11 +102,7 @@ class MissingExtraError(KerascnnError):
 
 @contextmanager
 def needs_extra(extra: str, purpose: str) -> Iterator[None]:
-    """Name the extra to install if an import within the block fails.
-
-    Raises:
-        MissingExtraError: A package is not installed.
-    """
+    """Name the extra to install if an import within the block fails."""
     try:
         yield
     except ModuleNotFoundError as missing:

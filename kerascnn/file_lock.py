@@ -26,13 +26,8 @@ _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 def locked(path: str | Path, wait: bool = False) -> Iterator[None]:
     """Hold a lock, which is released when the process ends, however it ends.
 
-    Args:
-        path: Lock file, created for the lock and removed after it. Its folder must exist.
-        wait: Whether to wait until another process releases the lock.
-
-    Raises:
-        BusyError: Another process holds it, and ``wait`` is False.
-        KerascnnError: The folder is not writable, or does not support locks.
+    The lock file is created for it, in an existing folder, and removed after it. Without ``wait``,
+    it is a BusyError if another process holds the lock.
     """
     target = Path(path)
     while (descriptor := try_to_lock(target)) is None:
@@ -52,14 +47,7 @@ def locked(path: str | Path, wait: bool = False) -> Iterator[None]:
 
 
 def try_to_lock(path: Path) -> int | None:
-    """Create and lock a file; the lock is held until the descriptor is closed.
-
-    Returns:
-        The file descriptor; None if another process holds the lock.
-
-    Raises:
-        KerascnnError: It cannot be created, or its folder does not support locks.
-    """
+    """Lock a file until its descriptor is closed; None if another process holds the lock."""
     while True:
         try:
             # Not through a link, which an attacker could place, because the name is predictable.

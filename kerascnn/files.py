@@ -36,17 +36,11 @@ _TEMPORARY = re.compile(rf"\..*\.[a-z0-9_]{{8}}{re.escape(MARK)}(\.[^.]*)?", re.
 def atomic_write(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``, renamed to ``path`` on success.
 
-    Args:
-        path: Final path of the file. Its folder is created if needed.
-
-    A link is followed, and its target replaced. If the path is not a regular file (``/dev/stdout``,
-    a named pipe), the complete content is copied into it.
+    The folder is created if needed. A link is followed, and its target replaced. If the path is not
+    a regular file (``/dev/stdout``, a named pipe), the complete content is copied into it.
 
     Yields:
         A path in the same folder, with the same suffix, by which Keras chooses the format.
-
-    Raises:
-        KerascnnError: The folder cannot be written, or the disk is full.
     """
     target = Path(path)
     if is_special(target):
@@ -120,11 +114,7 @@ def reading(path: str | Path, kind: type[KerascnnError] = ModelFileError) -> Ite
 
 
 def read_text(path: Path) -> str:
-    """Read a UTF-8 file that belongs to a model.
-
-    Raises:
-        ModelFileError: It does not exist, cannot be read, or is not text.
-    """
+    """Read a UTF-8 file that belongs to a model."""
     try:
         with reading(path):
             return path.read_text(encoding="utf-8-sig")
@@ -134,9 +124,6 @@ def read_text(path: Path) -> str:
 
 def decode_text(content: bytes) -> str:
     """Decode text by its byte order mark; as UTF-8 if it has none.
-
-    Raises:
-        UnicodeDecodeError: It is in another encoding.
 
     Examples:
         >>> decode_text("고양이".encode("utf-16")) == decode_text("고양이".encode("utf-8-sig"))
@@ -166,11 +153,7 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:
-    """Write ``data`` to ``path`` atomically.
-
-    Raises:
-        KerascnnError: The folder cannot be written, or the disk is full.
-    """
+    """Write ``data`` to ``path`` atomically."""
     with atomic_write(path) as temporary:
         temporary.write_bytes(data)
 
@@ -184,9 +167,6 @@ def preallocate(path: str | Path, size: int) -> None:
     """Create a file of a given size, with all of its disk space allocated.
 
     Writing to a sparse file through a memory map kills the process when the disk is full.
-
-    Raises:
-        KerascnnError: The disk is full, or the folder cannot be written.
     """
     target = Path(path)
     try:
@@ -202,9 +182,6 @@ def preallocate_unnamed(size: int) -> BinaryIO:
     Returns:
         The file, open for reading and writing; it disappears with the last process that has it
         open or mapped, however that ends.
-
-    Raises:
-        KerascnnError: The disk is full.
     """
     folder = Path(tempfile.gettempdir())
     try:
@@ -244,21 +221,13 @@ def _dangling_link(path: Path) -> str | None:
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal.
-
-    Raises:
-        ModelFileError: It cannot be read.
-    """
+    """Return the SHA-256 of a file, in hexadecimal."""
     with reading(path), path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def did_you_mean(path: str | Path) -> str:
-    """Suggest an existing path with a similar name for a path that does not exist.
-
-    Returns:
-        A sentence for the end of a message; empty if no name is similar.
-    """
+    """Suggest a similar path that exists, as a sentence for the end of a message; or ""."""
     try:
         near = None if os.path.lexists(path) else _nearest(Path(path))
     except (OSError, ValueError):  # an invalid name, or a folder without permission

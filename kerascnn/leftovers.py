@@ -28,10 +28,9 @@ _FOLDER, _IN_USE = "kerascnn-", ".kerascnn-in-use"
 
 
 def remove_leftovers(folder: str | Path) -> None:
-    """Delete the temporary files of :func:`kerascnn.files.atomic_write` whose process was killed.
+    """Delete the temporary files of :func:`kerascnn.files.atomic_write` of killed processes.
 
-    Args:
-        folder: Folder in which no other process is writing. Other temporary files are kept.
+    No other process may be writing in the folder.
     """
     for path in Path(folder).glob(f".*{MARK}*"):
         if is_temporary(path.name):
@@ -40,14 +39,7 @@ def remove_leftovers(folder: str | Path) -> None:
 
 @contextmanager
 def exclusive_atomic_write(path: str | Path) -> Iterator[Path]:
-    """Write like :func:`atomic_write`, one process at a time; removes files of killed processes.
-
-    Args:
-        path: As for :func:`atomic_write`. Waits for another process that writes it.
-
-    Raises:
-        KerascnnError: As for :func:`atomic_write`; or the folder does not support locks.
-    """
+    """Write like :func:`atomic_write`, one process at a time; removes files of killed processes."""
     target = Path(os.path.realpath(path))
     if is_special(target):
         with atomic_write(path) as temporary:

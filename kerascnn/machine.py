@@ -15,11 +15,7 @@ from kerascnn.parallel import usable_cpus
 
 
 def machine() -> dict[str, str]:
-    """Describe this machine.
-
-    Returns:
-        Descriptions by name: system, processor, processors used, memory.
-    """
+    """Describe this machine: system, processor, processors used, memory."""
     return {
         "system": f"{platform.system()} {platform.release()}",
         "processor": processor(),
@@ -67,11 +63,7 @@ def data_bytes() -> int:
 
 
 def limit_data(more: int | None) -> None:
-    """Limit further memory of this process, in bytes, on Linux; None: no limit.
-
-    Args:
-        more: Memory beyond the current size; exceeding it raises ``MemoryError``.
-    """
+    """Limit the memory beyond the current size, in bytes, on Linux; None: no limit."""
     if sys.platform == "linux":
         import resource
 

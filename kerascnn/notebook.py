@@ -34,13 +34,7 @@ def text(value: object) -> str:
 
 
 def card(title: str, rows: Mapping[str, object], below: str = "") -> str:
-    """Return a card with a title and rows of facts.
-
-    Args:
-        title: Text above the rows.
-        rows: Values by name; None and empty text are left out.
-        below: HTML below the rows.
-    """
+    """Return a card with a title, rows of facts, and HTML below; empty values are left out."""
     cells = "".join(
         f'<span style="opacity:.7">{text(name)}</span>'
         f'<span style="overflow-wrap:anywhere">{text(value)}</span>'
@@ -76,15 +70,7 @@ def bars(shares: Sequence[tuple[str, float]]) -> str:
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Return a table whose first column contains names.
-
-    Args:
-        headings: Headings of the columns.
-        rows: Cells; leading spaces of a name indent it.
-
-    Returns:
-        HTML that scrolls horizontally if it is too wide; empty if there are no rows.
-    """
+    """Return a table, which may scroll, whose first column has names, indented by spaces."""
     if not rows:
         return ""
     head = "".join(
@@ -105,16 +91,7 @@ def _cell(value: object, column: int) -> str:
 
 
 def matrix(classes: Sequence[str], counts: Sequence[Sequence[int]], corner: str) -> str:
-    """Return a confusion matrix, with true classes as rows and predicted classes as columns.
-
-    Args:
-        classes: Class names, in the order of both axes.
-        counts: ``[true class][predicted class]``; each is shaded by its share of its row.
-        corner: Label of the two axes.
-
-    Returns:
-        HTML that scrolls horizontally if it is too wide.
-    """
+    """Return a confusion matrix of true classes by predicted ones, shaded by share of the row."""
     across = "".join(
         f'<th style="vertical-align:bottom;padding:.15rem;font-weight:400" title="{text(name)}">'
         '<span style="writing-mode:vertical-rl;text-orientation:sideways;'

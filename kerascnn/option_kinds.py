@@ -37,10 +37,7 @@ class Number:
     """A number within limits, or one of a few words.
 
     Attributes:
-        type: int or float.
         good: Returns whether a finite number is within the limits.
-        expected: Description of the limits.
-        metavar: Placeholder in ``--help``.
         words: Valid words instead of a number, e.g. ``auto``.
     """
 
@@ -96,8 +93,6 @@ class Text:
     """Text, or a path.
 
     Attributes:
-        expected: Description of valid values.
-        metavar: Placeholder in ``--help``.
         good: Returns whether a text is valid.
     """
 

@@ -40,14 +40,9 @@ class Option:
 
 
 def option(default: Any, kind: Kind, help: str, group: str, *, without: str = "") -> Any:
-    """Declare a field of a dataclass as an option.
+    """Declare a field of a dataclass as an :class:`Option`, whose ``default`` is ``without``.
 
-    Args:
-        default: Default value. If it is None, None is also a valid value.
-        kind: Kind of its values.
-        help: See :class:`Option`.
-        group: See :class:`Option`.
-        without: See :class:`Option`, ``default``.
+    If ``default`` is None, None is also a valid value.
     """
     return field(default=default, metadata={KEY: Option(kind, help, group, without)})
 
@@ -64,11 +59,7 @@ def options_of(configuration: Any) -> dict[str, tuple[Option, Field[Any]]]:
 
 
 def read_all(configuration: Any) -> None:
-    """Validate and convert all options of a frozen dataclass in place, from ``__post_init__``.
-
-    Raises:
-        ConfigError: A value is invalid; the message names the option.
-    """
+    """Validate and convert all options of a frozen dataclass in place, from ``__post_init__``."""
     for name, (declared, its_field) in options_of(configuration).items():
         value = read_one(name, getattr(configuration, name), declared, its_field)
         object.__setattr__(configuration, name, value)
@@ -86,11 +77,7 @@ def read_each(configuration: Any) -> Iterator[str]:
 
 
 def read_one(name: str, value: Any, declared: Option, its_field: Field[Any]) -> Any:
-    """Validate and convert the value of one option.
-
-    Raises:
-        ConfigError: The value is invalid.
-    """
+    """Validate and convert the value of one option."""
     if value is None and its_field.default is None:
         return None
     try:

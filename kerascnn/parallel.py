@@ -34,14 +34,9 @@ _AHEAD = 4
 def usable_cpus(
     quota: Path = Path("/sys/fs/cgroup/cpu.max"), older: Path = Path("/sys/fs/cgroup/cpu")
 ) -> int:
-    """Count the processors that this process may use.
+    """Count the processors of the affinity mask, limited by the container's quota.
 
-    Args:
-        quota: File with a container's limit on Linux (cgroup v2).
-        older: Folder with it on older systems (cgroup v1).
-
-    Returns:
-        The size of the affinity mask, limited by the container's quota; at least 1.
+    ``quota`` and ``older`` are where Linux has that (cgroup v2 and v1).
     """
     count = os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):

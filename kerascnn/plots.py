@@ -33,17 +33,10 @@ _PATTERN = 9.0
 def plot_curves(
     loss: Sequence[tuple[float, float]], accuracy: Sequence[tuple[float, float]]
 ) -> Figure:
-    """Draw loss and accuracy by epoch.
-
-    Args:
-        loss: Training and validation loss of each epoch, in nats.
-        accuracy: Training and validation accuracy of each epoch, 0 to 1.
+    """Draw training and validation loss (nats) and accuracy (0 to 1) by epoch.
 
     Returns:
         A figure with two axes, without a window: ``figure.savefig("curves.png")``.
-
-    Raises:
-        MissingExtraError: matplotlib is not installed.
     """
     figure = _figure((9.0, 3.2))
     with lettering():
@@ -72,15 +65,7 @@ def _lines(axes: Axes, pairs: Sequence[tuple[float, float]], label: str) -> None
 
 
 def plot_matrix(classes: Sequence[str], counts: Sequence[Sequence[int]]) -> Figure:
-    """Draw a confusion matrix.
-
-    Args:
-        classes: Class names, in the order of both axes.
-        counts: ``[true class][predicted class]``; each is shaded by its share of its row.
-
-    Raises:
-        MissingExtraError: matplotlib is not installed.
-    """
+    """Draw a confusion matrix of counts ``[true class][predicted class]``, shaded by row."""
     names = [_short(name) for name in classes] if len(classes) <= _MOST_NAMES else []
     room = 0.8 + _COLUMN * max(map(columns, names), default=0)
     side = room + max(1.6, _CELL * len(names)) if names else _PATTERN

@@ -19,11 +19,7 @@ _UNSAFE = re.compile(
 
 
 def printable(text: str, keep: str = "") -> str:
-    r"""Replace unsafe characters by Python's escapes.
-
-    Args:
-        text: Text that contains names of files or classes.
-        keep: Characters to keep, such as line breaks.
+    r"""Replace unsafe characters, except those to ``keep``, by Python's escapes.
 
     Examples:
         >>> printable("cat\x1b[2J\u202e.png\n", keep="\n")
@@ -84,11 +80,7 @@ def fitting(words: str, room: int) -> str:
 
 
 def command_line(words: Sequence[str], system: str = os.name) -> str:
-    r"""Quote a command for pasting into the shell of this system.
-
-    Args:
-        words: The command and its arguments.
-        system: ``nt`` for Windows, whose shells do not support single quotes.
+    r"""Quote a command for pasting into the shell of this system (``nt``: Windows).
 
     Examples:
         >>> command_line(["export", "my run"], "posix"), command_line(["export", "my run"], "nt")

@@ -30,10 +30,8 @@ def parse_json(
 ) -> Any:
     """Parse JSON, without NaN, huge numbers or lone surrogates.
 
-    Args:
-        text: Text of one document.
-        finite: Whether to refuse NaN and infinity, which a measured loss may be.
-        make_object: Creates an object from its pairs; None: a dictionary.
+    Without ``finite``, NaN and infinity are valid, as of a loss. ``make_object`` creates an object
+    from its pairs.
 
     Raises:
         ValueError: It is not JSON, or contains what no file of kerascnn does.
@@ -62,14 +60,9 @@ def parse_json(
 
 
 def build(cls: type[T], values: Any) -> T:
-    """Create a dataclass from a JSON object; unknown entries are ignored.
+    """Create a dataclass from a JSON object, each value of its field's annotated type.
 
-    Args:
-        cls: A dataclass whose fields are numbers, text, tuples, dictionaries or dataclasses.
-        values: Values from :func:`parse_json`.
-
-    Returns:
-        An instance, with every value of its field's annotated type.
+    Unknown entries are ignored.
 
     Raises:
         ValueError: A field is missing or has a wrong type; the message names the first.

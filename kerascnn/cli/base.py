@@ -47,11 +47,8 @@ OTHERS = "Other options"
 class Command(TranslatedHelp):
     """A command with ``--lang`` and ``--debug``, and headings in its ``--help``.
 
-    Args:
-        args: Arguments for Click.
-        groups: Names of parameters by heading, in order; if empty, there is a single heading.
-        of_train: Parameters of ``kerascnn train`` that this command's messages name.
-        kwargs: Arguments for Click.
+    ``groups``: names of parameters by heading, in order. ``of_train``: parameters of ``kerascnn
+    train`` that this command's messages name.
     """
 
     def __init__(
@@ -268,11 +265,7 @@ def padded(words: str, width: int) -> str:
 
 @contextmanager
 def quiet_tensorflow(optional: bool = False) -> Iterator[None]:
-    """Import Keras with TensorFlow's startup messages suppressed.
-
-    Args:
-        optional: Whether Keras may be missing or fail to load its backend.
-    """
+    """Import Keras without TensorFlow's startup messages; ``optional``: it may be missing."""
     from kerascnn.training import keras_backend as backend
 
     if not optional:

@@ -29,12 +29,7 @@ _FORMULA = re.compile(r"[=@\t\r]|[+-](?=.)(?!(\d+\.?\d*|\.\d+)$)")
 
 
 def writer(form: str, ranks: int = 1) -> Writer:
-    """Return the function that writes rows to stdout.
-
-    Args:
-        form: ``table``, ``json`` (one object per line) or ``csv``.
-        ranks: Number of classes with columns in CSV; the other formats list all.
-    """
+    """Return the function that writes rows to stdout; CSV has columns for ``ranks`` classes."""
     if form == "csv":
         return _csv(ranks)
     return _json_lines if form == "json" else _table

@@ -48,15 +48,7 @@ def config_option(
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """Read a file of settings.
-
-    Args:
-        path: Path of the file; YAML if it ends in .yaml or .yml, JSON if in .json, else TOML.
-
-    Raises:
-        ConfigError: It cannot be read, is malformed, or contains no named settings.
-        MissingExtraError: It is YAML, and pyyaml is not installed.
-    """
+    """Read settings from YAML (.yaml, .yml), JSON (.json) or, with any other name, TOML."""
     kind, parse = _FORMATS.get(path.suffix.lower(), ("TOML", _from_toml))
     with reading(path, ConfigError), path.open("rb") as file:  # may be a pipe, without a size
         data = file.read(_MAX_BYTES + 1)
@@ -79,11 +71,7 @@ def read_settings(path: Path) -> dict[str, Any]:
 def named(
     content: dict[Any, Any], known: Iterable[str], path: Path, where: str = "", hint: str = ""
 ) -> dict[str, Any]:
-    """Return settings by parameter name; ``max-batch`` and ``max_batch`` are equivalent.
-
-    Raises:
-        ConfigError: A key is unknown, or occurs twice.
-    """
+    """Return settings by parameter name; ``max-batch`` and ``max_batch`` are equivalent."""
     known = sorted(known)
     found: dict[str, Any] = {}
     for key, value in content.items():

@@ -74,24 +74,13 @@ def speedups(cost: Reduction) -> list[str]:
 
 
 def check_drawable(path: str) -> None:
-    """Refuse an unknown figure format, before anything is computed.
-
-    Raises:
-        ConfigError: The path ends neither in .svg nor in .png.
-    """
+    """Refuse an unknown figure format, before anything is computed."""
     if Path(path).suffix.lower() not in (".svg", ".png"):
         raise ConfigError(f"{path}: cannot be drawn. Expected a name that ends in .svg or .png.")
 
 
 def check_data_is_there(*data: Any) -> None:
-    """Check that DATA exists before Keras is loaded, which takes seconds.
-
-    Args:
-        data: Arguments of the user; anything but text (None, or a share) is ignored.
-
-    Raises:
-        DataError: It does not exist.
-    """
+    """Check that DATA exists before Keras is loaded, which takes seconds; only text is a path."""
     from kerascnn.dataset import check_data_exists
 
     for one in data:

@@ -131,14 +131,7 @@ _PARAMETER = re.compile(r"`(\w+)`|^(\w+)(?= is )")
 
 
 def as_options(message: str) -> str:
-    """Replace Python parameters in a message by the command's options.
-
-    Args:
-        message: Message of the library: ```batch_size` is ...``.
-
-    Returns:
-        The message with ``--batch-size``; names that are not options of the command stay.
-    """
+    """Replace the Python parameters in a message by the command's options, such as --batch-size."""
     ctx = click.get_current_context(silent=True)
     names: dict[str, str] = ctx.find_root().meta.get(OPTIONS, {}) if ctx else {}
     return _PARAMETER.sub(lambda found: names.get(found[1] or found[2], found[0]), message)

@@ -23,10 +23,8 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 class SafeStream:
     """A text stream that escapes control characters.
 
-    Args:
-        raw: The stream to write to.
-        lossy: Whether to ignore write errors, so that failing messages do not stop the work.
-        escaping: Whether to escape; False for text from rich, which contains colors.
+    ``lossy``: ignore write errors, so that failing messages do not stop the work. ``escaping``:
+    False for text from rich, which contains colors.
     """
 
     def __init__(self, raw: TextIO, lossy: bool, escaping: bool = True) -> None:

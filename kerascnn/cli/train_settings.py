@@ -127,9 +127,8 @@ def _checked(
 def given_options(ctx: click.Context, recipe: str | None, resume: bool) -> dict[str, Any]:
     """Return the options of the configuration that were given.
 
-    Returns:
-        Values by name. Command-line options override the recipe, which overrides the file; but the
-        file overrides a recipe that it names itself.
+    Command-line options override the recipe, which overrides the file; but the file overrides a
+    recipe that it names itself.
     """
     typed, of_file = {}, {}
     for name in options_of(TrainConfig):
@@ -151,14 +150,7 @@ _HOW = "Those on the command line override these. null: as if the line were not 
 
 
 def config_template(given: Mapping[str, Any]) -> str:
-    """Return a file for ``--config`` with all options under their headings, each with its help.
-
-    Args:
-        given: Given values; the other options have their defaults.
-
-    Raises:
-        ConfigError: A value is invalid.
-    """
+    """Return a file for ``--config`` with all options under their headings, each with its help."""
     TrainConfig(**given)
     return "\n".join(_lines(given)) + "\n"
 

@@ -25,7 +25,11 @@ _EXPECTED = (
 
 
 def text_encoding(file: Path) -> str:
-    """Find the encoding of a list by its first bytes; DataError if it is no text."""
+    """Find the encoding of a list by its first bytes.
+
+    Raises:
+        DataError: It is no text.
+    """
     with file.open("rb") as content:
         head = content.read(8)
     if kind := next((kind for start, kind in _NO_TEXT.items() if head.startswith(start)), None):

@@ -37,6 +37,7 @@ def load_folder(root: Path, faults: FaultHandler = STRICT, known: Collection[str
     """List a folder of class folders, or one with ``train/``, ``val/``, ``test/`` inside.
 
     Args:
+        root: The folder.
         faults: Receives problems, and notices about skipped files.
         known: Classes of a model; folders with these names are not wrappers.
 

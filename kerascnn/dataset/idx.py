@@ -31,7 +31,14 @@ _UNSIGNED_BYTE = 0x08  # the type code in the header of an IDX file
 
 
 def idx_files(folder: Path) -> dict[str, tuple[Path, Path]]:
-    """Find pairs of picture file and label file in a folder, not in its subfolders, by split."""
+    """Find pairs of picture and label files in a folder.
+
+    Args:
+        folder: Folder to look in; its subfolders are not searched.
+
+    Returns:
+        Picture file and label file by split (``train``, ``val``, ``test``).
+    """
     pairs = {}
     for prefix, split in _PREFIXES.items():
         pictures, labels = (

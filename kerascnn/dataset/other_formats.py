@@ -71,7 +71,11 @@ def other_format(name: str) -> tuple[str, str] | None:
 
 
 def advice_on(names: Iterable[str]) -> str:
-    """Describe the first file in a format that is not read, pictures first; empty: none."""
+    """Describe the first file in a format that is not read, pictures before lists of labels.
+
+    Returns:
+        Sentences for the end of a message; empty if there is none.
+    """
     told = [name for name in names if not re.match(r"readme|licen[sc]e|requirements", name.lower())]
     found = [(name, known) for name in told if (known := other_format(name))]
     found.sort(key=lambda one: one[1][1] == _LIST)

@@ -49,7 +49,11 @@ class SupportsApply(Protocol):
 
 
 def apply(pictures: Pictures, index: int, function: images.PixelFunction) -> images.UInt8Array:
-    """Decode a picture and apply a function to its pixels; PictureError if it cannot be read."""
+    """Decode a picture and apply a function to its pixels.
+
+    Raises:
+        PictureError: It cannot be read.
+    """
     if isinstance(pictures, SupportsApply):
         return pictures.apply(index, function)
     return function(pictures[index])

@@ -26,6 +26,7 @@ class Split:
     """Pictures with their labels.
 
     Attributes:
+        pictures: The pictures, read one at a time.
         labels: int64 ``[pictures]``, indices into the classes.
     """
 
@@ -109,6 +110,10 @@ class Dataset:
 
     def matched(self, split: Split, classes: tuple[str, ...]) -> Split:
         """Convert the labels of a split to indices into a model's classes, by name.
+
+        Args:
+            split: Split of this data set, whose classes may be fewer, or in another order.
+            classes: Classes of the model.
 
         Raises:
             DataError: A class that the model does not have.

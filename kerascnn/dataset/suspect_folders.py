@@ -58,6 +58,8 @@ def check_classes(root: Path, known: Collection[str], faults: FaultHandler) -> N
     """Report the first reason why sibling folders are probably not classes.
 
     Args:
+        root: Their parent folder.
+        known: Classes of a model.
         faults: Receives the reason, or a notice if a class has the name of a split.
     """
     inside = _inside(root)

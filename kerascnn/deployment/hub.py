@@ -38,8 +38,6 @@ class Model:
     """The files to upload.
 
     Attributes:
-        file: The exported file.
-        card: Its card.
         report: An HTML report; None: no report.
         keras: ``model.keras`` of the run; None: it is not uploaded.
     """
@@ -93,9 +91,6 @@ class Pushed:
 
     Attributes:
         address: Permanent address of the exported file.
-        url: URL of the commit.
-        commit: Commit hash.
-        private: Whether the repository is private.
         files: SHA-256 by file name, including the page and the card.
         kept_page: Whether a page that a user has written was kept.
     """
@@ -109,18 +104,9 @@ class Pushed:
 
 
 def find_model(path: str, report: str | None, with_report: bool, with_keras: bool) -> Model:
-    """Find the files of a run or an exported file.
+    """Find the files of a run folder or an exported file.
 
-    Args:
-        path: The run folder, or the file.
-        report: An HTML report; None: the run's, or the one that ``kerascnn report`` wrote beside
-            the file, if there is one.
-        with_report: Whether to upload a report.
-        with_keras: Whether to upload the run's ``model.keras``.
-
-    Raises:
-        ConfigError: ``with_keras`` without a run.
-        ModelFileError: No such file, or a run without an exported file.
+    Without ``report``, it is the run's, or the one that ``kerascnn report`` wrote beside the file.
     """
     if report is not None and not Path(report).is_file():
         raise ModelFileError(f"{report}: no such file. Write it: kerascnn report {path}")

@@ -72,16 +72,9 @@ _MARKUP = re.compile(r"[\\`*_\[\]<>#|&~$!]|^[-+=]|(?<=\d)[.)](?=\s|$)")
 
 
 def page(card: ModelCard, address: str, sha256: str, license_id: str) -> str:
-    """Return a model's page.
+    """Return a model's page: Markdown, preceded by the Hub's metadata in YAML.
 
-    Args:
-        card: Card of the file.
-        address: ``hf://OWNER/NAME[@REVISION]/FILE``, which names the file also where others are.
-        sha256: SHA-256 of the file, in hexadecimal.
-        license_id: The Hub's identifier of a license.
-
-    Returns:
-        Markdown, preceded by the Hub's metadata in YAML.
+    ``address``: ``hf://OWNER/NAME[@REVISION]/FILE``. ``license_id``: of a license on the Hub.
     """
     found = evaluations(card)
     text = _PAGE.format(

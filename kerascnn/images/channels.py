@@ -16,10 +16,7 @@ GRAY_WEIGHTS = (19595, 38470, 7471)
 
 
 def gray(pictures: UInt8Array) -> UInt8Array:
-    """Convert RGB, uint8 ``[..., 3]``, to gray, exactly as Pillow does.
-
-    Returns:
-        uint8 ``[..., 1]``.
+    """Convert RGB, uint8 ``[..., 3]``, to gray, uint8 ``[..., 1]``, exactly as Pillow does.
 
     Examples:
         >>> gray(np.asarray([[255, 0, 0], [7, 7, 7]], np.uint8)).tolist()

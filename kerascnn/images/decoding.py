@@ -94,18 +94,7 @@ def decode_here(
 
 
 def from_pillow(image: Image.Image, name: str = "picture") -> UInt8Array:
-    """Convert any Pillow image as :func:`decode_here` does.
-
-    Args:
-        image: Image of any mode; it may not be loaded yet.
-        name: What to call it in an error.
-
-    Returns:
-        uint8 ``[height, width, 3]``.
-
-    Raises:
-        PictureError: It cannot be decoded, or its pixels have no defined range.
-    """
+    """Convert a Pillow image of any mode, loaded or not, to RGB as :func:`decode_here` does."""
     with one_sentence_errors(name):
         _check_pixels(image, name, None)
         check_scans(image, name)
@@ -125,15 +114,7 @@ def _open(source: str | Path | bytes) -> Image.Image:
 
 
 def check_regular(source: str | Path) -> int:
-    """Check that a path is a regular file.
-
-    Returns:
-        Its size in bytes; 0 may also mean that the size is unknown.
-
-    Raises:
-        PictureError: It is a pipe, device or the like.
-        OSError: It does not exist, or is a folder.
-    """
+    """Check that a path is a regular file; return its size in bytes, 0 if that is unknown."""
     status = os.stat(source)  # noqa: PTH116 - clearer errors than Path's
     if stat.S_ISDIR(status.st_mode):
         with os.scandir(source):  # tells missing permission from a folder without pictures

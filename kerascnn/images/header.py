@@ -34,11 +34,7 @@ class Header:
 
 
 def header_of(source: str | Path | bytes) -> dict[str, Any] | None:
-    """Read a picture's header in this thread.
-
-    Returns:
-        The fields of :class:`Header`, or None if it cannot be read (decoding reports why).
-    """
+    """Read the fields of a :class:`Header` in this thread; None if they cannot be read."""
     try:
         with opened(source) as image:
             return {

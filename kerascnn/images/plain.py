@@ -36,13 +36,9 @@ Size = tuple[int, int]
 
 
 def plain_size(data: bytes) -> Size | None:
-    """Return the size of a picture if its file is plain.
+    """Return width and height from a picture's header; None if its file is not plain.
 
-    Args:
-        data: Content of the file; given only its start, just the size is meaningful.
-
-    Returns:
-        Width and height from the header; None if it is not plain, or not a picture.
+    Given only the start of the file, just the size is meaningful.
     """
     try:
         size = _size(data)

@@ -100,18 +100,8 @@ def prepare(
 ) -> UInt8Array:
     """Read one picture from any source, and resize it to a model's size.
 
-    Args:
-        source: Source of any size.
-        size: Size of the model's input: height and width, or one number for both.
-        resize: How pictures are resized.
-        name: As for :func:`decode`.
-
     Returns:
         uint8 ``[size, size, 3]`` (or ``[*size, 3]``).
-
-    Raises:
-        PictureError: It cannot be read or decoded.
-        ConfigError: The rule does not fit the size.
     """
     shown = name or "picture"
     if isinstance(source, os.PathLike):
@@ -174,17 +164,8 @@ def apply_decoded(
 ) -> UInt8Array:
     """Decode one picture and apply a function to its pixels in the same process.
 
-    Args:
-        source: As for :func:`decode`.
-        function: A module-level function, perhaps ``partial``: it may run in a worker process.
-        name: As for :func:`decode`.
-        max_pixels: As for :func:`decode`.
-        accept: As for :func:`decode`.
-        bounded: As for :func:`decode`.
-
-    Raises:
-        UnboundedError: As for :func:`decode`.
-        PictureError: The file cannot be read or decoded, with the reason.
+    ``function`` must be a module-level one, perhaps ``partial``: it may run in a worker process.
+    The other arguments are those of :func:`decode`.
     """
     shown = name or ("picture" if isinstance(source, bytes) else str(source))
     most = limits.MAX_PIXELS if max_pixels is None else min(max_pixels, limits.MAX_PIXELS)
@@ -206,21 +187,13 @@ def apply_decoded(
 
 
 def read_header(path: str | Path) -> Header | None:
-    """Read a picture's header.
-
-    Returns:
-        The header, or None if it cannot be read (decoding reports why).
-    """
+    """Read a picture's header; None if it cannot be read (decoding reports why)."""
     fields = _header(path)
     return None if fields is None else Header(**fields)
 
 
 def longer_side(path: str | Path) -> int:
-    """Read a picture's longer side from its header, without decoding it.
-
-    Returns:
-        Pixels, or 0 if the header cannot be read (decoding reports why).
-    """
+    """Read a picture's longer side in pixels from its header; 0 if that cannot be read."""
     size = None
     try:
         check_regular(path)
@@ -238,9 +211,6 @@ def attempt(work: Callable[[], T]) -> T | PictureError:
 
     Through its traceback and cause, a raised error keeps the file's content and Pillow's image
     alive, and thousands of errors would fill the memory. The returned error is a new one.
-
-    Returns:
-        The function's result, or the error.
     """
     try:
         return work()

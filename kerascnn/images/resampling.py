@@ -51,16 +51,7 @@ _LONGEST = 8
 
 
 def sized_as(rgb: UInt8Array, shape: Shape, sizing: Resizing) -> UInt8Array:
-    """Resize one RGB picture to a model's size like another library.
-
-    Args:
-        rgb: uint8 ``[height, width, 3]``.
-        shape: Height and width of the input.
-        sizing: How pictures are resized.
-
-    Returns:
-        uint8 ``[*shape, 3]``.
-    """
+    """Resize RGB, uint8 ``[height, width, 3]``, to ``[*shape, 3]`` like another library."""
     vertical, horizontal = sides(rgb.shape[0], rgb.shape[1], shape, sizing)
     seen = rgb[vertical.first : vertical.last, horizontal.first : horizontal.last]
     method = _with_pillow if sizing.antialias else _with_tensorflow
@@ -120,16 +111,7 @@ def _nearest(side: Side) -> npt.NDArray[np.intp]:
 
 
 def pillow_pass(pixels: UInt8Array, side: Side, kind: Filter) -> UInt8Array:
-    """Resize the first axis like Pillow, computing only the kept pixels.
-
-    Args:
-        pixels: uint8 ``[length, ...]``.
-        side: How the axis is resized.
-        kind: The filter.
-
-    Returns:
-        uint8 ``[side.count, ...]``.
-    """
+    """Resize the first axis like Pillow, uint8 ``[length, ...]`` to ``[side.count, ...]``."""
     start, stop = np.float32(side.start), np.float32(side.stop)
     scale = float(stop - start) / side.length
     wide = max(scale, 1.0)
@@ -151,12 +133,7 @@ def pillow_pass(pixels: UInt8Array, side: Side, kind: Filter) -> UInt8Array:
 
 
 def filtered(distance: npt.NDArray[np.float64], kind: Filter) -> npt.NDArray[np.float64]:
-    """Return the weights of a filter.
-
-    Args:
-        distance: Distance from the center, in pixels.
-        kind: ``bilinear``, ``bicubic`` (a = -0.5) or ``lanczos`` (3 lobes).
-    """
+    """Return a filter's weights by distance in pixels; bicubic has a = -0.5, Lanczos 3 lobes."""
     x = np.abs(distance)
     if kind == "bilinear":
         return np.asarray(np.maximum(1 - x, 0.0), np.float64)

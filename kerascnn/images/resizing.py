@@ -65,19 +65,9 @@ class Axis:
 
 @lru_cache
 def axes(height: int, width: int, size: int, resize: Resize) -> tuple[Axis, Axis]:
-    """Compute how a picture of any size becomes ``size`` x ``size``.
+    """Compute the vertical and horizontal axis of a picture that becomes ``size`` x ``size``.
 
-    Args:
-        height: Height of the picture, in pixels, at least 1.
-        width: Width of the picture, in pixels, at least 1.
-        size: Size of the model's input, in pixels.
-        resize: ``squash``, ``crop`` or ``pad``; see the module's docstring.
-
-    Returns:
-        The vertical and the horizontal axis.
-
-    Raises:
-        ConfigError: ``resize`` is not one of the three.
+    All sizes are in pixels, at least 1; the rules are in the module's docstring.
 
     Examples:
         >>> axes(28, 28, 32, "pad")[0]
@@ -113,16 +103,7 @@ def pixels_between(height: int, width: int, size: int | Shape, resize: ResizeRul
     """Count the pixels between the two passes of resizing.
 
     For a tall, narrow picture they may be a hundred times its own pixels, because it is widened
-    first.
-
-    Args:
-        height: Height of the picture, in pixels, at least 1.
-        width: Width of the picture, in pixels, at least 1.
-        size: Size of the model's input: height and width, or one number for both.
-        resize: As for :func:`size_picture`.
-
-    Returns:
-        The number; an upper bound for the rules of other libraries.
+    first. For the rules of other libraries, the number is an upper bound.
 
     Examples:
         >>> pixels_between(1_000_000, 1, 224, "squash")
@@ -231,14 +212,8 @@ def _rows_seen(vertical: Axis, height: int) -> tuple[int, int]:
 def default_resize(weights: str, largest: int, size: int) -> Resize:
     """Choose the resize rule of a new model if the user sets none.
 
-    Args:
-        weights: Source of the weights: ``none``, ``imagenet`` or a file.
-        largest: Longer side of the largest picture, in pixels.
-        size: Size of the model's input, in pixels.
-
-    Returns:
-        ``crop`` with ImageNet weights, which were trained this way; ``pad`` for pictures smaller
-        than the model, so that they are not enlarged; else ``squash``.
+    ``crop`` with ImageNet weights, which were trained this way; ``pad`` if the longer side of the
+    ``largest`` picture is smaller than the model, so that none is enlarged; else ``squash``.
     """
     if weights == "imagenet":
         return "crop"

@@ -38,12 +38,7 @@ _TRIES = 4
 
 
 class WorkerPool:
-    """A pool of processes, started on demand.
-
-    Args:
-        count: Maximum number of processes.
-        memory: Memory limit of all pictures being decoded, in bytes.
-    """
+    """A pool of processes, started on demand; ``memory`` limits all their pictures, in bytes."""
 
     def __init__(self, count: int, memory: int) -> None:
         self._owner = os.getpid()
@@ -64,15 +59,8 @@ class WorkerPool:
     ) -> tuple[dict[str, Any], UInt8Array | None]:
         """Process one picture, waiting for a free process.
 
-        Args:
-            job: Job for :mod:`kerascnn.images.worker`.
-            content: Content of the file, unless the job contains its path.
-            estimate: Estimated memory in bytes; it is retried with more if needed.
-            accept: Called with height and width; may raise.
-            least: Minimum memory to decode it, in bytes.
-
-        Raises:
-            PictureError: It takes too long or too much memory, or crashed the process.
+        ``content``: of the file, unless the job has its path. ``estimate`` and ``least``: memory in
+        bytes; with too little it is retried. ``accept``: called with height and width; may raise.
         """
         name, most = job["name"], min(BYTES, self._memory)
         if least > most:
@@ -196,12 +184,7 @@ def stop() -> None:
 
 
 def unpacked(answer: dict[str, Any], pixels: UInt8Array | None) -> UInt8Array:
-    """Return the pixels of a result, or raise its error.
-
-    Raises:
-        PictureError: The picture cannot be decoded.
-        ConfigError: The function's options are invalid.
-    """
+    """Return the pixels of a result, or raise its error."""
     if pixels is not None:
         return pixels
     kinds: dict[str, type[Exception]] = {"picture": PictureError, "config": ConfigError}

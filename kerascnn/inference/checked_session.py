@@ -49,14 +49,9 @@ def open_checked(
     arithmetic: Arithmetic,
     full_batch: int | None = None,
 ) -> tuple[GuardedSession, ProviderName]:
-    """Open a file with the first provider that reproduces the card's probes.
+    """Open a file with the first provider that reproduces the card's probes; the last must.
 
-    Args:
-        path: Path of the file.
-        signature: Inputs and outputs of its graph.
-        choices: Providers in the order in which they are tried; the last must pass.
-        arithmetic: ``exact`` or ``fast``.
-        full_batch: Number of pictures in most runs, if known.
+    ``full_batch``: number of pictures in most runs, if known.
 
     Raises:
         ModelFileError: The graph does not match its card.
@@ -128,12 +123,7 @@ def _is_quick(
 def run_network(
     session: GuardedSession, signature: Signature, batch: npt.NDArray[np.uint8]
 ) -> tuple[Floats, Floats]:
-    """Run the network on pictures that have its input size.
-
-    Args:
-        session: The open session.
-        signature: Inputs and outputs of its graph.
-        batch: uint8 ``[batch, height, width, 3]``, at least one picture.
+    """Run the network on pictures of its input size, uint8 ``[batch, height, width, 3]``.
 
     Returns:
         Logits and probabilities, each float32 ``[batch, classes]``.

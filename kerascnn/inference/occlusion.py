@@ -30,7 +30,6 @@ class ClassHeat:
     """The heat map of one class.
 
     Attributes:
-        label: The class.
         probability: Probability of the class, 0 to 1.
         heat: Its evidence at each pixel; all 0 if the picture has none.
     """
@@ -60,19 +59,12 @@ def explain_file(
 ) -> Explanation:
     """Cover one part of a picture after another, and measure how much the class scores fall.
 
-    Args:
-        classifier: An exported file.
-        picture: uint8 ``[height, width, 3]``, RGB, of any size.
-        top: How many classes to explain.
-        name: What to call the picture in an error.
+    ``picture``: uint8 ``[height, width, 3]``, RGB, of any size. ``top``: how many classes to
+    explain.
 
     Returns:
         The explanation. The heat of a pixel is the mean drop in log-odds over the patches that
         cover it: unlike probabilities near 1, log-odds still show a small drop.
-
-    Raises:
-        ConfigError: ``top`` is below 1.
-        PictureError: The network's output is not finite.
     """
     check_top(top)
     card = classifier.card
@@ -109,11 +101,7 @@ def _heats(
 
 
 def top_classes(probabilities: npt.NDArray[np.float32], top: int) -> npt.NDArray[np.int64]:
-    """Return the indices of the most probable classes.
-
-    Returns:
-        int64, the most probable first; ties in class order.
-    """
+    """Return the indices of the most probable classes, best first; ties in class order."""
     return np.argsort(-probabilities, kind="stable")[:top]
 
 
@@ -133,14 +121,9 @@ def reasons(
 def log_odds(
     logits: npt.NDArray[np.float32], chosen: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64]:
-    """Return the log-odds of some classes, each against all others.
+    """Return the log-odds of some classes, each against all others, in nats.
 
-    Args:
-        logits: float32 ``[pictures, classes]``.
-        chosen: int64 ``[n]``, indices of the classes.
-
-    Returns:
-        float64 ``[pictures, n]``, in nats.
+    ``logits``: float32 ``[pictures, classes]``; the result is float64 ``[pictures, len(chosen)]``.
 
     Examples:
         >>> log_odds(np.array([[1.0, 0.0]], np.float32), np.array([1]))
@@ -157,11 +140,7 @@ def log_odds(
 
 
 def normalized_heat(values: npt.NDArray[np.float64]) -> Heat:
-    """Keep the positive values of ``[height, width]``, scaled to 0 to 1.
-
-    Returns:
-        The positive values divided by their maximum; all 0 if there are none.
-    """
+    """Divide the positive values of ``[height, width]`` by their maximum; all 0 without any."""
     positive = np.maximum(values, 0)
     largest = positive.max()
     return (positive / largest if largest > 0 else positive).astype(np.float32)

@@ -18,12 +18,7 @@ from kerascnn.errors import PictureError
 
 @dataclass(frozen=True)
 class Ranked:
-    """One class with its probability.
-
-    Attributes:
-        label: Class name.
-        probability: 0 to 1.
-    """
+    """One class with its probability, 0 to 1."""
 
     label: str
     probability: float
@@ -56,11 +51,7 @@ class Prediction:
 
 
 def to_row(path: str | None, answer: Prediction | PictureError) -> dict[str, Any]:
-    """Return the values of one line of ``predict --json``, or of a server's answer.
-
-    Returns:
-        ``path``, and either ``label``, ``probability`` and ``top``, or ``error``.
-    """
+    """Return one line of ``predict --json``, or of a server's answer: a prediction or ``error``."""
     if isinstance(answer, PictureError):
         return {"path": path, "error": str(answer)}
     return {"path": path, **answer.to_dict()}
@@ -72,16 +63,10 @@ def rank_all(
     top_k: int,
     min_probability: float = 0.0,
 ) -> list[Prediction]:
-    """Turn probabilities into predictions.
+    """Turn probabilities, float32 ``[pictures, classes]``, into one prediction per picture.
 
-    Args:
-        probabilities: float32 ``[pictures, classes]``.
-        classes: Names in the same order.
-        top_k: How many to list; more than there are classes means all.
-        min_probability: Below this, the label is None; ``top`` still lists the class.
-
-    Returns:
-        One prediction per picture; classes of equal probability in class order.
+    Classes of equal probability are in class order. Below ``min_probability`` the label is None;
+    ``top`` still lists the class.
     """
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top_k]
     listed = probabilities[np.arange(len(order))[:, None], order]
@@ -105,12 +90,7 @@ def finite_rows(
 ) -> npt.NDArray[np.bool_]:
     """Mark the pictures whose outputs are finite; only these count as predictions.
 
-    Args:
-        logits: ``[pictures, classes]``, :func:`bounded`.
-        probabilities: ``[pictures, classes]``.
-
-    Returns:
-        bool ``[pictures]``.
+    Logits are :func:`bounded` before.
 
     Examples:
         >>> zeros, odd = np.zeros((3, 2)), np.array([[1, 0], [np.nan, 0], [np.inf, 0]])

@@ -29,10 +29,7 @@ SizedPicture: TypeAlias = tuple[str, images.UInt8Array | PictureError]
 class PictureReader:
     """Reads pictures for one network.
 
-    Args:
-        card: Card with the input size and resizing method.
-        threads: Number of threads.
-        usable: Called before the thread pool is returned; raises if the network cannot run anymore.
+    ``usable`` is called before the thread pool is returned; it raises if the network cannot run.
     """
 
     def __init__(self, card: ModelCard, threads: int, usable: Callable[[], None]) -> None:
@@ -41,12 +38,7 @@ class PictureReader:
         self._making = threading.Lock()
 
     def pool(self) -> Executor:
-        """Return the thread pool, which is created on first use.
-
-        Raises:
-            ConfigError: The classifier was closed.
-            ProviderError: The process was forked since it was opened.
-        """
+        """Return the thread pool, which is created on first use."""
         with self._making:
             self._usable()
             if self._pool is None:
@@ -79,11 +71,7 @@ class PictureReader:
 
 
 def as_many(pictures: Iterable[Picture] | Picture) -> Iterable[Picture]:
-    """Return pictures unchanged, or a single picture as a list of one.
-
-    Raises:
-        PictureError: It is neither.
-    """
+    """Return pictures unchanged, or a single picture as a list of one."""
     if isinstance(pictures, np.ndarray):
         paths = pictures.ndim == 1 and pictures.dtype.kind in "OU"  # a column of a table
         return pictures.tolist() if paths else pictures if pictures.ndim >= 4 else [pictures]

@@ -22,7 +22,6 @@ class PreviousOutput:
     """The output of an interrupted run.
 
     Attributes:
-        file: Path of the output.
         answered: Paths that have a prediction; those that could not be read are not included.
         whole: Bytes of complete lines; anything after them was cut off.
         ended: Whether the last complete line ends with a newline.
@@ -37,12 +36,7 @@ class PreviousOutput:
 def read_previous(file: str | Path, classes: Collection[str]) -> PreviousOutput:
     """Read a previous output. A million lines take about 160 MB of memory.
 
-    Args:
-        file: JSON lines, as ``predict --json`` writes them.
-        classes: Classes of the current model, to detect an output of a different one.
-
-    Raises:
-        DataError: No such file, a line that is not a prediction, or predictions of another model.
+    ``classes``: those of the current model, to detect the output of another one.
     """
     path = Path(file)
     try:
@@ -82,16 +76,9 @@ def repair(earlier: PreviousOutput, descriptor: int) -> None:
     """Repair a previous output that new lines may be appended to.
 
     A line that was cut off is removed: the next line would otherwise continue it, and its picture
-    is classified again anyway.
-
-    Args:
-        earlier: The previous output.
-        descriptor: File descriptor that new lines will be written to. It may be the previous
-            output itself or a pipe, behind which a program like ``tee -a`` may append to it; with
-            any other file the previous output stays unchanged.
-
-    Raises:
-        KerascnnError: The file cannot be written.
+    is classified again anyway. New lines go to ``descriptor``: the previous output itself, or a
+    pipe, behind which a program like ``tee -a`` may append to it. With any other file the previous
+    output stays unchanged.
     """
     try:
         old, new = earlier.file.stat(), os.fstat(descriptor)

@@ -33,14 +33,7 @@ _spoken: ContextVar[str | None] = ContextVar("spoken", default=None)
 
 @contextmanager
 def use_language(language: str | None) -> Iterator[None]:
-    """Use a language within a block.
-
-    Args:
-        language: One of :data:`LANGUAGES`; None: keep the current one.
-
-    Raises:
-        ConfigError: Unknown language.
-    """
+    """Use a language of :data:`LANGUAGES` within a block; None: keep the current one."""
     token = _spoken.set(_known(language, "lang") if language else _spoken.get())
     try:
         yield
@@ -49,11 +42,7 @@ def use_language(language: str | None) -> Iterator[None]:
 
 
 def current_language() -> str:
-    """Return the current language, e.g. ``ko``.
-
-    Raises:
-        ConfigError: ``KERASCNN_LANG`` is an unknown language.
-    """
+    """Return the current language, e.g. ``ko``."""
     # Accepts the form of LANG too: ko_KR.UTF-8 is Korean.
     wanted = os.environ.get(VARIABLE, "").replace("-", "_").split("_")[0].lower()
     return _spoken.get() or _known(wanted or "en", VARIABLE)
@@ -72,9 +61,7 @@ class Sentence(str):
 def sentence(template: str, **values: object) -> Sentence:
     """Create a sentence that can be translated later.
 
-    Args:
-        template: English text, with a name in braces for each value.
-        values: Values of those names, formatted; nested sentences are translated too.
+    ``template`` is English, with a name in braces for each value; nested sentences are translated.
 
     Examples:
         >>> with use_language("ko"):
@@ -104,12 +91,7 @@ def count(number: int, noun: str) -> Sentence:
 
 
 def tr(said: str, **values: object) -> str:
-    """Translate a sentence into the current language.
-
-    Args:
-        said: English text, with a name in braces for each value; or a :class:`Sentence`.
-        values: Values of those names, formatted.
-    """
+    """Translate English with a name in braces for each value, or a :class:`Sentence`."""
     language = current_language()
     if isinstance(said, Sentence):
         if language == "en":

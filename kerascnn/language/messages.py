@@ -15,10 +15,7 @@ from kerascnn.language import current_language, table
 
 
 def translated(message: str) -> str:
-    """Translate a message into the current language.
-
-    Returns:
-        The translation, if the table has one; values that are messages are translated too.
+    """Translate a message, and values in it that are messages; unknown ones stay English.
 
     Examples:
         >>> from kerascnn.language import use_language

@@ -31,15 +31,7 @@ _OF_DIGITS = dict(zip("0123456789", (21, 8, 0, 16, 0, 0, 1, 8, 8, 0), strict=Tru
 
 
 def with_particles(sentence: str, values: Mapping[str, object]) -> str:
-    """Choose the form of the particles after values.
-
-    Args:
-        sentence: Sentence with a name in braces for each value, followed by both forms of a
-            particle.
-        values: Values of those names.
-
-    Returns:
-        The sentence with one form, or with both if the reading of the value is unknown.
+    """Choose the form of the particles after values; both stay if a reading is unknown.
 
     Examples:
         >>> with_particles("{name}이(가) ‘{label}’(으)로", {"name": "사진", "label": "물"})

@@ -37,7 +37,6 @@ class ClassScore:
     """Metrics of one class.
 
     Attributes:
-        label: Class name.
         precision: Share of the predictions of this class that are correct; 0 without predictions.
         recall: Share of the pictures of this class that are classified correctly; 0 without
             pictures.
@@ -64,9 +63,6 @@ class Misclassification:
 
     Attributes:
         index: Index among the evaluated pictures.
-        path: Name of the picture.
-        truth: The true class.
-        answer: The predicted class.
         probability: Probability of the predicted class, 0 to 1.
         truth_probability: Probability of the true class, 0 to 1.
     """
@@ -141,11 +137,7 @@ class Evaluation:
         return [(names[true], names[other], int(counts[true, other])) for true, other in pairs]
 
     def to_dict(self, curves: bool = False) -> dict[str, Any]:
-        """Return the evaluation as plain values for JSON.
-
-        Args:
-            curves: Include the points of each class's curves.
-        """
+        """Return plain values for JSON; ``curves``: with the points of each class's curves."""
         values: dict[str, Any] = {
             "images": self.images,
             "split": self.split,
@@ -195,11 +187,7 @@ class Evaluation:
         )
 
     def plot_confusion(self) -> Figure:
-        """Draw the confusion matrix with matplotlib.
-
-        Raises:
-            MissingExtraError: matplotlib is not installed.
-        """
+        """Draw the confusion matrix with matplotlib."""
         return plots.plot_matrix([score.label for score in self.per_class], self.confusion)
 
     def _repr_html_(self) -> str:

@@ -19,16 +19,7 @@ from kerascnn.printable import first_few
 
 @dataclass(frozen=True)
 class ChangedPrediction:
-    """A picture that the two models classify differently.
-
-    Attributes:
-        path: Name of the picture.
-        truth: The true class.
-        a: The first model's prediction.
-        a_probability: Its probability, 0 to 1.
-        b: The second model's prediction.
-        b_probability: Its probability, 0 to 1.
-    """
+    """A picture that the two models classify differently, with their probabilities, 0 to 1."""
 
     path: str
     truth: str
@@ -43,16 +34,6 @@ class Comparison:
     """Two models on the same pictures.
 
     Attributes:
-        a: Name of the first model.
-        b: Name of the second.
-        split: The evaluated split.
-        images: Number of pictures.
-        a_top1: Top-1 accuracy of the first.
-        b_top1: Top-1 accuracy of the second.
-        both_right: Pictures that both classify correctly.
-        only_a_right: Pictures that only the first classifies correctly.
-        only_b_right: Pictures that only the second classifies correctly.
-        both_wrong: Pictures that neither classifies correctly.
         p_value: Two-sided p-value of McNemar's exact test: chance that two equally good models
             differ at least as much.
         largest_difference: Largest difference of any probability of any picture, 0 to 1.
@@ -85,17 +66,7 @@ class Comparison:
 
 
 def compare_predictions(a: Predictions, b: Predictions, a_name: str, b_name: str) -> Comparison:
-    """Compare the predictions of two models on the same pictures.
-
-    Args:
-        a: Predictions of the first model.
-        b: Predictions of the second; its classes may be in another order.
-        a_name: What to call the first.
-        b_name: What to call the second.
-
-    Raises:
-        DataError: Different classes, or different pictures.
-    """
+    """Compare two models on the same pictures; their classes may be in different orders."""
     _check_comparable(a, b, a_name, b_name)
     places = {name: place for place, name in enumerate(b.classes)}
     order = [places[name] for name in a.classes]

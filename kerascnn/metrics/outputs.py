@@ -33,14 +33,7 @@ class Speed:
 
 
 def measured(images: int, seconds: float, network_seconds: float, includes: str) -> Speed:
-    """Compute the throughput from times.
-
-    Args:
-        images: Number of classified pictures.
-        seconds: Total time, above 0.
-        network_seconds: Time of running the network, above 0.
-        includes: Description of the work within ``seconds``.
-    """
+    """Compute the throughput from times in seconds, above 0."""
     return Speed(seconds, images / seconds, images / network_seconds, includes)
 
 
@@ -54,7 +47,6 @@ class Predictions:
         classes: Class names in the order of the logits.
         names: Names of the pictures; empty if they have none.
         temperature: Temperature of the model's card.
-        split: The evaluated split.
         skipped: For each picture that could not be read, the reason.
         speed: Throughput; None if it was not measured.
     """

@@ -19,12 +19,7 @@ SIGNIFICANT = 0.05
 
 @dataclass(frozen=True)
 class Interval:
-    """Confidence interval of a proportion.
-
-    Attributes:
-        low: 0 to 1.
-        high: 0 to 1, at least ``low``.
-    """
+    """Confidence interval of a proportion, within 0 to 1."""
 
     low: float
     high: float
@@ -73,16 +68,8 @@ def wilson_interval(right: float, total: int, confidence: float = 0.95) -> Inter
 def binomial_tail(right: int, total: int, chance: float) -> float:
     """Return the p-value of an exact one-sided binomial test.
 
-    Args:
-        right: Number of correct predictions, 0 to ``total``.
-        total: Total number, at least 0.
-        chance: Probability of a correct guess, 0 to 1.
-
-    Returns:
-        The probability that guessing gets at least ``right`` correct.
-
-    Raises:
-        ConfigError: A number outside its range.
+    It is the probability that guesses, correct with ``chance`` each, get ``right`` of ``total`` or
+    more.
 
     Examples:
         >>> round(binomial_tail(8, 16, 0.25), 4)
@@ -135,13 +122,7 @@ def is_chance(right: int, total: int, chance: float) -> bool:
 
 
 def percent(share: float) -> str:
-    """Format a share in percent, never rounded to 0 or 100 %.
-
-    Args:
-        share: 0 to 1.
-
-    Returns:
-        E.g. ``85.0%``; ``over 99.9%`` for 9,999 of 10,000.
+    """Format a share, 0 to 1, in percent, never rounded to 0 or 100 %.
 
     Examples:
         >>> percent(0.9999), percent(0.0001), percent(0.85), percent(1.0)
@@ -161,15 +142,8 @@ def mcnemar_exact(only_a: int, only_b: int) -> float:
     For two equally good models, each picture that only one of them classifies correctly is a coin
     toss. The p-value is the chance of tosses at least as uneven as these.
 
-    Args:
-        only_a: Pictures that only the first model classifies correctly, at least 0.
-        only_b: Pictures that only the second model classifies correctly, at least 0.
-
     Returns:
         From 0 (only if too small for a float) to 1; 1 if there are no such pictures.
-
-    Raises:
-        ConfigError: A number below 0.
 
     Examples:
         >>> round(mcnemar_exact(9, 1), 4)

@@ -35,7 +35,11 @@ def model_facts(card: ModelCard) -> dict[str, str]:
 
 
 def calibration_facts(card: ModelCard) -> dict[str, str]:
-    """Describe the effect of calibration on validation pictures; empty if it was not measured."""
+    """Describe the effect of calibration on the validation pictures.
+
+    Returns:
+        Descriptions by name; empty if the calibration error was not measured.
+    """
     before = card.metrics.get("val_ece_uncalibrated")
     after = card.metrics.get("val_ece")
     if before is None or after is None:
@@ -50,7 +54,11 @@ def calibration_facts(card: ModelCard) -> dict[str, str]:
 
 
 def learning_of(card: ModelCard) -> Learning | None:
-    """Read a network's training results; None for a card of an earlier version or of elsewhere."""
+    """Read the training results of a network.
+
+    Returns:
+        The results of its run; None for a card of an earlier version, or of a foreign file.
+    """
     pictures = card.data.get("train")
     if not {*_COUNTED} <= {*card.metrics} or not isinstance(pictures, int):
         return None

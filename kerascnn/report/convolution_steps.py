@@ -39,6 +39,9 @@ def write_steps(
     Args:
         picture: uint8 ``[height, width]``, or ``[height, width, 3]``, whose green channel is shown.
         kernel: Filter ``[height, width]``, at most 7 x 7.
+        stride: Step of the filter, in pixels.
+        padding: Zeros on every side, or ``same``.
+        out: Path of the figure.
 
     Raises:
         ConfigError: A filter that is too large to show, or does not fit the picture.
@@ -76,6 +79,9 @@ def write_steps(
 
 def walk(answer: Array) -> list[tuple[int, int]]:
     """Choose the steps to show.
+
+    Args:
+        answer: The feature map, ``[height, width]``.
 
     Returns:
         Positions in the order of the filter: a few steps along a row, one in the next row, and the

@@ -83,7 +83,11 @@ class Section:
 
 
 def write_check_page(path: str | Path, check: DataCheck, dataset: Dataset) -> None:
-    """Write the page."""
+    """Write the page.
+
+    Raises:
+        KerascnnError: The page cannot be written.
+    """
     # File names may contain bytes that are not UTF-8, which become question marks.
     files.write_bytes(path, render_check_page(check, dataset).encode("utf-8", "replace"))
 

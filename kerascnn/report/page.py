@@ -40,7 +40,12 @@ for each."""
 
 @dataclass(frozen=True)
 class Block:
-    """The layers of a block."""
+    """The layers of a block.
+
+    Attributes:
+        name: Name of the block.
+        layers: Layers from input to output.
+    """
 
     name: str
     layers: tuple[Layer, ...]

@@ -59,6 +59,9 @@ def write_sheet(
     """Write a sheet.
 
     Args:
+        path: Path of the file: ``.svg``, or ``.png`` for the pictures without captions.
+        title: Text at the top.
+        rows: Rows from top to bottom.
         side: Side of a tile, in pixels.
         columns: Maximum tiles side by side.
 

@@ -17,9 +17,6 @@ jobs."""
 def part_number(text: str | None, environment: Mapping[str, str]) -> int | None:
     """Parse the number of the part to score.
 
-    Raises:
-        ConfigError: It is not a number.
-
     Examples:
         >>> part_number("7", {}), part_number("auto", {"JOB_COMPLETION_INDEX": "3"})
         (7, 3)

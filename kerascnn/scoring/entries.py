@@ -68,10 +68,7 @@ def _few(changes: Changes, kind: str) -> str:
 def find_entries(patterns: Iterable[str], stdin: TextIO) -> Iterator[Entry]:
     """Find pictures with their sizes, one at a time.
 
-    Args:
-        patterns: As for :func:`kerascnn.inference.paths.expand`, or URIs of files, folders and
-            globs; ``-`` reads both.
-        stdin: Stream that ``-`` reads.
+    ``patterns``: as for :func:`~kerascnn.inference.paths.expand`, or URIs of files, folders, globs.
     """
     for pattern in patterns:
         if uris.is_uri(pattern):
@@ -101,12 +98,7 @@ def _asked(batch: list[str]) -> Iterator[Entry]:
 
 
 def describe(path: str, base: str = "") -> Entry:
-    """Return the current state of a file.
-
-    Args:
-        path: Path as in predictions.
-        base: Base folder of a relative path; by default the working directory.
-    """
+    """Return the current state of a file, whose path may be relative to the folder ``base``."""
     try:
         # pathlib would double the time, and does not accept every name.
         about = os.stat(os.path.join(base, path) if base else path)  # noqa: PTH116, PTH118
@@ -116,12 +108,7 @@ def describe(path: str, base: str = "") -> Entry:
 
 
 def compare(plan: Plan, now: Iterable[Entry] | None) -> Changes:
-    """Find differences from the plan.
-
-    Args:
-        plan: The plan.
-        now: Current pictures; None: check those of the plan, without finding added ones.
-    """
+    """Find differences from the plan; without ``now``, check its pictures, finding none added."""
     changes = Changes()
     if now is None:
         for old in plan.entries():

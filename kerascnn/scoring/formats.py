@@ -32,22 +32,13 @@ def default_format() -> str:
 
 
 def check_format(form: str) -> None:
-    """Check that a format can be written here.
-
-    Raises:
-        MissingExtraError: pyarrow is needed but not installed.
-    """
+    """Check that a format can be written here."""
     if form == "parquet":
         _pyarrow()
 
 
 def encode(rows: list[Row], form: str) -> bytes:
-    """Encode the file of a part.
-
-    Args:
-        rows: One row per picture.
-        form: ``parquet`` (columns path, label, probability, top, error) or ``jsonl``.
-    """
+    """Encode one row per picture as the file of a part."""
     if form == "jsonl":
         return _lines(rows)
     arrow, parquet = _pyarrow()
@@ -86,11 +77,7 @@ def _schema(arrow: Any) -> Any:
 
 
 def read_back(path: Path) -> Iterator[Row]:
-    """Read the rows of a part, without probabilities.
-
-    Raises:
-        ModelFileError: It is damaged.
-    """
+    """Read the rows of a part, without probabilities."""
     try:
         if path.suffix == ".jsonl":
             with path.open("rb") as lines:

@@ -60,17 +60,7 @@ class Work:
 def prepare(
     request: Request, stdin: TextIO, on_foreign: Callable[[ModelCard], object] = id
 ) -> Work:
-    """Create the plan, or check the existing one.
-
-    Args:
-        request: Options of the command line.
-        stdin: Stream that ``-`` reads.
-        on_foreign: Called with the card of a foreign model.
-
-    Raises:
-        ConfigError: An option is invalid, or the plan was created with other options.
-        KerascnnError: The model cannot be read, or the folder cannot be written.
-    """
+    """Create the plan, or check the existing one; give ``on_foreign`` a foreign model's card."""
     number = part_number(request.part, os.environ)
     try:
         request.out.mkdir(parents=True, exist_ok=True)
@@ -145,11 +135,7 @@ def alone(work: Work) -> Iterator[Work]:
 
 
 def score_missing_parts(work: Work, on_part: Callable[[int], object]) -> dict[int, str]:
-    """Score the missing parts.
-
-    Raises:
-        KerascnnError: No part can be scored.
-    """
+    """Score the missing parts."""
     if not work.missing:
         return {}
     workers, threads = _processes(work)

@@ -65,7 +65,6 @@ class Failure:
     """Why a part failed.
 
     Attributes:
-        message: Error message, in one line.
         everywhere: Whether every other part would fail in the same way.
     """
 

@@ -77,13 +77,7 @@ class Plan:
     """The header of a plan; the pictures stay on disk.
 
     Attributes:
-        folder: Folder of the plan and the parts.
-        question: Options that determine the predictions.
-        pictures: Number of pictures.
-        parts: Number of parts.
         base: Base folder of relative paths.
-        list_sha256: SHA-256 of the list of pictures.
-        version: Version of kerascnn that created the plan.
     """
 
     folder: Path
@@ -143,16 +137,8 @@ def write_plan(
 ) -> Plan:
     """Write a plan atomically.
 
-    Args:
-        folder: Folder of the plan and the parts.
-        question: Options that determine the predictions.
-        entries: The pictures; duplicates of a file, however spelled, are left out.
-        parts: Number of parts; None: parts of :data:`PART_SIZE` pictures.
-        base: Base folder of relative paths.
-
-    Raises:
-        DataError: There are no pictures.
-        KerascnnError: The folder cannot be written.
+    Duplicates of a file, however spelled, are left out. Without ``parts``, each has
+    :data:`PART_SIZE` pictures.
     """
     digest, count = hashlib.sha256(), 0
     seen: set[str] = set()
@@ -186,11 +172,7 @@ def _usual(pictures: int) -> int:
 
 
 def location(path: str, base: str) -> str:
-    """Return a canonical path of a file.
-
-    Args:
-        path: Absolute path, or relative to ``base``; a URI stays unchanged.
-        base: An absolute folder.
+    """Return a canonical path of a file, which is absolute or relative to ``base``; or a URI.
 
     Returns:
         The path relative to ``base`` if it is inside, else an absolute one. Links are not followed.
@@ -228,11 +210,7 @@ class _Head:
 
 
 def read_plan(folder: Path) -> Plan | None:
-    """Read the plan in a folder; None if there is none yet.
-
-    Raises:
-        ModelFileError: It cannot be read, or its list of pictures was changed.
-    """
+    """Read the plan in a folder; None if there is none yet."""
     path = folder / _PLAN
     if not path.exists():
         return None
@@ -274,11 +252,7 @@ def _not_the_list(plan: Plan) -> ModelFileError:
 
 
 def check_same_question(plan: Plan, asked: ScoringOptions, parts: int | None) -> None:
-    """Check that a plan was created with the current options.
-
-    Raises:
-        ConfigError: Model, version, format or an option differs.
-    """
+    """Check that a plan was created with the current options."""
     now = {"version": __version__, "parts": parts or plan.parts, **asdict(asked)}
     then = {"version": plan.version, "parts": plan.parts, **asdict(plan.question)}
     names = {"version": "kerascnn", "card": "labels or preprocessing", "model": "model (SHA-256)"}

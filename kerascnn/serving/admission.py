@@ -53,12 +53,8 @@ class Admission:
 class AdmissionControl:
     """Accepts pictures of one model, up to a limit; on the event loop only.
 
-    Args:
-        most: Maximum pictures that are accepted and not yet answered.
-
-    Attributes:
-        taken: Pictures that are accepted and not yet answered.
-        users: Requests that use the model, from reading their bodies to their responses.
+    ``taken``: pictures that are accepted and not yet answered, at most ``most``. ``users``:
+    requests that use the model, from reading their bodies to their responses.
     """
 
     def __init__(self, most: int) -> None:
@@ -75,11 +71,7 @@ class AdmissionControl:
         return self._use
 
     def admit(self, count: int, deadline: float) -> Admission:
-        """Admit pictures for a block, if there is room and the deadline can be met.
-
-        Raises:
-            HttpError: 503: too many pictures are waiting.
-        """
+        """Admit pictures for a block, if there is room and the deadline can be met."""
         if self.taken + count > self._most or self.backlog > deadline:
             raise HttpError(
                 503,

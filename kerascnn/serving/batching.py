@@ -72,9 +72,6 @@ class Batcher:
             pictures: few sizes, which can all be warmed up, without time lost on padding.
         max_wait: Seconds that a run waits for pictures that are being decoded.
         observe: Called after each run with its size and duration in seconds.
-
-    Attributes:
-        runs: Detects runs that hang.
     """
 
     def __init__(
@@ -108,8 +105,7 @@ class Batcher:
     async def submit(self, pictures: Sequence[UInt8Array]) -> Answer:
         """Run pictures in batches with those of other requests; canceling withdraws them.
 
-        Args:
-            pictures: Pictures of the model's size, uint8 ``[H, W, 3]`` each; at least one.
+        There must be at least one, uint8 ``[H, W, 3]`` of the model's size.
         """
         loop = asyncio.get_running_loop()
         job = _Job(loop.create_future(), len(pictures), loop.time())

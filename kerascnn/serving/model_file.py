@@ -29,11 +29,7 @@ class ModelFile:
         self._beside: tuple[Path, ...] = ()
 
     def find_companions(self) -> None:
-        """Update the list of weight files, which may have changed with the ``.onnx`` file.
-
-        Raises:
-            ModelFileError: No such file, or not a whole ONNX file.
-        """
+        """Update the list of weight files, which may have changed with the ``.onnx`` file."""
         self._beside = files_beside(self.path)
 
     @property
@@ -46,11 +42,7 @@ class ModelFile:
         return tuple(map(_stamp, (self.path, *self._beside)))
 
     def version(self) -> str:
-        """Return the first 12 hexadecimal digits of the SHA-256 of all files.
-
-        Raises:
-            ModelFileError: A file is missing, or cannot be read.
-        """
+        """Return the first 12 hexadecimal digits of the SHA-256 of all files."""
         digest = hashlib.sha256()
         _add(digest, self.path)
         for path in self._beside:

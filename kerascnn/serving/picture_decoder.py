@@ -55,9 +55,6 @@ class PictureDecoder:
     Args:
         max_pixels: Maximum pixels of a picture, and of the intermediate result of resizing it.
         timeout: Time limit of a request in seconds, after which a refused client may retry.
-
-    Attributes:
-        work: Detects work that hangs.
     """
 
     def __init__(self, max_pixels: int, timeout: float) -> None:
@@ -85,9 +82,6 @@ class PictureDecoder:
 
         Returns:
             Pixels or an error for each, the duration in seconds, and whether any was large.
-
-        Raises:
-            HttpError: 503: too many large pictures are waiting.
         """
         shape = served.card.shape
         ready = [

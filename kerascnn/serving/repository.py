@@ -69,10 +69,7 @@ class ModelRepository:
         return next((why for slot, why in self._problems.items() if slot[0] in missing), None)
 
     def get(self, name: str, version: str | None = None) -> ServedModel:
-        """Find a model.
-
-        Returns:
-            The model, which stays usable even if it is replaced.
+        """Find a model, which stays usable even if it is replaced.
 
         Raises:
             HttpError: 404: no such model or version; 503: it is loading, or could not be loaded.
@@ -92,11 +89,7 @@ class ModelRepository:
         )
 
     def versions(self, name: str) -> list[ServedModel]:
-        """List the loaded versions of a model, newest first.
-
-        Raises:
-            HttpError: 404: no such model.
-        """
+        """List the loaded versions of a model, newest first."""
         if name not in self._models:
             raise HttpError(
                 404, f"unknown model {name[:80]!r}; served here: {', '.join(self._models)}."
@@ -124,13 +117,10 @@ class ModelRepository:
         return {**row, "state": "LOADING", "reason": ""}
 
     async def load(self) -> None:
-        """Load and warm up all models.
+        """Load and warm up all models; raise the first error at the end.
 
         A model that fails does not prevent others from loading; it is tried again when its file is
         replaced.
-
-        Raises:
-            KerascnnError: The error of the first model that failed.
         """
         async with self._reloading:
             self._update_versions()

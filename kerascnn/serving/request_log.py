@@ -28,13 +28,8 @@ class RequestRecord:
     """One request.
 
     Attributes:
-        client: Address of the client.
         method: HTTP method, or ``gRPC``.
-        path: Path of the request.
-        id: Request ID from the client, or a new one.
         traceparent: Parent span (W3C Trace Context); empty: the trace starts here.
-        tracestate: Vendor-specific trace data (W3C Trace Context).
-        status: Status of the response.
         sent: Bytes of the response body.
         facts: Further log fields from handlers.
         began: Start time, by ``time.perf_counter``.

@@ -30,17 +30,10 @@ class ServedModel:
     """One version of a model, loaded and warmed up.
 
     Attributes:
-        name: Name under which it is served.
         version: Its number in a model repository; else the digest.
         digest: First 12 hexadecimal digits of the SHA-256 of the file and its weight files, the
             same on every machine.
-        config: Options of the model.
-        card: Model card.
-        provider: Execution provider in use.
-        batcher: Batches pictures of the model's size.
-        admission: Limits the pictures that are accepted, and counts the users.
         copies: Instances of the network; closed with the model.
-        statistics: Statistics since it was loaded.
     """
 
     name: str
@@ -64,11 +57,7 @@ class ServedModel:
 def open_model(file: ModelFile, model: ModelConfig, number: str, metrics: Metrics) -> ServedModel:
     """Open and warm up a version of a model.
 
-    Args:
-        file: File of the version.
-        model: Options of the model.
-        number: Version number in a model repository; empty: the digest is the version.
-        metrics: Metrics of its runs.
+    ``number``: its number in a model repository; empty: the digest is the version.
 
     Raises:
         KerascnnError: It cannot be used, or was replaced while loading.

@@ -34,13 +34,7 @@ class Statistics:
     """Statistics of one version of a model since it was loaded; on the event loop only.
 
     Attributes:
-        pictures: Number of classified pictures.
         last: Time of the last one, in milliseconds since 1970; 0: never.
-        success: Successful requests.
-        fail: Failed requests.
-        queue: Waiting time of requests.
-        decode: Time of decoding and resizing their pictures.
-        inference: Time of running the network.
         runs: Runs of the network, by batch size.
     """
 

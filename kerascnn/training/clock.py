@@ -15,7 +15,11 @@ _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\
 
 
 def seconds_of(duration: str) -> float | None:
-    """Parse a duration such as ``10m``, ``1h30m`` or ``1.5h``: seconds above 0, or None."""
+    """Parse a duration such as ``10m``, ``90s``, ``1h30m`` or ``1.5h``.
+
+    Returns:
+        Seconds, above 0; None: it is no duration.
+    """
     found = _DURATION.fullmatch(duration)
     if found is None:
         return None

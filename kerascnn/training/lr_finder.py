@@ -73,6 +73,7 @@ def find_learning_rate(config: TrainConfig, progress: Callback | None = None) ->
     Args:
         config: Configuration of the planned run. The test uses its first phase; its learning
             rate, schedule, EMA and ``out`` have no effect.
+        progress: Callback for progress, or None.
 
     Raises:
         ConfigError: An option does not fit.

@@ -88,7 +88,11 @@ def set_precision(core: keras.Model, precision: str) -> None:
 
 @contextmanager
 def as_float32(core: keras.Model) -> Iterator[None]:
-    """Make a network compute in float32 while the block runs, as the file does."""
+    """Make a network compute in float32 while the block runs, as the file does.
+
+    Args:
+        core: Network from normalized pixels to logits.
+    """
     before = [(layer, layer.dtype_policy) for layer in flat(core)]
     for layer, _ in before:
         layer.dtype_policy = "float32"

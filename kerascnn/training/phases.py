@@ -104,6 +104,7 @@ def phases(config: Options, network: Network | None = None) -> tuple[Phase, ...]
 
     Args:
         config: Configuration, of which ``phase``, or else ``trainable`` and ``epochs`` are used.
+        network: Row of its network; None: looked up.
 
     Raises:
         ConfigError: A phase is not ``SCOPE:EPOCHS``, ``SCOPE:EPOCHS:RATE`` or ``head:fit``.
@@ -191,7 +192,14 @@ def head_phase(pictures: int, classes: int, epochs: int = LEAST_EPOCHS) -> str:
 
 
 def parse_phases(texts: Sequence[str]) -> tuple[WrittenPhase, ...]:
-    """Parse ``SCOPE:EPOCHS``, ``SCOPE:EPOCHS:RATE`` and ``head:fit``; else raise ConfigError."""
+    """Parse phases as written on a command line.
+
+    Args:
+        texts: ``SCOPE:EPOCHS``, ``SCOPE:EPOCHS:RATE`` or ``head:fit``.
+
+    Raises:
+        ConfigError: A text has another form.
+    """
     return tuple(_parse(text) for text in texts)
 
 

@@ -23,6 +23,8 @@ class PreparedData:
 
     Attributes:
         config: Configuration, with network and augmentation chosen.
+        network: Row of its network.
+        feed: Pictures of the run.
     """
 
     config: TrainConfig
@@ -36,6 +38,8 @@ def prepare_data(
     """Load and decode the data of a run, and resolve the options that depend on it.
 
     Args:
+        config: Configuration of the run.
+        progress: Callback for progress.
         network: Row of the configuration's network, which can take its weights; None: looked up.
 
     Raises:

@@ -46,7 +46,11 @@ def recipe_config(recipe: RecipeName, **options: Any) -> TrainConfig:
 
 
 def recipe_values(recipe: str) -> dict[str, Any]:
-    """Return the options that a recipe sets; ConfigError if there is no such recipe."""
+    """Return the options that a recipe sets.
+
+    Raises:
+        ConfigError: There is no such recipe.
+    """
     if recipe not in RECIPES:
         raise ConfigError(f"recipe is {recipe!r}; expected one of {', '.join(RECIPES)}.")
     return dict(_BEST)

@@ -53,7 +53,11 @@ def assemble(
 
 
 def check_scopes(config: TrainConfig, start: StartingNetwork) -> None:
-    """Check before training that every scope matches a block, else raise ConfigError."""
+    """Check that every scope matches a block, before anything is trained or written.
+
+    Raises:
+        ConfigError: A scope names a block that does not exist.
+    """
     scopes = [phase.scope for phase in written_phases(config)]
     learned = {name for scope in scopes for name in set_trainable(start.core, scope)}
     if start.fresh_head and "head" not in learned:

@@ -48,6 +48,7 @@ class NearDuplicate:
     """The most similar other picture.
 
     Attributes:
+        index: Index of that picture.
         similarity: From :data:`MIN_SIMILARITY` to 1.
         exact: Whether the pixels are equal.
     """
@@ -58,7 +59,11 @@ class NearDuplicate:
 
 
 def group_near_duplicates(fingerprints: Fingerprints) -> list[Group]:
-    """Group all duplicates and near-duplicates, disjoint, in the order of their first pictures."""
+    """Group all duplicates and near-duplicates.
+
+    Returns:
+        Disjoint groups, in the order of their first pictures.
+    """
     same = _by_hash(fingerprints, range(len(fingerprints)))
     leaders = np.asarray([members[0] for members in same.values()], np.int64)
     leaders = leaders[~fingerprints.flat[leaders]]

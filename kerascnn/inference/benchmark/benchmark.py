@@ -54,7 +54,6 @@ class Measurement:
     """Speed and changed predictions for one combination of settings.
 
     Attributes:
-        settings: The settings.
         results: One measurement per batch size.
         pictures: Number of real pictures whose outputs were compared with exact ones on the CPU.
         changed: Number of top-1 predictions that differ.
@@ -83,7 +82,6 @@ class Benchmark:
     """Results for one file.
 
     Attributes:
-        model: Path of the file.
         measured: For each provider and grade of arithmetic, the best settings at every batch size.
         default: The settings without a measurement: the CPU provider, one thread per processor.
         unavailable: By provider, why it does not run here.
@@ -136,12 +134,8 @@ def benchmark(
 ) -> Benchmark:
     """Measure a file with all settings that can run here.
 
-    Args:
-        model: The ``.onnx`` file.
-        batches: Batch sizes.
-        pictures: Real ones, uint8 ``[pictures, height, width, 3]``, to count changed predictions.
-        foreign: Class names and preprocessing of a file that kerascnn did not export.
-        progress: Called with a description of each step.
+    ``pictures``: real ones, uint8 ``[pictures, height, width, 3]``, to count changed predictions.
+    ``progress`` is called with a description of each step.
     """
     unavailable: dict[str, str] = {}
     measured = []
@@ -210,18 +204,9 @@ class _Trial:
 def real_pictures(
     model: str | Path, data: str | None, foreign: ForeignModel | None
 ) -> npt.NDArray[np.uint8] | None:
-    """Read pictures to count changed predictions on.
+    """Read at most 500 pictures to count changed predictions on, uint8 ``[n, height, width, 3]``.
 
-    Args:
-        model: The ``.onnx`` file, which determines the size and the built-in data set, if any.
-        data: What :func:`kerascnn.dataset.load_dataset` takes, or None.
-        foreign: Class names and preprocessing of a file that kerascnn did not export.
-
-    Returns:
-        uint8 ``[pictures, height, width, 3]``, at most 500; None if no data is known.
-
-    Raises:
-        DataError: ``data`` cannot be used.
+    Without ``data``, those that the model was trained on, if they are built in; else None.
     """
     with Classifier(model, "cpu", foreign=foreign) as classifier:
         card = classifier.card

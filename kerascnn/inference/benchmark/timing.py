@@ -68,23 +68,12 @@ def time_runs(work: Callable[[], object], batch: int) -> Timing:
 
 
 def noise(batch: int, size: Shape) -> npt.NDArray[np.uint8]:
-    """Generate random pictures for timing, which does not depend on their content.
-
-    Returns:
-        uint8 ``[batch, *size, 3]``.
-    """
+    """Generate uint8 ``[batch, *size, 3]`` for timing, which does not depend on the content."""
     return np.random.default_rng(0).integers(0, 256, (batch, *size, 3), np.uint8)
 
 
 def compare_speed(before: Path, after: Path, provider: Provider) -> float:
-    """Measure the speedup of one file over another.
-
-    Returns:
-        Throughput of ``after`` divided by that of ``before``.
-
-    Raises:
-        ProviderError: The provider does not run here.
-    """
+    """Return the throughput of ``after`` divided by that of ``before``, on a provider."""
     # The minimum, and no spinning: under other load, threads that wait for one another lose whole
     # time slices, and a small network with many short operators looked twenty times slower.
     choice = Choice(provider, None, False, "compared")

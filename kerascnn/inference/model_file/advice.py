@@ -114,10 +114,7 @@ _DESCRIPTIONS: dict[Kind, str] = {
 
 
 def describe_path(path: str | Path) -> str:
-    """Describe what a path is, and what to do with it.
-
-    Returns:
-        One or two sentences to end an error message with; empty if nothing is known.
+    """Describe a path and what to do with it, for the end of a message; empty if unknown.
 
     Examples:
         >>> describe_path("no/such/file")

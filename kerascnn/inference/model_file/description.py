@@ -35,7 +35,6 @@ class TensorInfo:
     """An input or output of a graph.
 
     Attributes:
-        name: Name of the value.
         type: Element type, as named by numpy; ``sequence``, ``map`` or the like if not a tensor.
         shape: Sizes; names of dynamic axes, or None for those without a name.
     """
@@ -50,16 +49,10 @@ class Description:
     """What a file says about itself.
 
     Attributes:
-        path: Path of the file.
-        bytes: Size of the file.
         card: Its model card; None if kerascnn did not export it.
         inputs: Inputs of the graph, without its weights.
-        outputs: Outputs of the graph.
         opsets: Operator set versions by domain; ``ai.onnx`` is ONNX's own.
-        ir_version: IR version of the file format.
         producer: Program that wrote the file, and its version.
-        graph: Name of the graph.
-        doc: Documentation strings.
         model_version: Version given by the producer.
         operators: Number of nodes by operator, most common first, without subgraphs.
         weights: Number of parameters.
@@ -87,11 +80,7 @@ class Description:
 
 
 def describe(path: str | Path) -> Description:
-    """Read all that a file says about itself.
-
-    Raises:
-        ModelFileError: No such file, not a whole ONNX file, or a card that is not valid.
-    """
+    """Read all that a file says about itself."""
     found = Description(str(path))
     with opened(path) as (file, message):
         found.bytes = message.end

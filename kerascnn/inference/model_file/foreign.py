@@ -110,11 +110,7 @@ class ForeignModel:
         )
 
     def check_class_count(self, path: str | Path) -> None:
-        """Refuse a single class, whose probability would always be 1.
-
-        Raises:
-            ConfigError: There is one.
-        """
+        """Refuse a single class, whose probability would always be 1."""
         if len(self.classes) == 1:
             raise ConfigError(
                 f"{path}: only one class is named, {self.classes[0]}; expected two or more. If it "
@@ -139,19 +135,9 @@ class ForeignModel:
     def card(
         self, name: str, network: str, image_size: int | Shape, channels: int = 3
     ) -> ModelCard:
-        """Create the card that the file lacks.
+        """Create the card that the file lacks, without metrics, parity and probes.
 
-        Args:
-            name: Name of the model.
-            network: Name of the network, or of the program that made it.
-            image_size: Height and width; one number for both.
-            channels: Input channels, 3 or 1.
-
-        Returns:
-            The card, without metrics, parity and probes.
-
-        Raises:
-            ConfigError: A normalization of three channels for a network with one.
+        ``network``: its name, or that of the program that made it.
         """
         shape = (image_size, image_size) if isinstance(image_size, int) else image_size
         rule = self.resize_rule(shape)

@@ -15,11 +15,7 @@ from kerascnn.language import Sentence, sentence
 
 
 def sizing_words(card: ModelCard) -> Sentence:
-    """Describe how a model's pictures are resized.
-
-    Returns:
-        The description, without a full stop.
-    """
+    """Describe how a model's pictures are resized, without a full stop."""
     if isinstance(card.resize_rule, Resizing):
         return card.resize_rule.words(card.shape)
     size = f"{card.shape[0]} x {card.shape[1]}"

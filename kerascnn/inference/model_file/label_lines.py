@@ -33,11 +33,7 @@ _SEPARATORS = ("\n", ";", "|", "\t", ",")
 
 
 def split(text: str) -> list[str]:
-    """Split a list of names in one text.
-
-    Raises:
-        ValueError: It is a single word, or looks like malformed JSON.
-    """
+    """Split a list of names in one text; a single word or malformed JSON is a ValueError."""
     text = text.strip()
     separator = next((one for one in _SEPARATORS if one in text), None)
     if separator is None or text[0] in "[{":

@@ -91,11 +91,7 @@ def read_labels(path: str | Path) -> tuple[str, ...]:
 def from_metadata(metadata: Mapping[str, str]) -> ForeignModel | None:
     """Read class names and preprocessing from the metadata of an ``.onnx`` file.
 
-    Args:
-        metadata: Metadata of the file; ultralytics writes ``names``, ``imgsz`` and ``author``.
-
-    Returns:
-        None if it holds no names, or different ones under two keys.
+    None if they hold no names, or different ones under two keys.
     """
     if "classif" not in metadata.get("task", "classify"):
         return None
@@ -134,11 +130,7 @@ def _found(metadata: Mapping[str, str]) -> list[tuple[str, list[str]]]:
 
 
 def _from_text(text: str) -> list[str]:
-    """Read names from one value of the metadata.
-
-    Raises:
-        ValueError: It contains none.
-    """
+    """Read names from one value of the metadata; a ValueError if it contains none."""
     try:
         value = _literal(text)
     except ValueError:
@@ -183,11 +175,7 @@ def _from_json(path: str | Path, text: str) -> list[str]:
 
 
 def _in_order(value: Any) -> list[str]:
-    """Return the names of a list or an object, ordered by their numbers.
-
-    Raises:
-        ValueError: It is neither, or the numbers are not 0 to one less than their count.
-    """
+    """Return the names of a list or an object, ordered by their numbers."""
     if isinstance(value, list):
         if value and all(isinstance(item, dict) for item in value):
             for key in _NUMBERS:
@@ -213,11 +201,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _by_number(pairs: list[tuple[Any, Any]]) -> list[str]:
-    """Order names by their numbers.
-
-    Raises:
-        ValueError: They are not numbers, or not 0 to one less than their count, each once.
-    """
+    """Order names by their numbers."""
     try:
         numbered = [(int(number), _name(item)) for number, item in pairs]
     except (TypeError, ValueError) as error:
@@ -267,11 +251,7 @@ def _distinct(names: Sequence[str], where: str) -> tuple[str, ...]:
 
 
 def _literal(text: str) -> Any:
-    """Parse JSON or the equivalent Python literal, which ultralytics writes.
-
-    Raises:
-        ValueError: The text is neither of them.
-    """
+    """Parse JSON or the equivalent Python literal, which ultralytics writes."""
     problem = ""
     for read in (json.loads, ast.literal_eval):
         try:

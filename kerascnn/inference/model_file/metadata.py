@@ -39,25 +39,14 @@ def read_card(path: str | Path) -> ModelCard:
 
 
 def find_card(path: str | Path) -> ModelCard | None:
-    """Read the card of an ``.onnx`` file, if it has one.
-
-    Returns:
-        The card, or None for a file that kerascnn did not export.
-
-    Raises:
-        ModelFileError: No such file, not an ONNX file, or a card that is not valid.
-    """
+    """Read the card of an ``.onnx`` file; None if kerascnn did not export it."""
     metadata = read_metadata(path)
     text = metadata.get(METADATA_KEY)
     return None if text is None else ModelCard.from_json(text, str(path))
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
-    """Read ``metadata_props`` of an ``.onnx`` file.
-
-    Raises:
-        ModelFileError: No such file, or not a whole ONNX file.
-    """
+    """Read ``metadata_props`` of an ``.onnx`` file."""
     with opened(path) as (file, message):
         found, metadata = set(), {}
         for field, value in fields(file, message):
@@ -72,14 +61,7 @@ def read_metadata(path: str | Path) -> dict[str, str]:
 
 @contextmanager
 def opened(path: str | Path) -> Iterator[tuple[BinaryIO, Span]]:
-    """Open an ``.onnx`` file, and turn errors while reading it into a ModelFileError.
-
-    Yields:
-        The file, and the span of its whole content.
-
-    Raises:
-        ModelFileError: No such file, or not a whole ONNX file.
-    """
+    """Yield an ``.onnx`` file and its span; errors while reading it become a ModelFileError."""
     place = Path(path)
     try:
         if place.exists() and not (place.is_file() or place.is_dir()):
@@ -102,11 +84,7 @@ def opened(path: str | Path) -> Iterator[tuple[BinaryIO, Span]]:
 
 
 def find_graph(file: BinaryIO, message: Span) -> Span:
-    """Find the graph in an ``.onnx`` file.
-
-    Raises:
-        ValueError: There is none.
-    """
+    """Find the graph in an ``.onnx`` file."""
     for field, value in fields(file, message):
         if field == _GRAPH:
             return value

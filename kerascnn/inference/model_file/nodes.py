@@ -33,11 +33,7 @@ def read_node(file: BinaryIO, span: Span) -> tuple[str, list[str], list[str]]:
 
 
 def read_activation(file: BinaryIO, span: Span) -> str:
-    """Read the operator that onnxruntime's optimizer fused into a node, as in ``FusedGemm``.
-
-    Returns:
-        Its name; empty if there is none.
-    """
+    """Read the operator that onnxruntime's optimizer fused into a node (``FusedGemm``), or ""."""
     for part, attribute in fields(file, span):
         if part == _ATTRIBUTE:
             values = dict(fields(file, attribute))

@@ -65,11 +65,8 @@ def decide(
 ) -> Meaning:
     """Decide what the numbers of an output mean.
 
-    Args:
-        origin: Operators that they originate from.
-        values: float32 ``[pictures, numbers]``, finite outputs for different pictures.
-        path: Path, for error messages.
-        said: What the user specified, which takes precedence.
+    ``values``: float32 ``[pictures, numbers]``, finite. ``said``: what the user specified, which
+    takes precedence.
 
     Raises:
         ConfigError: Origin and values conflict and the user specified nothing, or the values
@@ -99,12 +96,7 @@ def decide(
 def without_classes(origin: OutputOrigin, values: npt.NDArray[np.float32] | None = None) -> str:
     """Explain why the numbers do not belong to classes: one was selected, or all were sorted.
 
-    Args:
-        origin: Operators that they originate from.
-        values: float32 ``[pictures, numbers]``; None: not known.
-
-    Returns:
-        A sentence; empty if they may belong to classes.
+    Empty if they may. ``values``: float32 ``[pictures, numbers]``; None: not known.
     """
     last = origin.last.rpartition(".")[2].replace("_", "").lower().removeprefix("reduce")
     if last in ("argmax", "argmin"):
@@ -133,12 +125,7 @@ def _is_single_softmax(origin: OutputOrigin, values: npt.NDArray[np.float32]) ->
 def looks_like_probabilities(values: npt.NDArray[np.float32], quantized: bool = False) -> bool:
     """Return whether numbers can be probabilities: 0 to 1, and each row sums to 1.
 
-    Args:
-        values: float32 ``[pictures, numbers]``.
-        quantized: Whether each is rounded to a multiple of about 1/255.
-
-    Returns:
-        Whether they can be; never for a single number per picture.
+    Never for one number per picture. ``quantized``: each is rounded to a multiple of about 1/255.
     """
     width = values.shape[1]
     allowed = min(_SUM_TOLERANCE + width * _STEP / 2, 0.3) if quantized else _SUM_TOLERANCE

@@ -106,9 +106,6 @@ def find_origin(path: str | Path, output: str) -> OutputOrigin:
     Returns:
         The origin; its source is ``unknown`` behind a subgraph, an input or an operator that is
         not listed here.
-
-    Raises:
-        ModelFileError: Not a whole ONNX file.
     """
     graph = read_graph(path)
     path_back = graph.path_back(output, _SAME_VALUES)
@@ -174,11 +171,7 @@ def _sources_of_one(graph: Graph, name: str) -> str:
 
 
 def read_graph(path: str | Path) -> Graph:
-    """Read which operator computes which value.
-
-    Raises:
-        ModelFileError: Not a whole ONNX file.
-    """
+    """Read which operator computes which value."""
     graph = Graph()
     with opened(path) as (file, message):
         for part, value in fields(file, find_graph(file, message)):

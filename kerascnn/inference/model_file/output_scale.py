@@ -28,11 +28,7 @@ _SCALES = {
 
 
 def output_scale(path: str | Path, output: str) -> Scale | None:
-    """Find the scale of a quantized output.
-
-    Returns:
-        The scale; None if the graph does not have one scalar for all numbers.
-    """
+    """Find the scale of a quantized output; None unless there is one scalar for all numbers."""
     graph = read_graph(path)
     kind, inputs = graph.maker(graph.path_back(output, _SAME_NUMBERS)[-1])
     place = _SCALES.get(kind)

@@ -69,12 +69,7 @@ def from_preprocessor(path: str | Path) -> ForeignModel:
 def names_beside(path: str | Path, notice: bool = True) -> ForeignModel | None:
     """Read the class names from the ``config.json`` that transformers or timm saved with a model.
 
-    Args:
-        path: Path of the model.
-        notice: Whether to log where they are from.
-
-    Returns:
-        None if there is none, or no names in it.
+    None if there is none, or no names in it. ``notice``: log where they are from.
 
     Raises:
         ModelFileError: The model gives each picture several classes, or a quantity.

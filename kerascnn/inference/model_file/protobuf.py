@@ -36,14 +36,9 @@ class Span:
 
 
 def fields(file: BinaryIO, message: Span) -> Iterator[tuple[int, Span]]:
-    """Iterate over the fields of a message without reading their values.
+    """Iterate over the fields of a message: field number, and span of the unread value.
 
-    Args:
-        file: Open for reading; its position may change between two fields.
-        message: Span of the message.
-
-    Yields:
-        Field number and span of the value.
+    The file's position may change between two fields.
 
     Raises:
         ValueError: Not a message, or a truncated one.

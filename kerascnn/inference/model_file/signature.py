@@ -65,17 +65,13 @@ class Signature:
 
     Attributes:
         card: Classes, size and normalization. If ``dtype`` is uint8, the graph normalizes.
-        input: Name of the input.
-        outputs: Names of the outputs to fetch.
         layout: Layout of the input; ``NHW`` has no channel axis.
         dtype: Type of the input, a key of ``TYPES``.
         channels: 3, or 1 for gray.
-        meaning: Meaning of the outputs.
         batch: Fixed batch size of the graph; None for any.
         pinned: Sizes of dynamic axes of the input, by name.
         normalizes: Whether the graph itself normalizes pixels, as far as can be seen.
         scales: Scales of quantized outputs, by name.
-        weights: Files beside the model that hold weights.
     """
 
     card: ModelCard
@@ -92,11 +88,7 @@ class Signature:
     weights: tuple[Path, ...] = ()
 
     def portions(self, pictures: images.UInt8Array) -> Iterator[tuple[images.UInt8Array, int]]:
-        """Split a batch into batches of the graph's size.
-
-        Yields:
-            Pictures, padded with zeros if needed, and the number of real ones.
-        """
+        """Yield batches of the graph's size, padded with zeros, and the number of real pictures."""
         step = self.batch or max(1, len(pictures))
         for start in range(0, len(pictures), step):
             part = pictures[start : start + step]
@@ -138,9 +130,6 @@ class Signature:
 
         Returns:
             Logits and probabilities, each float32 ``[count, classes]``.
-
-        Raises:
-            ModelFileError: A foreign graph does not output one row per picture.
         """
         if self.meaning == "both":
             return outputs[0][:count], outputs[1][:count]
@@ -166,11 +155,7 @@ def own_signature(card: ModelCard, weights: tuple[Path, ...]) -> Signature:
 def normalized(
     pictures: images.UInt8Array, normalization: Normalization
 ) -> npt.NDArray[np.float32]:
-    """Normalize pictures as the exported graph does.
-
-    Args:
-        pictures: uint8 ``[pictures, height, width, 3]``, RGB.
-        normalization: Normalization of the card.
+    """Normalize uint8 ``[pictures, height, width, 3]``, RGB, as the exported graph does.
 
     Returns:
         float32 ``[pictures, height, width, channels]`` in the network's order; one channel for a
@@ -188,14 +173,8 @@ def normalized(
 def answers_of(values: npt.NDArray[np.float32], meaning: Meaning, classes: int) -> Arrays:
     """Turn the outputs of a foreign model into logits and probabilities.
 
-    Args:
-        values: float32 ``[pictures, classes]``; or, for two classes, ``[pictures, 1]``, the number
-            of the second class.
-        meaning: Meaning of the numbers.
-        classes: Number of classes.
-
-    Returns:
-        Logits and probabilities, each float32 ``[pictures, classes]``.
+    All are float32 ``[pictures, classes]``; for two classes, ``values`` may be ``[pictures, 1]``,
+    the number of the second class.
 
     Examples:
         >>> answers_of(np.asarray([[0.25]], np.float32), "sigmoids", 2)[1].tolist()
@@ -219,13 +198,7 @@ def answers_of(values: npt.NDArray[np.float32], meaning: Meaning, classes: int) 
 def rows_of(output: npt.NDArray[Any], count: int) -> npt.NDArray[Any] | None:
     """Reshape an output to one row per picture; axes of length 1 are ignored.
 
-    Args:
-        output: Output of any shape.
-        count: Number of pictures in the input.
-
-    Returns:
-        ``[count, numbers]``; None if its first axis is not the batch axis, which may be missing
-        for a single picture.
+    None if the first axis is not the batch axis, which may be missing for a single picture.
 
     Examples:
         >>> rows_of(np.zeros((6, 3, 1, 1)), 6).shape, rows_of(np.zeros(3), 1).shape

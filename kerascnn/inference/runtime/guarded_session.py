@@ -39,12 +39,7 @@ class GuardedSession:
         return outputs
 
     def usable(self) -> Any:
-        """Return the wrapped session.
-
-        Raises:
-            ConfigError: It was closed.
-            ProviderError: The process was forked since it was opened.
-        """
+        """Return the wrapped session, unless it was closed, or the process was forked since."""
         session = self._open()
         if os.getpid() != self._process:
             # The compute threads were not copied with the process, so a run would hang.

@@ -50,27 +50,14 @@ _THREADS: dict[int, ThreadPoolExecutor] = {}
 
 
 def run_on_device_thread(work: Callable[[], T]) -> T:
-    """Run a function in the one thread that uses the device.
-
-    Args:
-        work: The function; must not call this one, which would deadlock.
-
-    Returns:
-        Its result; its exceptions are raised here.
-    """
+    """Run a function, which must not call this one, in the one thread that uses the device."""
     thread = _THREADS.setdefault(os.getpid(), ThreadPoolExecutor(1, "kerascnn-device"))
     return thread.submit(work).result()
 
 
 @dataclass(frozen=True)
 class _Buffers:
-    """Device buffers for one shape.
-
-    Attributes:
-        binding: Binding of inputs and outputs.
-        inputs: Input values on the device, by name.
-        options: Run options with the ID of the CUDA graph.
-    """
+    """Device buffers for one shape: binding, inputs by name, and run options with its graph."""
 
     binding: Any
     inputs: dict[str, Any]
@@ -99,11 +86,7 @@ class BoundSession:
     def run(
         self, names: Sequence[str] | None, feed: Feed, _options: Any = None
     ) -> list[npt.NDArray[Any]]:
-        """Run the model.
-
-        Returns:
-            Outputs in the order of ``names``, in the host's memory.
-        """
+        """Run the model; the outputs are in the order of ``names``, in the host's memory."""
         wanted = tuple(names or [end.name for end in self.get_outputs()])
         arrays = {name: np.ascontiguousarray(array) for name, array in feed.items()}
         shape = (wanted, *((name, one.shape, one.dtype.str) for name, one in arrays.items()))

@@ -31,12 +31,7 @@ _TYPES = {"u8": "tensor(uint8)", "f32": "tensor(float)", "f16": "tensor(float16)
 
 
 def settings(threads: int, arithmetic: Arithmetic) -> dict[str, str]:
-    """Return OpenVINO's settings.
-
-    Args:
-        threads: Threads per inference.
-        arithmetic: ``exact`` disables the default, which is bfloat16 on processors that have it.
-    """
+    """Return OpenVINO's settings; ``exact`` disables bfloat16, the default where it exists."""
     # A pinned thread waits for its core while a decoding thread occupies it: with decoding in
     # parallel, a small network was fifteen times slower.
     chosen = {"INFERENCE_NUM_THREADS": str(threads), "PERFORMANCE_HINT": "LATENCY",
@@ -61,13 +56,8 @@ class TensorInfo:
 class OpenVinoSession:
     """A file in OpenVINO's own runtime, with the methods of an onnxruntime session.
 
-    Args:
-        path: Path of the ``.onnx`` file.
-        threads: Threads per inference.
-        pinned: Sizes of dynamic axes by name; only ``height`` and ``width`` are used.
-        arithmetic: ``exact`` or ``fast``.
-        full_batch: Batch size for which the network is additionally compiled; None: compile it
-            for a dynamic batch size only.
+    Of ``pinned``, only ``height`` and ``width`` are used. ``full_batch``: batch size for which the
+    network is compiled additionally.
 
     Raises:
         ModelFileError: Not a model that OpenVINO can load.

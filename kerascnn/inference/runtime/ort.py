@@ -77,11 +77,7 @@ def opened(
 ) -> Any:
     """Open a session with a provider.
 
-    Args:
-        path: Path of the ``.onnx`` file.
-        options: onnxruntime's session options.
-        provider: Execution provider.
-        chosen: onnxruntime's name of it, and its options; None if ``options`` contain the device.
+    ``chosen``: onnxruntime's name of it, and its options; None if ``options`` contain the device.
 
     Raises:
         ModelFileError: Not a model that can be loaded.

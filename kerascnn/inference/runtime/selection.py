@@ -34,7 +34,6 @@ class Choice:
     """Provider and settings to run a file with.
 
     Attributes:
-        provider: Execution provider.
         threads: Threads per inference; None: one per available processor.
         spinning: Whether onnxruntime's threads spin while waiting.
         why: Reason for the choice, one clause.
@@ -51,18 +50,11 @@ def choose(
 ) -> list[Choice]:
     """Choose the providers to try, best first.
 
-    Args:
-        path: Path of the ``.onnx`` file, beside which ``kerascnn bench --save`` saves settings.
-        asked: ``auto``; or a provider or a choice, which is then the only one.
-        arithmetic: Grade whose settings are used.
-        threads: Threads that the user set, which take precedence over measured ones.
+    ``asked``: ``auto``; or a provider or a choice, which is then the only one. The user's
+    ``threads`` take precedence over measured ones.
 
     Returns:
         One choice; for ``auto`` with saved settings also the CPU, in case the first fails.
-
-    Raises:
-        ConfigError: No such provider or arithmetic.
-        ModelFileError: Settings that cannot be read.
     """
     if isinstance(asked, Choice):
         return [asked]

@@ -34,8 +34,6 @@ class TunedSettings:
     """Measured settings to run a file with.
 
     Attributes:
-        provider: Execution provider.
-        threads: Threads per inference.
         spinning: Whether onnxruntime's threads spin while waiting.
         batch: Fastest batch size.
         images_per_second: Throughput at that batch size.
@@ -54,11 +52,7 @@ def settings_path(model: str | Path) -> Path:
 
 
 def save_settings(model: str | Path, best: Mapping[Arithmetic, TunedSettings]) -> Path:
-    """Save the best settings beside the file.
-
-    Raises:
-        KerascnnError: The folder cannot be written.
-    """
+    """Save the best settings beside the file."""
     path = settings_path(model)
     value = {
         "schema": SCHEMA,
@@ -75,9 +69,6 @@ def load_settings(model: str | Path) -> tuple[dict[Arithmetic, TunedSettings], S
 
     Returns:
         The settings by grade of arithmetic, and None or the reason why there are none.
-
-    Raises:
-        ModelFileError: A settings file that kerascnn did not write.
     """
     path = settings_path(model)
     try:

@@ -58,11 +58,7 @@ class GrpcServer:
         self._server: Any = None
 
     async def start(self) -> str:
-        """Start to listen.
-
-        Raises:
-            ConfigError: The address cannot be used.
-        """
+        """Start to listen, and return the address."""
         config = self._service.config
         options = (
             ("grpc.max_receive_message_length", config.max_body + _SLACK),

@@ -33,13 +33,7 @@ Work = Callable[[bytes, Context, RequestRecord], Awaitable[Any]]
 
 
 class Calls:
-    """Runs handlers, and records each call in metrics, log and trace.
-
-    Args:
-        request_log: Counts and logs calls.
-        token: Token that calls must carry; None: no token is required.
-        public: Paths of methods that do not require it.
-    """
+    """Runs and records calls; all but those of ``public`` paths need the token, if there is one."""
 
     def __init__(
         self, request_log: RequestLog, token: bytes | None, public: Collection[str]
@@ -58,11 +52,7 @@ class Calls:
         return grpc.unary_unary_rpc_method_handler(handle)
 
     async def run(self, path: str, work: Work, content: bytes, context: Context) -> Any:
-        """Handle a request, and record it.
-
-        Raises:
-            HttpError: Why the request was refused.
-        """
+        """Handle a request, and record it; every error is raised as an :class:`HttpError`."""
         record = _record(path, context)
         record.status, outcome = 499, "gone"  # unless it completes
         try:
@@ -81,11 +71,7 @@ class Calls:
             self._request_log.record(record, outcome)
 
     def check_token(self, context: Context) -> None:
-        """Check the token of a call.
-
-        Raises:
-            HttpError: 401: it is wrong or missing.
-        """
+        """Refuse a call whose token is wrong or missing."""
         if self._token is None:
             return
         given = _as_bytes(_metadata(context).get("authorization", b""))

@@ -33,14 +33,7 @@ def reference(name: str) -> Json:
 
 
 def object_of(**kinds: str) -> Json:
-    """Describe an object.
-
-    Args:
-        kinds: Types of its fields: ``s``: string, ``b``: boolean, ``[s]``: array of strings.
-
-    Returns:
-        The schema; every field is required.
-    """
+    """Describe an object of required fields: ``s``: string, ``b``: boolean, ``[s]``: strings."""
     known = {"s": _TEXT, "b": _BOOLEAN, "[s]": _list_of(_TEXT)}
     return _object({name: known[kind] for name, kind in kinds.items()})
 

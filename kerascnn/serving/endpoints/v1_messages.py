@@ -54,11 +54,7 @@ class PredictRequest:
 
 
 def read_request(body: bytes, most: int) -> PredictRequest:
-    """Parse a predict request.
-
-    Raises:
-        HttpError: 400: not a valid request, and why.
-    """
+    """Parse a predict request."""
     try:
         request = _REQUESTS.decode(body)
         by_row = request.instances is not msgspec.UNSET

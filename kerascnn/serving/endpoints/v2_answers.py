@@ -50,11 +50,7 @@ def write_answer(
 def outputs_of(
     request: InferRequest, classes: tuple[str, ...], values: dict[str, tensors.Floats]
 ) -> Iterator[tuple[dict[str, Any], tensors.Floats | list[str]]]:
-    """Return the requested outputs.
-
-    Yields:
-        Name, datatype and shape of each, and its data.
-    """
+    """Yield name, datatype and shape of each requested output, and its data."""
     for requested in request.requested:
         found = values[requested.name]
         output = {

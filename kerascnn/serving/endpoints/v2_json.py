@@ -81,14 +81,7 @@ def read_json(text: bytes) -> Any:
 
 
 def read_only_ready(text: bytes) -> bool:
-    """Parse a request for the repository index.
-
-    Returns:
-        Whether only models that are ready are requested.
-
-    Raises:
-        HttpError: 400: not a valid request.
-    """
+    """Parse a request for the repository index: whether it is for ready models only."""
     try:
         return msgspec.json.decode(text or b"{}", type=_Index).ready
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -120,19 +113,7 @@ def read_values(data: Any, shape: tuple[int, ...], name: str) -> UInt8Array:
 
 
 def read_texts(data: Any, count: int, name: str) -> list[Any]:
-    """Decode the texts of a tensor.
-
-    Args:
-        data: Data from :func:`read_json`: texts, flat or nested.
-        count: Expected number.
-        name: Name of the tensor, for messages.
-
-    Returns:
-        The texts, or other values, which are not checked.
-
-    Raises:
-        HttpError: 400: not an array, or one with too many elements.
-    """
+    """Decode the texts of a tensor, flat or nested; that they are texts is not checked here."""
     try:
         if isinstance(data, msgspec.Raw):
             data = [_text(bytes(part)) for part in split_list(bytes(data), count)]

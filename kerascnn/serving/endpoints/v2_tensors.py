@@ -22,11 +22,7 @@ Floats = npt.NDArray[np.float32]
 
 
 def read_shape(shape: Any, name: str) -> tuple[int, int, int, int]:
-    """Check the shape of a tensor of pictures.
-
-    Raises:
-        HttpError: 400: not four positive whole numbers, the last being 3.
-    """
+    """Check the shape of a tensor of pictures."""
     # Exact types, because bool is a subclass of int.
     whole = isinstance(shape, list) and len(shape) == 4 and {*map(type, shape)} == {int}
     if not whole or min(shape) < 1 or shape[3] != 3:
@@ -40,11 +36,7 @@ def read_shape(shape: Any, name: str) -> tuple[int, int, int, int]:
 
 
 def read_count(shape: Any, name: str, most: int) -> int:
-    """Check the shape of a tensor of files.
-
-    Raises:
-        HttpError: 400: neither ``[n]`` nor ``[n, 1]``, or too many.
-    """
+    """Check the shape of a tensor of files: ``[n]`` or ``[n, 1]``."""
     whole = isinstance(shape, list) and all(type(length) is int for length in shape)
     if not whole or len(shape) not in (1, 2) or shape[0] < 1 or shape[1:] not in ([], [1]):
         raise HttpError(
@@ -59,27 +51,14 @@ def read_count(shape: Any, name: str, most: int) -> int:
 
 
 def files_from_json(data: Sequence[Any], count: int, name: str) -> list[bytes]:
-    """Read a tensor of files, sent as base64, from JSON; ``name`` is for messages.
-
-    Raises:
-        HttpError: 400: not base64, or a wrong number of files.
-    """
+    """Read a tensor of files, sent as base64, from JSON; ``name`` is for messages."""
     if len(data) != count:
         raise HttpError(400, f"input {name!r} has {len(data):,} values, but shape [{count}].")
     return [read_base64(text, f"input {name!r}[{number}]") for number, text in enumerate(data)]
 
 
 def files_from_bytes(data: memoryview, count: int, name: str) -> list[bytes]:
-    """Read a tensor of files from bytes.
-
-    Args:
-        data: Each file, prefixed with its length in four bytes (little-endian).
-        count: Expected number of files.
-        name: Name of the tensor, for messages.
-
-    Raises:
-        HttpError: 400: the lengths do not match, or a wrong number of files.
-    """
+    """Read a tensor of files from bytes, each after its length in four bytes (little-endian)."""
     files: list[bytes] = []
     position = 0
     while position + 4 <= len(data) and len(files) < count:
@@ -96,19 +75,7 @@ def files_from_bytes(data: memoryview, count: int, name: str) -> list[bytes]:
 
 
 def from_json(data: Any, shape: tuple[int, ...], name: str) -> UInt8Array:
-    """Read a tensor of pictures from JSON.
-
-    Args:
-        data: Whole numbers from 0 to 255, flat or nested, in row-major order.
-        shape: Expected shape.
-        name: Name of the tensor, for messages.
-
-    Returns:
-        uint8, of that shape.
-
-    Raises:
-        HttpError: 400: other values, or a wrong number of them.
-    """
+    """Read uint8 pictures from JSON: whole numbers from 0 to 255, flat or nested, row-major."""
     try:
         values = np.asarray(data)
     except (ValueError, OverflowError) as error:
@@ -127,19 +94,7 @@ def from_json(data: Any, shape: tuple[int, ...], name: str) -> UInt8Array:
 
 
 def from_bytes(data: memoryview, shape: tuple[int, ...], name: str) -> UInt8Array:
-    """Read a tensor of pictures from bytes.
-
-    Args:
-        data: One byte per value, row-major.
-        shape: Expected shape.
-        name: Name of the tensor, for messages.
-
-    Returns:
-        uint8, of that shape; a view of the bytes.
-
-    Raises:
-        HttpError: 400: a wrong number of bytes.
-    """
+    """Read uint8 pictures from bytes, one per value and row-major, as a view of them."""
     expected = math.prod(shape)
     if len(data) != expected:
         raise HttpError(
@@ -153,13 +108,7 @@ def from_bytes(data: memoryview, shape: tuple[int, ...], name: str) -> UInt8Arra
 def classified(values: Floats, count: int, classes: Sequence[str]) -> list[str]:
     """Return the top classes as ``value:index:label``, the format of Triton's extension.
 
-    Args:
-        values: float32 ``[n, classes]``.
-        count: Classes per row, at most the number of classes.
-        classes: Class names, in order.
-
-    Returns:
-        ``n * count`` texts, row by row.
+    ``values`` is float32 ``[n, classes]``; the result has ``n * count`` texts, row by row.
     """
     order = np.argsort(-values, axis=1, kind="stable")[:, :count]
     return [
@@ -170,11 +119,7 @@ def classified(values: Floats, count: int, classes: Sequence[str]) -> list[str]:
 
 
 def to_bytes(values: Floats | list[str]) -> bytes:
-    """Serialize a tensor for the binary extension.
-
-    Returns:
-        Little-endian values, or each text in UTF-8, prefixed with its length in four bytes.
-    """
+    """Serialize a tensor, little-endian; each text in UTF-8, after its length in four bytes."""
     if isinstance(values, list):
         encoded = [text.encode() for text in values]
         return b"".join(struct.pack("<I", len(text)) + text for text in encoded)

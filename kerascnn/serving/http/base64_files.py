@@ -22,15 +22,7 @@ _SPACE = b" \t\r\n"
 
 
 def read_base64(text: Any, what: str) -> bytes:
-    """Decode a file that was sent as base64.
-
-    Args:
-        text: Value from JSON: base64 in the standard or the URL-safe alphabet.
-        what: Its description, for error messages.
-
-    Raises:
-        HttpError: 400: not base64, or empty.
-    """
+    """Decode base64, in the standard or the URL-safe alphabet; ``what`` names it in errors."""
     if not isinstance(text, str) or not text.isascii():
         raise HttpError(400, f"{what} is not base64; expected ASCII text.")
     if text.startswith("data:"):

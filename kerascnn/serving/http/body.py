@@ -27,13 +27,7 @@ _DIGITS = 20
 
 
 class BodyReader:
-    """Reads bodies within limits.
-
-    Args:
-        max_body: Largest body, in bytes.
-        seconds: Time limit for receiving a body.
-        metrics: Reports the bytes in memory.
-    """
+    """Reads bodies within limits: ``max_body`` bytes and ``seconds`` for each."""
 
     def __init__(self, max_body: int, seconds: float, metrics: Metrics) -> None:
         self._max_body, self._seconds = max_body, seconds
@@ -97,11 +91,7 @@ class BodyReader:
         self.check_held()
 
     def check_held(self) -> None:
-        """Check that the bytes in memory are within the limit.
-
-        Raises:
-            HttpError: 503: they are not.
-        """
+        """Refuse a request if too many bytes are in memory."""
         if self._held > self._max_held:
             raise HttpError(
                 503,
@@ -112,11 +102,7 @@ class BodyReader:
 
 
 class BodyReservation:
-    """Context manager in which the body of a request is in memory.
-
-    Attributes:
-        size: Bytes of this body.
-    """
+    """Context manager in which ``size`` bytes of a request's body are in memory."""
 
     def __init__(self, reader: BodyReader) -> None:
         self._reader, self.size = reader, 0
@@ -162,11 +148,7 @@ def headers_of(scope: Scope, name: bytes) -> str:
 
 
 def parse_length(text: str) -> int | None:
-    """Parse a length from a header.
-
-    Returns:
-        The number; None if it is not one. Very many digits are not an error, only a huge number.
-    """
+    """Parse a length from a header; None if it is no number. Very many digits are a huge number."""
     if not (text.isascii() and text.isdecimal()):
         return None
     if len(text) <= _DIGITS:

@@ -33,15 +33,7 @@ _ANY_HEADER = zlib.MAX_WBITS | 32
 
 
 def check_encoding(encoding: str) -> bool:
-    """Return whether a body must be decompressed.
-
-    Args:
-        encoding: Value of ``Content-Encoding``, several headers joined by commas; empty if it was
-            not sent.
-
-    Raises:
-        HttpError: 415: unknown method, or several methods.
-    """
+    """Return whether a body with this ``Content-Encoding`` is compressed; refuse unknown ones."""
     if not encoding:  # most requests
         return False
     methods = [one for one in re.split(r"[\s,]+", encoding.lower()) if one not in _IDENTITY]
@@ -58,15 +50,7 @@ def check_encoding(encoding: str) -> bool:
 
 
 def decompress(body: bytes, most: int) -> bytes:
-    """Decompress a body.
-
-    Args:
-        body: In gzip or zlib format, or raw deflate, which some clients send.
-        most: Largest size after decompression, in bytes.
-
-    Raises:
-        HttpError: 413: it is larger; 400: it is not compressed, or incomplete.
-    """
+    """Decompress gzip, zlib or raw deflate, which some clients send, to at most ``most`` bytes."""
     try:
         return _inflate(body, most, _ANY_HEADER)
     except zlib.error:
@@ -93,12 +77,7 @@ def compressed(response: Response, accepted: str) -> Response:
 
 
 def _inflate(body: bytes, most: int, bits: int) -> bytes:
-    """Inflate in pieces; gzip may have several members (RFC 1952, 2.2) and trailing zeros.
-
-    Raises:
-        HttpError: As in :func:`decompress`.
-        zlib.error: Not compressed in this format.
-    """
+    """Inflate in pieces; gzip may have several members (RFC 1952, 2.2) and trailing zeros."""
     content, view, place = io.BytesIO(), memoryview(body), 0
     for _ in range(_MEMBERS):
         inflating = zlib.decompressobj(bits)

@@ -17,12 +17,7 @@ EXTENSION = "kerascnn.connection"
 
 
 class ConnectionState:
-    """State of a connection, for handlers of its requests.
-
-    Attributes:
-        is_closed: Whether the client has disconnected.
-        listeners: Called when it disconnects.
-    """
+    """State of a connection, for handlers of its requests; closing it calls ``listeners``."""
 
     def __init__(self) -> None:
         self.is_closed = False
@@ -36,14 +31,9 @@ class ConnectionState:
 
 
 class DisconnectWatcher:
-    """Context manager that detects whether the client of a request disconnects.
+    """Context manager that calls a function if the client of a request disconnects.
 
-    Args:
-        request: A request whose body has been read.
-        call: Called when the client disconnects.
-
-    Attributes:
-        happened: Whether it has disconnected.
+    The body must have been read before. ``happened``: whether the client has disconnected.
     """
 
     def __init__(self, request: Request, call: Callable[[], object]) -> None:

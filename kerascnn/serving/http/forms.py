@@ -40,12 +40,7 @@ _CHUNK = 65_536
 
 @dataclass(frozen=True)
 class Upload:
-    """An uploaded file.
-
-    Attributes:
-        name: Name of the file; None if it was not sent.
-        content: Content of the file.
-    """
+    """An uploaded file; ``name`` is None if none was sent."""
 
     name: str | None
     content: bytes
@@ -57,16 +52,10 @@ def is_form(content_type: str) -> bool:
 
 
 def read_form(body: bytes, content_type: str, most: int) -> list[Upload]:
-    """Return the files in a form.
+    """Return the files in a form, at least one, in order.
 
     A part is a file if it has a file name (``filename`` or ``filename*``), a type other than text
     and JSON, or content that is not text: some clients send pictures without a name.
-
-    Returns:
-        At least one file, in order.
-
-    Raises:
-        HttpError: 400: not a form, incomplete, without a file, or with too many.
     """
     uploads: list[Upload] = []
     fields = 0

@@ -31,12 +31,7 @@ _BACKLOG = 2048
 def listeners(host: str, port: int) -> Iterator[list[socket.socket]]:
     """Listen on every address of a host, because uvicorn exits if it cannot listen.
 
-    Args:
-        host: A name or an address.
-        port: TCP port; 0: any free port, the same for every address.
-
-    Raises:
-        ConfigError: The address cannot be used.
+    Port 0: any free port, the same for every address.
     """
     with ExitStack() as stack:
         try:
@@ -69,14 +64,9 @@ def address(listener: socket.socket) -> str:
 
 
 def check_certificate(certificate: str, key: str | None) -> None:
-    """Check that a certificate and its key are usable, before the server listens.
+    """Check that a certificate chain and its key (PEM) are usable, before the server listens.
 
-    Args:
-        certificate: File with the certificate chain (PEM).
-        key: File with its private key; None: the same file.
-
-    Raises:
-        ConfigError: They are not usable.
+    Without ``key``, it is in the file of the certificate.
     """
     for path in filter(None, (certificate, key)):
         with reading(path, ConfigError):
@@ -92,11 +82,7 @@ def check_certificate(certificate: str, key: str | None) -> None:
 
 
 def load_certificate(context: ssl.SSLContext, certificate: str, key: str | None) -> None:
-    """Load a certificate, which applies to new connections.
-
-    Raises:
-        OSError: A file cannot be read, or is not a certificate or key.
-    """
+    """Load a certificate, which applies to new connections."""
     # Without this, OpenSSL would prompt for a password on the terminal.
     context.load_cert_chain(certificate, key, password=lambda: "")
 

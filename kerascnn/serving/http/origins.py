@@ -39,11 +39,7 @@ class OriginPolicy:
         self._origins, self._latest = set(origins), ""
 
     def check(self, method: str, headers: Mapping[bytes, bytes]) -> None:
-        """Check a request.
-
-        Raises:
-            HttpError: 421: unknown host name; 403: a page of another origin sent it.
-        """
+        """Refuse a host name that is not the server's (421), and a page of another origin (403)."""
         host = headers.get(b"host", b"").decode("latin-1")
         if host and host != self._latest and not self._is_own_host(host):
             raise HttpError(

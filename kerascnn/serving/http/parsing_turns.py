@@ -132,11 +132,7 @@ class TurnTakingProtocol(HttpToolsProtocol):
         self.idle.end(self)
 
     def parse(self, part: memoryview) -> memoryview | bytes:
-        """Parse a part, and return its unparsed rest.
-
-        Raises:
-            httptools.HttpParserError: Invalid HTTP.
-        """
+        """Parse a part, and return its unparsed rest."""
         self.parser.feed_data(part)
         return b""
 

@@ -44,11 +44,7 @@ def head_error(
 
 
 def use_host_of_url(url: bytes, headers: Headers) -> bytes:
-    """Replace ``Host`` with the host of an absolute URL, as RFC 9112, 3.2.2, requires.
-
-    Returns:
-        The URL, with a path.
-    """
+    """Replace ``Host`` by that of an absolute URL (RFC 9112, 3.2.2), and return it with a path."""
     host = _WHOLE_URL.match(url)
     if host is None:
         return url

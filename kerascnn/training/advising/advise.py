@@ -42,6 +42,10 @@ def advise(config: TrainConfig, progress: Callback | None = None) -> Advice:
     Args:
         config: Configuration, of which ``data``, ``model``, ``weights`` and the options for
             resizing are used.
+        progress: Callback for progress.
+
+    Returns:
+        The advice, with the facts that it follows from.
 
     Raises:
         ConfigError: There is no such network, or the size does not fit.
@@ -66,7 +70,11 @@ def advise(config: TrainConfig, progress: Callback | None = None) -> Advice:
 def advise_on(
     config: TrainConfig, feed: Feed, start: StartingNetwork, progress: Callback
 ) -> Advice:
-    """Advise on a loaded network and data of :func:`kerascnn.training.data.feed.prepare`."""
+    """Advise on a loaded network and data of :func:`kerascnn.training.data.feed.prepare`.
+
+    Raises:
+        DataError: There is only one class, or a class with fewer than two pictures.
+    """
     classes = feed.dataset.classes
     counts = np.bincount(feed.train.labels, minlength=len(classes))
     _check(classes, counts)
@@ -83,7 +91,11 @@ def advise_on(
 
 
 def sample(pack: Pack, most: int, seed: int) -> np.ndarray:
-    """Choose pictures, at least two of every class if it has them: sorted indices, int64."""
+    """Choose pictures, at least two of every class if it has them.
+
+    Returns:
+        Their indices, in order, int64 ``[pictures]``.
+    """
     order = np.random.default_rng(seed).permutation(len(pack))
     if len(pack) <= most:
         return np.arange(len(pack))
@@ -96,8 +108,11 @@ def sample(pack: Pack, most: int, seed: int) -> np.ndarray:
 def too_few_to_judge(asked: TrainConfig, feed: Feed) -> bool:
     """Return whether validation pictures are too few to show whether deeper fine-tuning helps.
 
-    Then a fitted head alone is the safer choice (docs/experiments.md). False if the user sets the
-    epochs.
+    Then a fitted head alone is the safer choice, as docs/experiments.md shows.
+
+    Args:
+        asked: The user's configuration; if it sets the epochs, the answer is False.
+        feed: Its data.
     """
     return asked.epochs == AUTO and len(feed.val) < FEW_TO_CHOOSE_BY
 

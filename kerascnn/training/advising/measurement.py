@@ -38,6 +38,7 @@ class StageExtractor:
 
     Attributes:
         model: Model from uint8 pictures to a list of float32 ``[pictures, features]``.
+        stages: Names of the stages, in order.
     """
 
     model: keras.Model
@@ -54,9 +55,11 @@ def measure(
     """Run pictures and their mirror images through a backbone, once each.
 
     Args:
+        observer: Backbone from :func:`open_extractor`.
         pictures: uint8 ``[pictures, size, size, 3]``, RGB.
         labels: int64 ``[pictures]``, of at least two classes.
         counts: Training pictures of each class, of which these may be a sample.
+        progress: Called with the number of pictures done and the total.
     """
     total, classes = 2 * len(pictures), len(counts)
     seen = _outputs(observer, pictures, lambda done: progress(done, total))
@@ -86,6 +89,7 @@ def open_extractor(core: keras.Model, normalization: Normalization) -> StageExtr
         core: Network from normalized pixels to logits, as
             :func:`kerascnn.training.weights.start.start_network` makes it; its head does not
             matter. Its weights are shared, not copied.
+        normalization: Normalization that its weights expect.
     """
     by_name = {layer.name: layer for layer in flat(core)}
     ends: dict[str, Any] = {}

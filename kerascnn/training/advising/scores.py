@@ -23,6 +23,11 @@ def probe(svd: FeatureSVD, labels: npt.NDArray[np.int64], classes: int) -> npt.N
 
     In closed form: the prediction without picture i is ``y_i - e_i / (1 - h_i)`` (e: its residual
     in the full fit, h: its leverage), so no classifier is fitted twice.
+
+    Args:
+        svd: The decomposition of the features.
+        labels: int64 ``[pictures]``.
+        classes: Number of classes.
     """
     targets = np.eye(classes)[labels]
 
@@ -44,6 +49,8 @@ def probe_with_views(
     Args:
         svd: The decomposition of the features of all pictures, followed in the same order by
             those of their second views, e.g. flipped.
+        labels: int64 ``[pictures]``.
+        classes: Number of classes.
 
     Returns:
         The predictions for the pictures themselves, int64 ``[pictures]``; each by the classifier

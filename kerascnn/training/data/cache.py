@@ -76,6 +76,8 @@ class Entry:
     """A cached pack.
 
     Attributes:
+        folder: Folder of the pack.
+        pictures: Number of pictures.
         size: Height and width, in pixels.
         bytes: Size on disk.
         used: Time of last use, in seconds since 1970.
@@ -100,6 +102,7 @@ class PackCache:
     """A folder of packs.
 
     Args:
+        folder: Folder; created if it does not exist.
         limit: Size limit in bytes; the least recently used packs are removed first.
     """
 
@@ -114,6 +117,7 @@ class PackCache:
         Two processes that need the same pack at the same time make it once.
 
         Args:
+            key: Key from :func:`pack_key`.
             shape: ``[pictures, size, size, 3]``.
             fill: Fills an array of that shape from its start, and returns the broken pictures.
 

@@ -30,6 +30,8 @@ class Feed:
 
     Attributes:
         dataset: Data set with a validation split.
+        train: Training pictures.
+        val: Validation pictures.
         size: Size of the network's input, in pixels.
         resize: Resize rule of every picture.
     """
@@ -65,6 +67,8 @@ def prepare(
     """Load, split, decode and resize the data of a run.
 
     Args:
+        config: Configuration of the run, with its network.
+        progress: Callback for progress.
         dataset: Result of :func:`kerascnn.training.data.splits.run_dataset`, if it is loaded
             already.
         network: Row of the configuration's network; None: looked up.
@@ -107,10 +111,14 @@ def _tell(progress: Callback, name: str, total: int, done: int) -> None:
 
 
 def stored_size(size: int, longest: int) -> int:
-    """Choose the size at which pictures are stored for random crops, in pixels.
+    """Choose the size at which pictures are stored for random crops.
 
-    A seventh more than the input's, as ImageNet's 256 for 224; ``size`` itself if no picture's
-    ``longest`` side is larger.
+    Args:
+        size: Size of the network's input, in pixels.
+        longest: Longer side of the largest picture, in pixels.
+
+    Returns:
+        A seventh more, as ImageNet's 256 for 224; ``size`` itself if no picture is larger.
     """
     return size if longest <= size else (8 * size + 6) // 7
 
@@ -125,7 +133,11 @@ def _check_validation(dataset: Dataset, val: Pack) -> None:
 
 
 def check_classes(dataset: Dataset, train: Pack) -> None:
-    """Check that there are two classes with readable pictures of each, else raise DataError."""
+    """Check that there are two classes, and readable pictures of each.
+
+    Raises:
+        DataError: There are not; the message names the classes and a broken picture of theirs.
+    """
     counts = np.bincount(train.labels, minlength=len(dataset.classes))
     empty = [name for name, count in zip(dataset.classes, counts, strict=True) if not count]
     if empty:
@@ -143,7 +155,11 @@ def check_classes(dataset: Dataset, train: Pack) -> None:
 
 
 def fingerprint(classes: tuple[str, ...], packs: dict[str, Pack]) -> str:
-    """Hash what the network sees (class names, resized pictures, labels): hexadecimal SHA-256."""
+    """Hash what the network sees: class names, pictures as resized, and labels.
+
+    Returns:
+        SHA-256 in hexadecimal.
+    """
     digest = hashlib.sha256("\0".join(classes).encode())
     for name in sorted(packs):
         digest.update(name.encode())

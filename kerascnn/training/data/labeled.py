@@ -28,9 +28,12 @@ def labeled_pack(
     """Load a split of a data set in the form that the model of a card takes.
 
     Args:
+        dataset: Data set whose classes the model knows.
         card: Card of the model, for its classes, size and resize rule.
         split: ``train``, ``val``, ``test``, ``all``; None: test, else val, else all.
+        cache: Cache of resized pictures; None: no cache.
         most: Maximum number of pictures, a random sample; None: all.
+        progress: Called with the split's name, the number of pictures done and the total.
 
     Returns:
         Name of the split, and at least one picture; labels are indices into the card's classes.

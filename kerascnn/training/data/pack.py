@@ -66,8 +66,11 @@ def pack(
     """Decode and resize every picture of a split, in parallel.
 
     Args:
+        split: Pictures and labels.
         size: Size of the model's input, in pixels: height and width, or one number for both.
+        resize: How pictures are resized.
         strict: Raise for the first broken picture instead of leaving it out.
+        progress: Called with the number of pictures done.
         cache: Cache to read the pictures from or store them in; None: no cache.
 
     Returns:
@@ -176,6 +179,7 @@ def shuffled_order(pictures: int, batch_size: int, seed: int, epoch: int) -> npt
     so that every step has one shape and no BatchNormalization sees a batch of one.
 
     Args:
+        pictures: Number of pictures.
         batch_size: Pictures per step, at most ``pictures``.
         seed: Any integer from 0.
         epoch: Number of the epoch, from 0.

@@ -26,7 +26,11 @@ _Found: TypeAlias = tuple[str, int, int, tuple[int, ...] | None]
 
 
 def check_jax() -> None:
-    """Check that the backend can train on several machines, as JAX can, else raise ConfigError."""
+    """Check that the backend can train on several machines.
+
+    Raises:
+        ConfigError: It is not JAX.
+    """
     if backend_name() != "jax":
         raise ConfigError(
             f"`distributed` works on the backend jax, and this is {backend_name()}. "
@@ -35,7 +39,10 @@ def check_jax() -> None:
 
 
 def detected_cluster() -> Cluster | None:
-    """Detect the processes that were started together; None: this process is alone.
+    """Detect the processes that were started together.
+
+    Returns:
+        The cluster; None: this process is alone.
 
     Raises:
         ConfigError: The backend is not JAX, or no launcher is detected.
@@ -50,7 +57,11 @@ def detected_cluster() -> Cluster | None:
 
 
 def initialized_cluster() -> Cluster | None:
-    """Return the processes of a JAX that is already initialized for several, else None."""
+    """Return the processes of a JAX that is already initialized.
+
+    Returns:
+        The cluster; None: JAX is not initialized, or has one process.
+    """
     if backend_name() != "jax" or "jax" not in sys.modules:
         return None
     import jax

@@ -27,7 +27,11 @@ _SPELLED = {"jax": "JAX", "tensorflow": "TensorFlow"}
 
 
 def count_devices(wanted: str) -> int:
-    """Count the devices of this process that share each batch; ConfigError if there are fewer."""
+    """Count the devices of this process that share each batch.
+
+    Raises:
+        ConfigError: There are fewer.
+    """
     backend = keras.config.backend()
     if wanted == "1":
         return 1
@@ -65,6 +69,9 @@ def sharing(device: str, devices: str) -> Iterator[None]:
     """Create variables on all devices that share each batch, while the block runs.
 
     Only TensorFlow needs this; on JAX the steps distribute the variables.
+
+    Raises:
+        ConfigError: There are no such devices.
     """
     # JAX must not look for devices before --deterministic has set its flags.
     if devices == "1" or keras.config.backend() != "tensorflow":
@@ -92,7 +99,11 @@ def _mirrored(devices: tuple[str, ...]) -> Any:
 
 
 def check_devices(config: TrainConfig, pictures: int) -> None:
-    """Check before training that the devices can share a batch, else raise ConfigError."""
+    """Check that the devices can share a batch, before anything is trained or written.
+
+    Raises:
+        ConfigError: They cannot, or there are no such devices.
+    """
     devices = total_devices(config.devices)
     if devices > 1 and config.accumulate > 1 and keras.config.backend() == "tensorflow":
         raise ConfigError(

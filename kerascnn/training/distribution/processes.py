@@ -64,6 +64,8 @@ def cluster_of(address: str | None, processes: int | None, rank: int | None) -> 
 
     Args:
         address: ``HOST:PORT`` of rank 0; ``auto``: detected.
+        processes: Number of processes.
+        rank: Rank of this process.
 
     Returns:
         The cluster; None: none of the three is given, or this process is alone.
@@ -111,6 +113,7 @@ def process_group(cluster: Cluster | None, config: TrainConfig) -> Iterator[None
     """Join the group of processes that train together while the block runs.
 
     Args:
+        cluster: The cluster; None: this process is alone.
         config: Configuration of the run; it must be the same everywhere, except for paths.
 
     Yields:
@@ -182,7 +185,11 @@ def _exit_after_loss(told: str) -> None:
 
 
 def check_same_data(fingerprint: str) -> None:
-    """Check that all processes have the same data; else raise DataError in all of them."""
+    """Check that all processes have the same data.
+
+    Raises:
+        DataError: They differ; raised in all processes.
+    """
     if count_processes() == 1:
         return
     from jax.experimental import multihost_utils
@@ -198,7 +205,11 @@ def check_same_data(fingerprint: str) -> None:
 
 
 def check_same_options(config: TrainConfig) -> None:
-    """Check that options left to ``auto`` are those of rank 0, else raise ConfigError."""
+    """Check that options left to ``auto`` have the same value in all processes.
+
+    Raises:
+        ConfigError: They differ from those of rank 0.
+    """
     mine = {name: getattr(config, name) for name in AUTOMATIC}
     first = mine if count_processes() == 1 else json.loads(_broadcast(json.dumps(mine).encode()))
     for name in AUTOMATIC:
@@ -218,7 +229,11 @@ def broadcast_from_first(*numbers: float) -> tuple[float, ...]:
 
 
 def broadcast_state(core: keras.Model, checkpoint: Checkpoint | None) -> Checkpoint | None:
-    """Broadcast weights and checkpoint (or None) from rank 0 to all processes."""
+    """Broadcast weights and checkpoint from rank 0 to all processes.
+
+    Returns:
+        The checkpoint of rank 0, or None.
+    """
     if count_processes() == 1:
         return checkpoint
     from jax.experimental import multihost_utils

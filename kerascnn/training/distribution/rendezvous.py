@@ -38,6 +38,7 @@ class Cluster:
 
     Attributes:
         address: ``HOST:PORT`` of rank 0.
+        processes: Number of processes.
         rank: Rank of this process, from 0.
         local_devices: GPUs of the machine that this process uses; None: all.
         initialized: Whether JAX has already been initialized for all of them.
@@ -113,6 +114,7 @@ def connect_all(
     """Wait until all processes are connected.
 
     Args:
+        cluster: The cluster.
         about: What must be the same in all: options and versions, as JSON values.
         arrival: Seconds to wait.
 

@@ -83,7 +83,12 @@ def predict_run(
     split: str | None = None,
     progress: Callback | None = None,
 ) -> Predictions:
-    """Predict data with the network of a run; arguments and errors as in :func:`evaluate_run`."""
+    """Predict a data set with the network of a run; arguments as in :func:`evaluate_run`.
+
+    Raises:
+        ModelFileError: There is no such run.
+        DataError: There is no usable data, or it has classes that the model does not know.
+    """
     run = run if isinstance(run, Run) else open_run(run)
     card, listener = run.card, progress or Callback()
     if not isinstance(data, Dataset):
@@ -126,7 +131,11 @@ def _finite(
 
 
 def run_data(run: Run) -> Dataset:
-    """Load the data that a run was trained on, with the same split; DataError if it is gone."""
+    """Load the data that a run was trained on, with the same validation split.
+
+    Raises:
+        DataError: It no longer exists.
+    """
     config = run.located(run.config)
     try:
         return run_dataset(config)

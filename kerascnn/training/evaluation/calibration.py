@@ -43,6 +43,9 @@ def calibrate(run: Run, val: Pack, logits: npt.NDArray[np.float32], copies: int 
     ``val_nll``. If no temperature can be fitted it stays 1, with a warning that says why.
 
     Args:
+        run: A run.
+        val: Its validation pictures.
+        logits: Its network's outputs for those.
         copies: How many of those are also training pictures, of which a network is too sure.
 
     Raises:

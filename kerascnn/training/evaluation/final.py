@@ -41,7 +41,11 @@ class KeptPredictions:
 
 
 def predict_kept(run: Run, pictures: Pack, progress: Callback | None = None) -> KeptPredictions:
-    """Predict some pictures with a run's saved network."""
+    """Predict some pictures with a run's saved network.
+
+    Raises:
+        ModelFileError: The run folder is not complete.
+    """
     card, total = run.card, len(pictures)
     core = run.load_model(card)
     model = from_pixels(core, card.normalization)
@@ -62,6 +66,9 @@ def evaluate_kept(
     ``train_largest`` and ``val_largest``, the number of those in the most common class,
     ``train_fewest`` and ``train_most``, the pictures of the smallest and the largest class,
     and ``val_leaked``, the number of validation pictures that are also training pictures.
+
+    Raises:
+        ModelFileError: The run folder is not complete.
     """
     card = run.card
     kept = predict_kept(run, feed.val, progress)

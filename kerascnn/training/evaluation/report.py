@@ -81,8 +81,11 @@ def write_report(
     """Write the report of a run.
 
     Args:
+        run: A finished run.
         dataset: Data set, for class names and the balance of the splits.
+        train: Training pictures.
         judged: Pictures to evaluate the model on.
+        split: Name of their split.
         path: Path of the page; None: ``report.html`` in the run folder.
         kept: The run's network and its predictions of those pictures; None: computed here.
 
@@ -105,6 +108,7 @@ def report_run(
     """Evaluate a run again, on its own data or other, and write the report.
 
     Args:
+        run: A finished run.
         data: Data as for :func:`kerascnn.dataset.load_dataset`; None: the run's own data.
         split: ``train``, ``val``, ``test``, ``all``; None: test, else val, else all.
         path: Path of the page; None: ``report.html`` in the run folder.

@@ -26,6 +26,7 @@ class BlockMaps:
     """Feature maps of one block.
 
     Attributes:
+        block: Name of the block.
         layer: Layer whose output they are: the block's last that outputs maps.
         shape: Shape of the whole output: rows, columns, channels.
         channels: Indices of the channels that are kept.
@@ -47,6 +48,7 @@ class Features:
         picture: uint8 ``[size, size, 3]``, as the network sees it.
         first: Name of the first convolution.
         kernels: Filters of the first convolution, float32 ``[filters, rows, columns, channels]``.
+        blocks: Maps of the blocks, in order.
     """
 
     picture: images.UInt8Array
@@ -61,6 +63,7 @@ def features_of(
     """Run a network on one picture, and keep the outputs of its blocks.
 
     Args:
+        run: A finished run.
         picture: uint8 ``[height, width, 3]``, RGB, of any size.
         block: Block whose maps to keep; None: every block that outputs maps.
         count: Maximum number of maps per block: those with the strongest activations.

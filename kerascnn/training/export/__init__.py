@@ -45,8 +45,10 @@ class Export:
     """An exported file.
 
     Attributes:
+        path: Path of the ``.onnx`` file.
         bytes: Its size.
         parity: The comparison with the Keras model.
+        card: Its model card.
     """
 
     path: Path
@@ -126,6 +128,7 @@ class PrecisionRequest:
     """The requested precision.
 
     Attributes:
+        precision: ``float32``, ``float16`` or ``int8``.
         ranged: Returns the pictures to calibrate int8 on; None: there are none.
         max_drop: Percentage points of top-1 accuracy that it may cost.
     """
@@ -147,9 +150,13 @@ def write_proven(
     """Convert a network, and write a verified file, of lower precision if requested.
 
     Args:
+        target: Path of the file.
         core: Network from normalized pixels to logits.
+        card: Card of the model.
         measure: Compares a file with the Keras model.
         measured: Pictures for that comparison, and for the accuracy of lower precision.
+        request: Requested precision and what it may cost.
+        tell: Called with a description of each step.
 
     Raises:
         ParityError: Its predictions differ, or lower precision costs more than it may; no file is
@@ -201,7 +208,14 @@ def proven(
 
 
 def verification_pictures(run: Run, card: ModelCard, verify: str | Path | None) -> tuple[str, Pack]:
-    """Choose and resize real pictures to compare the file on, labeled by the card's classes."""
+    """Choose and resize the real pictures that the file is compared on.
+
+    Returns:
+        Their name, and the pictures, with labels in the order of the card's classes.
+
+    Raises:
+        DataError: No picture can be read.
+    """
     dataset = load_dataset(verify, known=card.classes) if verify else run_data(run)
     cache = open_cache(run.config.cache)
     name, pictures = labeled_pack(dataset, card, cache=cache)
@@ -211,7 +225,11 @@ def verification_pictures(run: Run, card: ModelCard, verify: str | Path | None) 
 
 
 def calibration(dataset: Dataset, card: ModelCard) -> Pictures:
-    """Choose pictures to calibrate int8 on, from the training split if there is one."""
+    """Choose pictures to calibrate int8 on, from the training split if there is one.
+
+    Raises:
+        DataError: No picture can be read, or one is of a class that the model does not know.
+    """
     split = "train" if "train" in dataset.splits else None
     name, packed = labeled_pack(dataset, card, split, most=2 * CALIBRATION)
     return Pictures(f"{dataset.title} ({name})", packed.images, packed.labels)

@@ -20,6 +20,9 @@ def compose(core: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
 
     Returns:
         The model of the file contract: ``image`` to ``logits`` and ``probabilities``.
+
+    Raises:
+        ModelFileError: The graph is invalid.
     """
     try:
         joined = onnx.compose.merge_models(

@@ -55,10 +55,12 @@ def export_foreign(
     """Export a ``.keras`` or ``.h5`` classifier made elsewhere, and verify its predictions.
 
     Args:
+        path: Path of the model.
         foreign: Class names, image size, normalization and resize rule.
         out: The file to write; None: ``exported/NAME.onnx``, NAME being the model file's.
         verify: Data to compare on; None: pictures made from the built-in ones. If the model knows
             their labels, its top-1 accuracy on them is recorded in the card.
+        progress: Called with a description of each step.
         precision: ``float32``, ``float16`` or ``int8``; the loss of accuracy is measured on the
             pictures to compare on, relative to the model's own predictions if they have no labels.
         calibrate: Data to calibrate int8 on.

@@ -69,7 +69,9 @@ class Graph:
 
         Args:
             kind: ONNX operator, e.g. ``Add``.
+            *inputs: Names of the inputs.
             output: Name of the output; None: generated.
+            **attributes: Attributes of the operator.
         """
         name = output or f"{self._prefix}{kind.lower()}_{len(self._nodes)}"
         self._nodes.append(
@@ -135,7 +137,11 @@ def in_order(unsorted: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def needs(node: onnx.NodeProto) -> set[str]:
-    """Return the tensors that a node reads, or that its subgraphs read from outside."""
+    """Return the tensors that a node reads, including those that its subgraphs read from outside.
+
+    Args:
+        node: Any node; a Loop or If has subgraphs.
+    """
     names = set(node.input)
     for inner in (attribute.g for attribute in node.attribute if attribute.HasField("g")):
         made = {value.name for value in (*inner.input, *inner.initializer)}

@@ -35,6 +35,8 @@ def resampling(height: str, width: str, shape: Shape, sizing: Resizing) -> onnx.
     Args:
         height: Name of the picture's height, int64 [1].
         width: Name of its width.
+        shape: Shape of the network's input.
+        sizing: How pictures are resized.
 
     Returns:
         A graph without inputs, from ``image`` of the enclosing graph to ``sizing/sized``.

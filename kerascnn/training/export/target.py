@@ -16,7 +16,11 @@ EXPORTED = Path("exported")
 
 
 def target_file(out: str | Path | None, name: str) -> Path:
-    """Return the path of the file to write; ModelFileError if it does not end in ``.onnx``."""
+    """Return the path of the file to write.
+
+    Raises:
+        ModelFileError: The name does not end in ``.onnx``.
+    """
     target = Path(out) if out else EXPORTED / f"{name}.onnx"
     if target.suffix != ".onnx":
         raise ModelFileError(f"{target}: expected a name that ends in .onnx.")
@@ -24,7 +28,11 @@ def target_file(out: str | Path | None, name: str) -> Path:
 
 
 def check_replaceable(target: Path, card: ModelCard, overwrite: bool) -> None:
-    """Check that a file does not exist, or is an earlier export of the same weights."""
+    """Check that a file does not exist, or is an earlier export of the same weights.
+
+    Raises:
+        ConfigError: The file holds something else, and may not be replaced.
+    """
     if overwrite or not target.exists():
         return
     try:

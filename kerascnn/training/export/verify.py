@@ -55,7 +55,11 @@ def compare(
     pictures: images.UInt8Array,
     data: str,
 ) -> Parity:
-    """Compare an exported file with the probabilities that a Keras model gave."""
+    """Compare an exported file with the probabilities that a Keras model gave.
+
+    Raises:
+        ParityError: A top-1 prediction changed, or a probability differs by more than 1e-4.
+    """
     found = probabilities_of(Classifier(file, "cpu"), pictures)
     parity = Parity(
         images=len(pictures),

@@ -78,6 +78,7 @@ def safe_architecture(
 
     Args:
         architecture: Architecture of a file, as plain values.
+        where: Name of the file, for messages.
         libraries: Packages whose registered classes are accepted too, if they are installed.
 
     Returns:

@@ -39,6 +39,9 @@ _VERSION_LONGEST = 40
 def read_architecture(path: Path) -> tuple[dict[str, Any], str]:
     """Read a model's architecture as plain values; nothing of it is built or run.
 
+    Args:
+        path: Path of a file saved by Keras, zip or HDF5, under any name.
+
     Returns:
         The architecture, and the version of Keras that wrote it (``unknown`` if not stored).
 

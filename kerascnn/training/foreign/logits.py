@@ -26,6 +26,8 @@ class ToLogits(layers.Layer):  # type: ignore[misc] # Keras has no types
     """Converts a model's outputs to one logit per class.
 
     Args:
+        meaning: Meaning of the outputs.
+        classes: Number of classes.
         cut: Whether the final activation has been removed.
     """
 
@@ -63,7 +65,10 @@ def meaning_of(
     """Determine the meaning of a model's outputs, from its last layers and their values.
 
     Args:
+        loaded: The model.
         values: Its outputs for some pictures, float32 ``[pictures, numbers]``.
+        classes: Number of class names.
+        path: Path, for error messages.
         said: Meaning that the user gives.
 
     Raises:

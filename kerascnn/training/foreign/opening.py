@@ -62,6 +62,9 @@ def answers(
 
     Returns:
         float32 ``[pictures, numbers]``, whatever they mean.
+
+    Raises:
+        ModelFileError: It cannot be run.
     """
     pixels = keras.Input((*loaded.shape, loaded.channels))
     try:

@@ -125,6 +125,7 @@ class TensorFlowFunction(layers.Layer):  # type: ignore[misc] # Keras has no typ
 
     Args:
         function: Key of ``FUNCTIONS``.
+        **options: Options of every layer.
     """
 
     def __init__(self, function: str, **options: Any) -> None:

@@ -22,7 +22,11 @@ NETWORKS: dict[str, Network] = {row.name: row for row in rows()}
 
 
 def find_network(name: str) -> Network:
-    """Look a network up, else raise ConfigError with similar names."""
+    """Look a network up.
+
+    Raises:
+        ConfigError: There is no such network; similar names are listed.
+    """
     if name in NETWORKS:
         return NETWORKS[name]
     near = difflib.get_close_matches(name, NETWORKS, cutoff=0.4) or list(NETWORKS)

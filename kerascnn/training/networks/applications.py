@@ -56,11 +56,19 @@ def build_application(
     """Build a network of keras.applications.
 
     Args:
+        name: Name of the model.
+        classes: Number of logits.
+        image_size: Height and width of the input in pixels.
+        application: Name in ``keras.applications``.
         names: Naming scheme of its layers; a key of :data:`NAMES`.
         imagenet: The library's file of ImageNet weights; None: random weights.
         smallest: Minimum size that the library enforces; the network itself may work below it.
         torch_epsilon: Epsilon of BatchNormalization, with padding as in PyTorch; None: Keras'
             epsilon and padding.
+
+    Returns:
+        A model from float32 ``[batch, image_size, image_size, 3]`` to logits
+        ``[batch, classes]``.
 
     Raises:
         ValueError: ImageNet weights do not fit.

@@ -100,7 +100,11 @@ def set_trainable(
 
 
 def head_of(model: keras.Model) -> layers.Dense:
-    """Find the last dense layer, in nested models too; ConfigError if there is none."""
+    """Find the last dense layer, in nested models too.
+
+    Raises:
+        ConfigError: There is none.
+    """
     for layer in reversed(list(flat(model))):
         if isinstance(layer, layers.Dense):
             return layer
@@ -117,7 +121,11 @@ def flat(model: keras.Model) -> Iterator[layers.Layer]:
 
 
 def parameters(layer: layers.Layer) -> list[keras.Variable]:
-    """List the weights of a layer that gradients can reach: no statistics, no seeds."""
+    """List the weights of a layer that gradients can reach, frozen or not.
+
+    Returns:
+        Its weights without moving statistics, adapted statistics and seeds.
+    """
     if isinstance(layer, layers.Normalization):
         return []
     moving: list[keras.Variable] = []

@@ -55,6 +55,7 @@ def from_pixels(
 
     Args:
         core: Network from normalized float32 to logits. Its weights are shared, not copied.
+        normalization: Normalization of the card.
         augmentation: Layers that act on float32 pixels in 0..255 in training.
 
     Returns:
@@ -79,7 +80,9 @@ def predict_logits(
     """Run a model of :func:`from_pixels` over many pictures.
 
     Args:
+        model: Model from uint8 pictures to logits.
         pictures: uint8 ``[pictures, size, size, 3]``.
+        progress: Called with the number of pictures done.
 
     Returns:
         float32 ``[pictures, classes]``.
@@ -89,6 +92,10 @@ def predict_logits(
 
 def at_size(pictures: Any, size: int) -> Any:
     """Resize pictures that are stored larger for random crops to a network's input size.
+
+    Args:
+        pictures: uint8 ``[pictures, side, side, 3]``.
+        size: Size of the network's input.
 
     Returns:
         uint8 ``[pictures, size, size, 3]``; the same array if it has that size.
@@ -110,6 +117,7 @@ def run_in_batches(
         model: Model from pictures, or other inputs, to ``[batch, outputs]``.
         parts: Arrays of pictures, uint8 ``[pictures, size, size, 3]``, or of the model's other
             inputs.
+        progress: Called with the number of pictures done.
 
     Returns:
         float32 ``[pictures of all parts, outputs]``, in order.
@@ -134,6 +142,9 @@ def uniform_batches(
     Each new batch size costs another trace of the network, and on JAX another compilation, which
     for ResNet50 takes longer than a hundred pictures. So all batches have one size, and the last is
     padded, with fewer pictures than there are batches.
+
+    Args:
+        parts: Arrays ``[pictures, ...]``.
 
     Yields:
         The pictures of a batch, and how many of them are not padding.

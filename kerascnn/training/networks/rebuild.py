@@ -65,7 +65,12 @@ def rebuild(
 
     Args:
         features: A functional model from ``[batch, size, size, 3]`` to features, of rank 2 or 4.
+        name: Name of the new model.
+        classes: Number of logits.
         image_size: Height and width of the new input, in pixels.
+        names: New name of each layer.
+        changes: Other differences.
+        copy_weights: Also copy the weights.
 
     Returns:
         A model from float32 ``[batch, image_size, image_size, 3]`` to logits
@@ -132,7 +137,11 @@ def origin_of(layer: layers.Layer) -> str:
 
 
 def copy_values(old: layers.Layer, new: layers.Layer) -> None:
-    """Copy the weights of a layer to another of the same shape; else Keras raises ValueError."""
+    """Copy the weights of a layer to another of the same shape.
+
+    Raises:
+        ValueError: Their shapes differ (Keras' own message).
+    """
     new.set_weights(old.get_weights())
     apply_statistics(new)
 

@@ -26,7 +26,11 @@ STRIDES = [1, 2, 2, 2]
 
 
 def keras_hub() -> Any:
-    """Import keras-hub, else raise MissingExtraError."""
+    """Import keras-hub.
+
+    Raises:
+        MissingExtraError: It is not installed.
+    """
     with needs_extra("train", "for this network"):
         import keras_hub as module
     return module
@@ -48,15 +52,22 @@ def build_hub_resnet(
 
     Deep Residual Learning for Image Recognition (https://arxiv.org/abs/1512.03385); with
     bottlenecks, the stride is in the 3x3 convolution, as torchvision and timm have it ("v1.5").
-    ResNet18: 11,177,538 parameters at 2 classes.
 
     Args:
+        name: Name of the model.
+        classes: Number of logits.
+        image_size: Height and width of the input in pixels.
         blocks: Number of blocks in each of the four stages.
         block_type: ``basic_block`` or ``bottleneck_block``.
         small_stem: Stem of 3x3 and stride 1, without pooling.
         width: Factor on the inner channels of bottlenecks.
         groups: Number of groups of the 3x3 convolutions of bottlenecks.
         imagenet: Folder of keras-hub's preset of ImageNet weights; None: random weights.
+        preset: Name of the preset in keras-hub.
+
+    Returns:
+        A model from float32 ``[batch, image_size, image_size, 3]`` to logits
+        ``[batch, classes]``. ResNet18: 11,177,538 parameters at 2 classes.
     """
     hub = keras_hub()
     backbone = hub.models.ResNetBackbone(
@@ -77,7 +88,11 @@ def build_hub_resnet(
 def build_cv_resnet(
     name: str, classes: int, image_size: int, blocks: tuple[int, ...], **_unused: Any
 ) -> keras.Model:
-    """Build a ResNet of ``blocks`` basic blocks in the four stages, on keras-cv's backbone."""
+    """Build a ResNet of ``blocks`` basic blocks in the four stages, on keras-cv's backbone.
+
+    Raises:
+        MissingExtraError: keras-cv is not installed.
+    """
     with needs_extra("keras-cv", f"for {name}"):
         import keras_cv
     # Its ResNet18Backbone asks Kaggle for presets even if no weights are wanted.

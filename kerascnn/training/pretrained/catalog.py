@@ -20,6 +20,8 @@ class LibraryFile:
     """A weights file of keras.applications, with the head.
 
     Attributes:
+        name: Name of the file in the cache.
+        url: Address of the file.
         digest: MD5 or SHA-256 in hexadecimal, from the library; None: it has none.
     """
 
@@ -55,6 +57,9 @@ PRETRAINED: dict[str, Source] = _sources()
 
 def source_of(name: str) -> Source:
     """Return the source of a network's ImageNet weights.
+
+    Returns:
+        The file or the preset.
 
     Raises:
         ConfigError: There is no such network, or it has no ImageNet weights.

@@ -58,8 +58,10 @@ class Checkpoint:
 
     Attributes:
         position: Next epoch.
+        history: All epochs so far.
         best: Number of the best epoch.
         data: Description of the data; see :func:`kerascnn.training.run.resume.data_identity`.
+        versions: Versions of libraries and backend.
         core: The network's variables.
         stage: The other variables of the trained model, and the optimizer's. Empty between two
             phases: the next phase makes its own.
@@ -213,6 +215,7 @@ def restore(variables: Sequence[keras.Variable], arrays: Arrays, what: str) -> N
     Args:
         variables: As :func:`core_variables` or :func:`phase_variables` list them.
         arrays: Result of :func:`values`.
+        what: Name of what is restored, for error messages.
 
     Raises:
         ModelFileError: Their shapes differ.

@@ -36,7 +36,11 @@ _DIRECTORY = "directory"
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder."""
+    """A run folder.
+
+    Attributes:
+        folder: Path of the folder.
+    """
 
     folder: Path
 

@@ -67,6 +67,10 @@ def resumed_config(given: Mapping[str, Any]) -> TrainConfig:
 def with_stored_values(run: Run, asked: TrainConfig) -> TrainConfig:
     """Replace ``auto`` by the values that were chosen when the run began.
 
+    Args:
+        run: A run that has begun.
+        asked: Options that are set now.
+
     Returns:
         The same, with the run's own numbers, scope and phases, and without weights if they were
         advised against; unchanged if nothing is left to ``auto``.
@@ -112,7 +116,11 @@ def _without_auto(stored: TrainConfig, given: Mapping[str, Any]) -> dict[str, An
 
 
 def check_options_unchanged(run: Run, asked: TrainConfig) -> None:
-    """Refuse to resume with options other than the run's own: a ConfigError that names each."""
+    """Refuse to resume with options other than the run's own.
+
+    Raises:
+        ConfigError: Options differ; the message names each.
+    """
     stored = run.config
     before, now = _in_effect(run, stored), _in_effect(run, asked)
     changed = [
@@ -141,7 +149,14 @@ def _in_effect(run: Run, config: TrainConfig) -> dict[str, Any]:
 
 
 def _is_same_place(run: Run, name: str, stored: TrainConfig, asked: TrainConfig) -> bool:
-    """Return whether two paths are the same place, or data was moved, which is verified later."""
+    """Return whether two paths are the same place, or the data was moved, which is verified later.
+
+    Args:
+        run: The run, which knows where relative paths of its data begin.
+        name: Name of an option.
+        stored: The run's configuration.
+        asked: Options that are set now.
+    """
     before, now = getattr(run.located(stored), name), getattr(asked, name)
     if name not in ("data", "val", "weights") or not isinstance(before, str) or now in (None, AUTO):
         return False
@@ -180,6 +195,8 @@ def data_identity(
     """Describe the data of a run in enough detail to name later changes.
 
     Args:
+        classes: Class names, in the order of the labels.
+        packs: Packs by split.
         fingerprint: Fingerprint of all of it; see :func:`kerascnn.training.data.feed.fingerprint`.
     """
     return {
@@ -202,6 +219,11 @@ def _hash(data: bytes) -> str:
 
 def check_data_unchanged(run: Run, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Refuse to resume with other data.
+
+    Args:
+        run: The run folder, named in error messages.
+        before: Result of :func:`data_identity` when the run began.
+        now: Result of :func:`data_identity` now.
 
     Raises:
         DataError: The data differs; the message names how.
@@ -236,6 +258,11 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
 
 def check_backend_unchanged(run: Run, before: Mapping[str, str], now: Mapping[str, str]) -> None:
     """Refuse another backend, and warn of other library versions.
+
+    Args:
+        run: The run folder, named in error messages.
+        before: Versions that wrote the checkpoint.
+        now: Versions that are installed.
 
     Raises:
         ConfigError: The backend is another one.

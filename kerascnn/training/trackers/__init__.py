@@ -76,7 +76,11 @@ class Tracking(Callback):
 
 @contextmanager
 def tracking(names: Iterable[str]) -> Iterator[Tracking]:
-    """Make the trackers of a run, and close its runs there at the end in any case."""
+    """Make the trackers of a run, and close its runs there at the end in any case.
+
+    Raises:
+        MissingExtraError: A tracker is not installed.
+    """
     found = Tracking({name: make_tracker(name) for name in dict.fromkeys(names)})
     succeeded = False
     try:
@@ -87,7 +91,11 @@ def tracking(names: Iterable[str]) -> Iterator[Tracking]:
 
 
 def make_tracker(name: str) -> Tracker:
-    """Import one tracker, else raise MissingExtraError."""
+    """Import one tracker.
+
+    Raises:
+        MissingExtraError: It is not installed.
+    """
     with needs_extra(name, f"to track with {TRACKERS[name]}"):
         import_module(name)
     made: Tracker = import_module(f"{__name__}.{name}_tracker").make()

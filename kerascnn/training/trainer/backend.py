@@ -51,6 +51,8 @@ class Backend(Protocol):
         Args:
             data: Return value of :meth:`put`.
             order: Indices of the pictures, int32, batch after batch.
+            start: First step.
+            stop: Step after the last.
             draws: Random draws that change the pictures of each step; None: unchanged.
 
         Returns:

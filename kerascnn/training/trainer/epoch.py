@@ -37,6 +37,9 @@ class Trainer:
 
     Args:
         model: Network from uint8 ``[batch, size, size, 3]`` (or features) to logits.
+        optimizer: Optimizer of the model.
+        backend: The compiled steps.
+        pack: Training pictures.
         batch_size: Pictures per step; the last batch of an epoch is padded with repeated pictures.
         resident: Whether the pack is kept in device memory.
         changing: Random crops and mixing of the pictures; None for neither.
@@ -67,6 +70,7 @@ class Trainer:
         """Train for one epoch on every picture; those that pad the last batch are seen twice.
 
         Args:
+            seed: Seed of the run.
             epoch: Number of the epoch, from 1; with the seed it determines the order.
 
         Yields:

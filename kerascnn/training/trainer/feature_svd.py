@@ -35,6 +35,9 @@ class FeatureSVD:
 def decompose(features: npt.NDArray[np.float32]) -> FeatureSVD:
     """Standardize features and compute their singular value decomposition.
 
+    Args:
+        features: float32 ``[pictures, features]``.
+
     Returns:
         The decomposition, without directions of zero variance.
     """

@@ -22,6 +22,7 @@ class JaxBackend:
     """Runs many steps in one call of a ``jax.jit`` function.
 
     Args:
+        parts: Parts of a training step.
         devices: Number of devices of this process, which share each batch.
     """
 

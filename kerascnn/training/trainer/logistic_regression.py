@@ -68,6 +68,7 @@ def fit_logistic_regression(
         labels: int64 ``[pictures]``, by which the folds are stratified.
         targets: Target probabilities, float64 ``[pictures, classes]``.
         weights: Weight of each picture, float64 ``[pictures]``.
+        seed: Seed of the folds.
     """
     sample = np.sort(np.random.default_rng(seed).permutation(len(labels))[:SAMPLE])
     penalty, top1 = _choose_penalty(

@@ -16,6 +16,7 @@ class Loss:
     """The loss of a batch, and the number of correct predictions.
 
     Args:
+        classes: Number of classes.
         smoothing: Share of each label that is spread evenly over all classes, from 0 and below 1.
         weights: Weight of each class, float32 ``[classes]``; None: all equal.
     """
@@ -63,7 +64,14 @@ class Loss:
 
 
 def partner_labels(labels: Any) -> Any:
-    """Return the labels of the pictures at the mirrored positions, with which a batch is mixed."""
+    """Return the labels of the pictures that those of a batch are mixed with.
+
+    Args:
+        labels: ``[batch]``.
+
+    Returns:
+        The labels at the mirrored positions, ``[batch]``.
+    """
     return ops.flip(labels, axis=0)
 
 
@@ -72,6 +80,7 @@ def balanced_weights(labels: npt.NDArray[np.int64], classes: int) -> npt.NDArray
 
     Args:
         labels: Labels of the training pictures, int64 ``[pictures]``; every class occurs.
+        classes: Number of classes.
 
     Returns:
         float32 ``[classes]``: pictures / (classes x pictures of the class), as scikit-learn's

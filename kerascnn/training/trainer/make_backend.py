@@ -24,8 +24,12 @@ def make_backend(
     """Make the training steps for the current Keras backend.
 
     Args:
+        model: Model to train.
         optimizer: Optimizer, not built yet or built for this model's trainable variables.
+        loss: The loss of a batch.
+        batch_size: Pictures per step.
         devices: Number of devices of this process, which share each batch.
+        averages: Moving averages (EMA) of the model, updated in every step.
 
     Raises:
         ConfigError: Keras runs on a backend other than TensorFlow or JAX.

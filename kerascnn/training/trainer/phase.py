@@ -89,7 +89,11 @@ def prepare_phase(
     device: str,
     progress: Callback,
 ) -> PreparedPhase:
-    """Prepare a phase: freeze everything outside its scope, and compile the steps."""
+    """Prepare a phase: freeze everything outside its scope, and compile the steps.
+
+    Raises:
+        ConfigError: The scope names a block that does not exist.
+    """
     core = start.core
     if phase.is_fit:
         _check_fit(len(train), core.output_shape[-1])

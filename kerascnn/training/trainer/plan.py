@@ -20,7 +20,15 @@ from kerascnn.training.weights.start import StartingNetwork
 
 
 def plan(config: TrainConfig, feed: Feed, start: StartingNetwork, run: Run, device: str) -> Plan:
-    """Gather the plan of a run, whose ``auto`` options are replaced by numbers."""
+    """Gather the plan of a run.
+
+    Args:
+        config: Configuration of the run, with ``auto`` replaced by numbers.
+        feed: Its data.
+        start: Its network.
+        run: Its folder.
+        device: The device.
+    """
     stages = phases(config, start.network)
     set_trainable(start.core, stages[0].scope, config.batchnorm)
     parts = blocks(start.core)

@@ -33,6 +33,13 @@ def refit(
     It is written to ``run.second`` after its last epoch. If it was begun before, it continues; if
     it has ended, nothing is done.
 
+    Args:
+        run: A run whose network has been trained and judged.
+        feed: Its data.
+        device: Its device.
+        progress: Callback for progress.
+        deadline: Deadline of the run; None: no limit.
+
     Raises:
         TrainingError: The loss is not finite.
         KeyboardInterrupt: Interrupted by the user; it can be resumed.

@@ -69,7 +69,12 @@ def shorten_to_limit(
 
     Args:
         config: Configuration of a run, with ``auto`` replaced by numbers.
+        deadline: Deadline of the run.
         more: Whether there may be more epochs than configured.
+        feed: Its data.
+        start: Its network.
+        device: Device from :func:`kerascnn.training.distribution.device.choose_device`.
+        progress: Its ``on_work`` is called while an epoch is timed.
 
     Returns:
         The configuration with that many epochs, and the deadline of the last one. A second training

@@ -51,7 +51,9 @@ def search_start(
     """Return the common configuration of all trials, and the networks to try.
 
     Args:
+        config: Configuration of the search.
         named: Networks that the user names; none: those that suit the initial weights.
+        progress: Callback for the download of weights.
 
     Returns:
         The configuration with initial weights in place of ``auto``, as ``train`` would choose them

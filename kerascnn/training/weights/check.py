@@ -27,6 +27,7 @@ def check_weights(network: str | Network, weights: str) -> Network:
     """Check weights before any data is read, and find the network that can use them.
 
     Args:
+        network: Row of the network, or its name.
         weights: ``none``, ``imagenet`` or a file, which may be on the Hugging Face Hub.
 
     Returns:
@@ -69,7 +70,11 @@ def _row_for_torch(row: Network, path: Path) -> Network:
 
 
 def kind_of(path: Path) -> str:
-    """Return the kind of a weights file; ModelFileError if there is none, or of no known kind."""
+    """Return the kind of a weights file.
+
+    Raises:
+        ModelFileError: There is no such file, or its kind is not supported.
+    """
     _refuse_index(path)
     if not path.is_file():
         raise ModelFileError(

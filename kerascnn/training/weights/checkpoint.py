@@ -135,7 +135,11 @@ def _class_count(file: Path, features: int) -> int:
 
 
 def _shape(kernel: h5py.Group | h5py.Dataset) -> tuple[int, int]:
-    """Return a dense kernel's shape; ValueError if it is none."""
+    """Return a dense kernel's shape.
+
+    Raises:
+        ValueError: It is no dense kernel.
+    """
     if not isinstance(kernel, h5py.Dataset):
         raise ValueError(f"{kernel.name} is not a data set")
     if kernel.ndim != 2:

@@ -37,7 +37,11 @@ def key(layer: str, weight: str) -> str:
 
 
 def tensors_of(model: keras.Model) -> Tensors:
-    """Return the weights of a network by ``LAYER/WEIGHT``, nested models included."""
+    """Return the weights of a network, nested models included.
+
+    Returns:
+        Arrays by ``LAYER/WEIGHT``.
+    """
     return {
         key(layer.name, weight.name): keras.ops.convert_to_numpy(weight.value)
         for layer in flat(model)

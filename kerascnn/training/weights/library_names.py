@@ -29,6 +29,7 @@ def from_library(model: keras.Model, tensors: Tensors) -> Tensors:
     """Rename the tensors of a library's own model as in our build of it.
 
     Args:
+        model: Our build.
         tensors: Tensors by ``LAYER/WEIGHT``, prefixed by the names of enclosing models.
 
     Returns:

@@ -23,7 +23,10 @@ def without_own_head(
 
     Args:
         tensors: Tensors by ``LAYER/WEIGHT``, with our names of known layers.
+        ours: Names of the network's layers.
         head: Name of the head among them.
+        shape: Shape of the head's kernel.
+        source: Name of the file, for error messages.
 
     Returns:
         The tensors of the network. A single remaining dense layer of the head's shape becomes the

@@ -37,6 +37,7 @@ class StartingNetwork:
 
     Attributes:
         core: Network from normalized pixels to logits.
+        network: Row of the network; for PyTorch's weights it may be a twin.
         normalization: Normalization that the weights expect.
         fresh_head: Whether the head has random weights.
         source: Commit and SHA-256 of weights from the Hugging Face Hub; else empty.
@@ -60,9 +61,14 @@ def start_network(
 
     Args:
         network: Row of the network, or its name as in ``kerascnn models``.
+        classes: Number of logits.
+        image_size: Height and width of the input, in pixels.
         weights: ``none``, ``imagenet``, or a file: ``.keras``, ``.weights.h5``, ``.h5``,
             ``.safetensors``, ``.pth``; or ``hf://OWNER/NAME[@REVISION][/FILE]``.
         progress: Called during a download with the bytes done and the total (0: unknown).
+
+    Returns:
+        The network, and the preprocessing that its weights expect.
 
     Raises:
         ConfigError: The network does not support the size, or has no such weights.

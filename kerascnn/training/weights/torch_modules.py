@@ -51,6 +51,8 @@ def module_names(tensors: Tensors, layout: str, source: str) -> Tensors:
     Args:
         tensors: Tensors by PyTorch's names, as from DataParallel, ``torch.compile``, Lightning,
             fastai, or a module that holds the network or its features.
+        layout: A key of :data:`LAYOUTS`.
+        source: Name of the file, for error messages.
 
     Returns:
         The tensors without the prefix under which most names are known; those without that prefix

@@ -237,6 +237,10 @@ EPSILON = 1e-5
 def without_batchnorm(tensors: dict[str, Array], layout: str) -> dict[str, Array]:
     """Fold the BatchNormalization of VGG's ``_bn`` into its convolutions, with the same result.
 
+    Args:
+        tensors: Tensors of any network, by PyTorch's names.
+        layout: A key of :data:`LAYOUTS`.
+
     Returns:
         Tensors of VGG without BatchNormalization; those of other networks unchanged.
     """

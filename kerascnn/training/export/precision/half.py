@@ -17,6 +17,9 @@ from kerascnn.training.export.precision.quantize import layers
 def to_float16(core: onnx.ModelProto) -> onnx.ModelProto:
     """Convert the weights and arithmetic of a network.
 
+    Args:
+        core: Network from ``pixels`` to ``logits``, float32.
+
     Returns:
         The network in float16, except its last layer, its input and its output.
     """

@@ -60,6 +60,8 @@ def quantize(core: onnx.ModelProto, ranges: Any, kept: Iterable[str] = ()) -> on
     """Quantize a network.
 
     Args:
+        core: As for :func:`measure_ranges`.
+        ranges: The result of :func:`measure_ranges`.
         kept: Names of layers that stay float32.
 
     Returns:
@@ -96,6 +98,7 @@ def normalize(images: npt.NDArray[np.uint8], rule: Normalization) -> npt.NDArray
 
     Args:
         images: uint8 ``[pictures, size, size, 3]``, RGB.
+        rule: Rule of the card.
 
     Returns:
         float32 ``[pictures, 3, size, size]``; one channel for a grayscale network.

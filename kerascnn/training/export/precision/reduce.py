@@ -42,6 +42,7 @@ class Pictures:
     """Real pictures with labels.
 
     Attributes:
+        data: Name of the pictures.
         images: uint8 ``[pictures, size, size, 3]``, RGB.
         labels: int64 ``[pictures]``, in the order of the card's classes.
     """
@@ -65,9 +66,13 @@ def reduce_file(
 
     Args:
         file: Exported and verified file; overwritten if the result is good enough.
+        core: Its network.
+        card: Its card.
+        precision: ``float16`` or ``int8``.
         calibration: Pictures to calibrate on; for ``int8`` only.
         verify: Pictures on which the loss of accuracy is measured.
         max_drop: Percentage points of top-1 accuracy that may be lost, 0 to 100.
+        tell: Called with a description of each step.
 
     Returns:
         The card of the new file, with its loss of accuracy, size and speed.
