@@ -187,7 +187,13 @@ class ModelCard:
         return {k: v for k, v in fields.items() if v is not None or k not in _NEW_FIELDS}
 
     def to_json(self, indent: int | None = None) -> str:
-        """Serialize the card as JSON; any Unicode is kept as it is.
+        """Serialize the card as JSON.
+
+        Args:
+            indent: Spaces per level; None: everything in one line.
+
+        Returns:
+            JSON text; any Unicode is kept as it is.
 
         Examples:
             >>> card = ModelCard("pets", "cnn", ("고양이", "dog"), 32, "squash")

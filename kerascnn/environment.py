@@ -21,7 +21,17 @@ def is_offline() -> bool:
 
 
 def environment_number(name: str, default: float, minimum: float, unit: str) -> float:
-    """Read a number from an environment variable; ``default`` if that is unset or empty."""
+    """Read a number from an environment variable.
+
+    Args:
+        name: Name of the variable.
+        default: Value if the variable is unset or empty.
+        minimum: Smallest valid number.
+        unit: Unit for the message, e.g. ``gigabytes``.
+
+    Raises:
+        ConfigError: The value of the variable is invalid.
+    """
     text = os.environ.get(name) or str(default)
     try:
         number = float(text)

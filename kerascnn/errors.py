@@ -102,7 +102,11 @@ class MissingExtraError(KerascnnError):
 
 @contextmanager
 def needs_extra(extra: str, purpose: str) -> Iterator[None]:
-    """Name the extra to install if an import within the block fails."""
+    """Name the extra to install if an import within the block fails.
+
+    Raises:
+        MissingExtraError: A package is not installed.
+    """
     try:
         yield
     except ModuleNotFoundError as missing:

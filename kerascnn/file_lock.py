@@ -28,6 +28,10 @@ def locked(path: str | Path, wait: bool = False) -> Iterator[None]:
 
     The lock file is created for it, in an existing folder, and removed after it. Without ``wait``,
     it is a BusyError if another process holds the lock.
+
+    Raises:
+        BusyError: Another process holds it, and ``wait`` is False.
+        KerascnnError: The folder is not writable, or does not support locks.
     """
     target = Path(path)
     while (descriptor := try_to_lock(target)) is None:
@@ -47,7 +51,11 @@ def locked(path: str | Path, wait: bool = False) -> Iterator[None]:
 
 
 def try_to_lock(path: Path) -> int | None:
-    """Lock a file until its descriptor is closed; None if another process holds the lock."""
+    """Lock a file until its descriptor is closed; None if another process holds the lock.
+
+    Raises:
+        KerascnnError: It cannot be created, or its folder does not support locks.
+    """
     while True:
         try:
             # Not through a link, which an attacker could place, because the name is predictable.

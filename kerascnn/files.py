@@ -41,6 +41,9 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
 
     Yields:
         A path in the same folder, with the same suffix, by which Keras chooses the format.
+
+    Raises:
+        KerascnnError: The folder cannot be written, or the disk is full.
     """
     target = Path(path)
     if is_special(target):
@@ -114,7 +117,11 @@ def reading(path: str | Path, kind: type[KerascnnError] = ModelFileError) -> Ite
 
 
 def read_text(path: Path) -> str:
-    """Read a UTF-8 file that belongs to a model."""
+    """Read a UTF-8 file that belongs to a model.
+
+    Raises:
+        ModelFileError: It does not exist, cannot be read, or is not text.
+    """
     try:
         with reading(path):
             return path.read_text(encoding="utf-8-sig")
@@ -128,6 +135,9 @@ def decode_text(content: bytes) -> str:
     Examples:
         >>> decode_text("고양이".encode("utf-16")) == decode_text("고양이".encode("utf-8-sig"))
         True
+
+    Raises:
+        UnicodeDecodeError: It is in another encoding.
     """
     return content.decode(encoding_of(content))
 
@@ -153,7 +163,11 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:
-    """Write ``data`` to ``path`` atomically."""
+    """Write ``data`` to ``path`` atomically.
+
+    Raises:
+        KerascnnError: The folder cannot be written, or the disk is full.
+    """
     with atomic_write(path) as temporary:
         temporary.write_bytes(data)
 
@@ -167,6 +181,9 @@ def preallocate(path: str | Path, size: int) -> None:
     """Create a file of a given size, with all of its disk space allocated.
 
     Writing to a sparse file through a memory map kills the process when the disk is full.
+
+    Raises:
+        KerascnnError: The disk is full, or the folder cannot be written.
     """
     target = Path(path)
     try:
@@ -182,6 +199,9 @@ def preallocate_unnamed(size: int) -> BinaryIO:
     Returns:
         The file, open for reading and writing; it disappears with the last process that has it
         open or mapped, however that ends.
+
+    Raises:
+        KerascnnError: The disk is full.
     """
     folder = Path(tempfile.gettempdir())
     try:
@@ -221,7 +241,11 @@ def _dangling_link(path: Path) -> str | None:
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
+    """Return the SHA-256 of a file, in hexadecimal.
+
+    Raises:
+        ModelFileError: It cannot be read.
+    """
     with reading(path), path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -106,7 +106,12 @@ def fetch(address: str, kinds: Sequence[str] = MODELS) -> HubFile:
 
 @contextmanager
 def hub_errors(what: str) -> Iterator[None]:
-    """Turn exceptions of ``huggingface_hub`` into one-line errors."""
+    """Turn exceptions of ``huggingface_hub`` into one-line errors.
+
+    Raises:
+        MissingExtraError: huggingface_hub is not installed.
+        ModelFileError: The Hub refused the request, or could not be reached.
+    """
     with needs_extra("hub", f"for {what}"):
         from huggingface_hub import errors
     try:
@@ -136,7 +141,11 @@ def hub_errors(what: str) -> Iterator[None]:
 
 
 def refuse_offline(what: str) -> None:
-    """Refuse an operation that needs the network, if it may not be used."""
+    """Refuse an operation that needs the network, if it may not be used.
+
+    Raises:
+        ModelFileError: KERASCNN_OFFLINE or HF_HUB_OFFLINE is set.
+    """
     with hub_errors(what):
         if _cache_only():
             raise ModelFileError(f"{what}: {_forbidding()} is set, so the Hub is not contacted.")

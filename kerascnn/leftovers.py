@@ -39,7 +39,11 @@ def remove_leftovers(folder: str | Path) -> None:
 
 @contextmanager
 def exclusive_atomic_write(path: str | Path) -> Iterator[Path]:
-    """Write like :func:`atomic_write`, one process at a time; removes files of killed processes."""
+    """Write like :func:`atomic_write`, one process at a time; removes files of killed processes.
+
+    Raises:
+        KerascnnError: As for :func:`atomic_write`; or the folder does not support locks.
+    """
     target = Path(os.path.realpath(path))
     if is_special(target):
         with atomic_write(path) as temporary:

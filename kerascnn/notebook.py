@@ -91,7 +91,16 @@ def _cell(value: object, column: int) -> str:
 
 
 def matrix(classes: Sequence[str], counts: Sequence[Sequence[int]], corner: str) -> str:
-    """Return a confusion matrix of true classes by predicted ones, shaded by share of the row."""
+    """Return a confusion matrix, with true classes as rows and predicted classes as columns.
+
+    Args:
+        classes: Class names, in the order of both axes.
+        counts: ``[true class][predicted class]``; each is shaded by its share of its row.
+        corner: Label of the two axes.
+
+    Returns:
+        HTML that scrolls horizontally if it is too wide.
+    """
     across = "".join(
         f'<th style="vertical-align:bottom;padding:.15rem;font-weight:400" title="{text(name)}">'
         '<span style="writing-mode:vertical-rl;text-orientation:sideways;'

@@ -59,7 +59,11 @@ def options_of(configuration: Any) -> dict[str, tuple[Option, Field[Any]]]:
 
 
 def read_all(configuration: Any) -> None:
-    """Validate and convert all options of a frozen dataclass in place, from ``__post_init__``."""
+    """Validate and convert all options of a frozen dataclass in place, from ``__post_init__``.
+
+    Raises:
+        ConfigError: A value is invalid; the message names the option.
+    """
     for name, (declared, its_field) in options_of(configuration).items():
         value = read_one(name, getattr(configuration, name), declared, its_field)
         object.__setattr__(configuration, name, value)
@@ -77,7 +81,11 @@ def read_each(configuration: Any) -> Iterator[str]:
 
 
 def read_one(name: str, value: Any, declared: Option, its_field: Field[Any]) -> Any:
-    """Validate and convert the value of one option."""
+    """Validate and convert the value of one option.
+
+    Raises:
+        ConfigError: The value is invalid.
+    """
     if value is None and its_field.default is None:
         return None
     try:

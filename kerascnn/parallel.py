@@ -34,9 +34,14 @@ _AHEAD = 4
 def usable_cpus(
     quota: Path = Path("/sys/fs/cgroup/cpu.max"), older: Path = Path("/sys/fs/cgroup/cpu")
 ) -> int:
-    """Count the processors of the affinity mask, limited by the container's quota.
+    """Count the processors that this process may use.
 
-    ``quota`` and ``older`` are where Linux has that (cgroup v2 and v1).
+    Args:
+        quota: File with a container's limit on Linux (cgroup v2).
+        older: Folder with it on older systems (cgroup v1).
+
+    Returns:
+        The size of the affinity mask, limited by the container's quota; at least 1.
     """
     count = os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):

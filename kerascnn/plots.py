@@ -37,6 +37,9 @@ def plot_curves(
 
     Returns:
         A figure with two axes, without a window: ``figure.savefig("curves.png")``.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
     """
     figure = _figure((9.0, 3.2))
     with lettering():
@@ -65,7 +68,11 @@ def _lines(axes: Axes, pairs: Sequence[tuple[float, float]], label: str) -> None
 
 
 def plot_matrix(classes: Sequence[str], counts: Sequence[Sequence[int]]) -> Figure:
-    """Draw a confusion matrix of counts ``[true class][predicted class]``, shaded by row."""
+    """Draw a confusion matrix of counts ``[true class][predicted class]``, shaded by row.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
     names = [_short(name) for name in classes] if len(classes) <= _MOST_NAMES else []
     room = 0.8 + _COLUMN * max(map(columns, names), default=0)
     side = room + max(1.6, _CELL * len(names)) if names else _PATTERN

@@ -202,9 +202,19 @@ def choose(
     pad_color: tuple[int, int, int] | None = None,
     enlarge: bool | None = None,
 ) -> Resizing:
-    """Combine the options of resizing; those given override the preset ``like``.
+    """Combine the options of resizing.
 
-    Without ``resize``, the other options imply it; a crop without a preset keeps 0.875.
+    Args:
+        like: A preset, which the other options override.
+        resize: Method; None: the preset's, or the one that other options imply, else ``squash``.
+        filter: Interpolation; None: the preset's, or ``bilinear``.
+        antialias: Antialiasing; None: the preset's, or as in Pillow.
+        crop_share: Share of a crop; None: the preset's, or 0.875 without one.
+        pad_color: Color of padding; None: the preset's, or black.
+        enlarge: Whether padding enlarges small pictures; None: no.
+
+    Raises:
+        ConfigError: An unknown value, or values that conflict.
 
     Examples:
         >>> choose(crop_share=1.0).resize

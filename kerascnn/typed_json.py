@@ -30,8 +30,10 @@ def parse_json(
 ) -> Any:
     """Parse JSON, without NaN, huge numbers or lone surrogates.
 
-    Without ``finite``, NaN and infinity are valid, as of a loss. ``make_object`` creates an object
-    from its pairs.
+    Args:
+        text: Text of one document.
+        finite: Whether to refuse NaN and infinity, which a measured loss may be.
+        make_object: Creates an object from its pairs; None: a dictionary.
 
     Raises:
         ValueError: It is not JSON, or contains what no file of kerascnn does.

@@ -53,7 +53,12 @@ def is_uri(path: str) -> bool:
 
 
 def read(uri: str) -> bytes:
-    """Read a whole file, with retries after network errors."""
+    """Read a whole file, with retries after network errors.
+
+    Raises:
+        DataError: It does not exist, or cannot be read.
+        MissingExtraError: A package for such URIs is not installed.
+    """
     system, path = _open(uri)
     data: bytes = _tried(uri, lambda: system.cat_file(path))
     return data
@@ -64,6 +69,9 @@ def local_file(model: str | Path) -> Iterator[Path]:
     """Yield the local file of a model: a path unchanged, or a file of the Hub from its cache.
 
     A file at another URI is downloaded for the duration of the block.
+
+    Raises:
+        KerascnnError: It cannot be downloaded.
     """
     uri = str(model)
     if hub.is_on_hub(uri):

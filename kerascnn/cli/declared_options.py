@@ -16,7 +16,12 @@ from kerascnn.options import KEY, Option, help_text, options_of
 
 
 def grouped(configuration: Any, more: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    """Return the parameters under each heading of ``--help``, the declared ones before ``more``."""
+    """Return the headings of ``--help`` and the parameters under each.
+
+    Args:
+        configuration: The dataclass.
+        more: Further parameters of the command by heading, in order.
+    """
     declared = options_of(configuration).items()
     return {
         heading: (*(name for name, (option, _) in declared if option.group == heading), *others)

@@ -92,7 +92,12 @@ def announce_sizing(card: ModelCard) -> None:
 
 
 def checked_keras_file(model: str, foreign: ForeignModel | None) -> ForeignModel:
-    """Return the options for a foreign file, if Keras saved it and its class names are given."""
+    """Return the options for a foreign file, if Keras saved it and its class names are given.
+
+    Raises:
+        ModelFileError: Keras did not save it.
+        ConfigError: The class names are missing.
+    """
     from kerascnn.inference.model_file.advice import describe_no_keras
 
     if what := describe_no_keras(model):
@@ -122,7 +127,12 @@ def foreign_from_options(
     labels: str | None, like: str | None, mean: Any, std: Any, normalize: Any, resize: Any,
     **given: Any,
 ) -> ForeignModel | None:  # fmt: skip
-    """Combine the options that describe a foreign model; None if none of them is given."""
+    """Combine the options that describe a foreign model; None if none of them is given.
+
+    Raises:
+        ConfigError: An option is invalid, or conflicts with another.
+        DataError: The file of class names cannot be used.
+    """
     from kerascnn.inference import read_labels
     from kerascnn.inference.model_file.foreign_notices import own_normalization
 

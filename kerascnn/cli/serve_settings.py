@@ -64,7 +64,11 @@ class Port(click.ParamType):  # type: ignore[type-arg] # older versions take non
 
 
 def models_given(ctx: click.Context, options: dict[str, Any]) -> tuple[str | ModelConfig, ...]:
-    """Return the models of the file with their own settings, or those given instead."""
+    """Return the models of the file with their own settings, or those given instead.
+
+    Raises:
+        ConfigError: A setting of a model is invalid.
+    """
     from kerascnn.serving import ModelConfig
 
     sections: dict[str, dict[str, Any]] = ctx.meta.get(_SECTIONS, {})

@@ -48,7 +48,12 @@ def config_option(
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """Read settings from YAML (.yaml, .yml), JSON (.json) or, with any other name, TOML."""
+    """Read settings from YAML (.yaml, .yml), JSON (.json) or, with any other name, TOML.
+
+    Raises:
+        ConfigError: It cannot be read, is malformed, or contains no named settings.
+        MissingExtraError: It is YAML, and pyyaml is not installed.
+    """
     kind, parse = _FORMATS.get(path.suffix.lower(), ("TOML", _from_toml))
     with reading(path, ConfigError), path.open("rb") as file:  # may be a pipe, without a size
         data = file.read(_MAX_BYTES + 1)
@@ -71,7 +76,11 @@ def read_settings(path: Path) -> dict[str, Any]:
 def named(
     content: dict[Any, Any], known: Iterable[str], path: Path, where: str = "", hint: str = ""
 ) -> dict[str, Any]:
-    """Return settings by parameter name; ``max-batch`` and ``max_batch`` are equivalent."""
+    """Return settings by parameter name; ``max-batch`` and ``max_batch`` are equivalent.
+
+    Raises:
+        ConfigError: A key is unknown, or occurs twice.
+    """
     known = sorted(known)
     found: dict[str, Any] = {}
     for key, value in content.items():

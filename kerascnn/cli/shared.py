@@ -74,13 +74,21 @@ def speedups(cost: Reduction) -> list[str]:
 
 
 def check_drawable(path: str) -> None:
-    """Refuse an unknown figure format, before anything is computed."""
+    """Refuse an unknown figure format, before anything is computed.
+
+    Raises:
+        ConfigError: The path ends neither in .svg nor in .png.
+    """
     if Path(path).suffix.lower() not in (".svg", ".png"):
         raise ConfigError(f"{path}: cannot be drawn. Expected a name that ends in .svg or .png.")
 
 
 def check_data_is_there(*data: Any) -> None:
-    """Check that DATA exists before Keras is loaded, which takes seconds; only text is a path."""
+    """Check that DATA exists before Keras is loaded, which takes seconds; only text is a path.
+
+    Raises:
+        DataError: It does not exist.
+    """
     from kerascnn.dataset import check_data_exists
 
     for one in data:

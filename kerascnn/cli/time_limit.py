@@ -34,6 +34,10 @@ def time_limit(seconds: float, message: str) -> Iterator[None]:
     """Interrupt work that takes too long; exit the process if it cannot be interrupted.
 
     Outside the main thread, which receives signals, there is no limit.
+
+    Raises:
+        KerascnnError: It took too long.
+        KeyboardInterrupt: Ctrl-C was pressed before.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -150,7 +150,11 @@ _HOW = "Those on the command line override these. null: as if the line were not 
 
 
 def config_template(given: Mapping[str, Any]) -> str:
-    """Return a file for ``--config`` with all options under their headings, each with its help."""
+    """Return a file for ``--config`` with all options under their headings, each with its help.
+
+    Raises:
+        ConfigError: A value is invalid.
+    """
     TrainConfig(**given)
     return "\n".join(_lines(given)) + "\n"
 

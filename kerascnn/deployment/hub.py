@@ -104,9 +104,18 @@ class Pushed:
 
 
 def find_model(path: str, report: str | None, with_report: bool, with_keras: bool) -> Model:
-    """Find the files of a run folder or an exported file.
+    """Find the files of a run or an exported file.
 
-    Without ``report``, it is the run's, or the one that ``kerascnn report`` wrote beside the file.
+    Args:
+        path: The run folder, or the file.
+        report: An HTML report; None: the run's, or the one that ``kerascnn report`` wrote beside
+            the file, if there is one.
+        with_report: Whether to upload a report.
+        with_keras: Whether to upload the run's ``model.keras``.
+
+    Raises:
+        ConfigError: ``with_keras`` without a run.
+        ModelFileError: No such file, or a run without an exported file.
     """
     if report is not None and not Path(report).is_file():
         raise ModelFileError(f"{report}: no such file. Write it: kerascnn report {path}")

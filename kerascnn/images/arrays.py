@@ -14,9 +14,18 @@ from kerascnn.images.resizing import UInt8Array
 
 
 def rgb_array(array: npt.NDArray[np.generic], name: str = "picture") -> UInt8Array:
-    """Check that an array is a picture, and convert it to RGB, uint8 ``[height, width, 3]``.
+    """Check that an array is a picture, and convert it to RGB.
 
-    It may be uint8 ``[height, width]`` or ``[height, width, 1]`` (gray), or RGB already.
+    Args:
+        array: uint8 ``[height, width]`` (gray), ``[height, width, 1]`` or
+            ``[height, width, 3]`` (RGB).
+        name: What to call it in an error.
+
+    Returns:
+        uint8 ``[height, width, 3]``.
+
+    Raises:
+        PictureError: Wrong type or shape, or no pixels.
     """
     array = np.asarray(array)  # np.matrix, a subclass, cannot become three-dimensional
     if array.dtype != np.uint8:
@@ -37,7 +46,11 @@ def rgb_array(array: npt.NDArray[np.generic], name: str = "picture") -> UInt8Arr
 
 
 def check_sides(width: int, height: int, name: str) -> None:
-    """Refuse a picture that is costly to resize, whatever its number of pixels."""
+    """Refuse a picture that is costly to resize, whatever its number of pixels.
+
+    Raises:
+        PictureError: It is too long or too narrow.
+    """
     longer, shorter = max(width, height), min(width, height)
     if longer > MAX_SIDE or longer > MAX_ASPECT * shorter:
         raise PictureError(

@@ -94,7 +94,18 @@ def decode_here(
 
 
 def from_pillow(image: Image.Image, name: str = "picture") -> UInt8Array:
-    """Convert a Pillow image of any mode, loaded or not, to RGB as :func:`decode_here` does."""
+    """Convert any Pillow image as :func:`decode_here` does.
+
+    Args:
+        image: Image of any mode; it may not be loaded yet.
+        name: What to call it in an error.
+
+    Returns:
+        uint8 ``[height, width, 3]``.
+
+    Raises:
+        PictureError: It cannot be decoded, or its pixels have no defined range.
+    """
     with one_sentence_errors(name):
         _check_pixels(image, name, None)
         check_scans(image, name)
@@ -114,7 +125,12 @@ def _open(source: str | Path | bytes) -> Image.Image:
 
 
 def check_regular(source: str | Path) -> int:
-    """Check that a path is a regular file; return its size in bytes, 0 if that is unknown."""
+    """Check that a path is a regular file; return its size in bytes, 0 if that is unknown.
+
+    Raises:
+        PictureError: It is a pipe, device or the like.
+        OSError: It does not exist, or is a folder.
+    """
     status = os.stat(source)  # noqa: PTH116 - clearer errors than Path's
     if stat.S_ISDIR(status.st_mode):
         with os.scandir(source):  # tells missing permission from a folder without pictures

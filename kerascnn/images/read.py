@@ -102,6 +102,10 @@ def prepare(
 
     Returns:
         uint8 ``[size, size, 3]`` (or ``[*size, 3]``).
+
+    Raises:
+        PictureError: It cannot be read or decoded.
+        ConfigError: The rule does not fit the size.
     """
     shown = name or "picture"
     if isinstance(source, os.PathLike):
@@ -166,6 +170,10 @@ def apply_decoded(
 
     ``function`` must be a module-level one, perhaps ``partial``: it may run in a worker process.
     The other arguments are those of :func:`decode`.
+
+    Raises:
+        UnboundedError: As for :func:`decode`.
+        PictureError: The file cannot be read or decoded, with the reason.
     """
     shown = name or ("picture" if isinstance(source, bytes) else str(source))
     most = limits.MAX_PIXELS if max_pixels is None else min(max_pixels, limits.MAX_PIXELS)

@@ -111,7 +111,16 @@ def _nearest(side: Side) -> npt.NDArray[np.intp]:
 
 
 def pillow_pass(pixels: UInt8Array, side: Side, kind: Filter) -> UInt8Array:
-    """Resize the first axis like Pillow, uint8 ``[length, ...]`` to ``[side.count, ...]``."""
+    """Resize the first axis like Pillow, computing only the kept pixels.
+
+    Args:
+        pixels: uint8 ``[length, ...]``.
+        side: How the axis is resized.
+        kind: The filter.
+
+    Returns:
+        uint8 ``[side.count, ...]``.
+    """
     start, stop = np.float32(side.start), np.float32(side.stop)
     scale = float(stop - start) / side.length
     wide = max(scale, 1.0)

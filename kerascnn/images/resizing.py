@@ -74,6 +74,9 @@ def axes(height: int, width: int, size: int, resize: Resize) -> tuple[Axis, Axis
         Axis(start=0.0, stop=28.0, length=28, offset=2)
         >>> axes(256, 512, 224, "crop")[1]
         Axis(start=144.0, stop=368.0, length=224, offset=0)
+
+    Raises:
+        ConfigError: ``resize`` is not one of the three.
     """
     if resize == "squash" or (resize in RESIZE_RULES and height == width == size):
         return Axis(0.0, float(height), size, 0), Axis(0.0, float(width), size, 0)
@@ -103,7 +106,16 @@ def pixels_between(height: int, width: int, size: int | Shape, resize: ResizeRul
     """Count the pixels between the two passes of resizing.
 
     For a tall, narrow picture they may be a hundred times its own pixels, because it is widened
-    first. For the rules of other libraries, the number is an upper bound.
+    first.
+
+    Args:
+        height: Height of the picture, in pixels, at least 1.
+        width: Width of the picture, in pixels, at least 1.
+        size: Size of the model's input: height and width, or one number for both.
+        resize: As for :func:`size_picture`.
+
+    Returns:
+        The number; an upper bound for the rules of other libraries.
 
     Examples:
         >>> pixels_between(1_000_000, 1, 224, "squash")
@@ -212,8 +224,14 @@ def _rows_seen(vertical: Axis, height: int) -> tuple[int, int]:
 def default_resize(weights: str, largest: int, size: int) -> Resize:
     """Choose the resize rule of a new model if the user sets none.
 
-    ``crop`` with ImageNet weights, which were trained this way; ``pad`` if the longer side of the
-    ``largest`` picture is smaller than the model, so that none is enlarged; else ``squash``.
+    Args:
+        weights: Source of the weights: ``none``, ``imagenet`` or a file.
+        largest: Longer side of the largest picture, in pixels.
+        size: Size of the model's input, in pixels.
+
+    Returns:
+        ``crop`` with ImageNet weights, which were trained this way; ``pad`` for pictures smaller
+        than the model, so that they are not enlarged; else ``squash``.
     """
     if weights == "imagenet":
         return "crop"

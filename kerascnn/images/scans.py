@@ -19,7 +19,11 @@ _READ = 1 << 20
 
 
 def check_scans(image: Image.Image, name: str) -> None:
-    """Refuse a JPEG with so many scans that decoding it would take minutes."""
+    """Refuse a JPEG with so many scans that decoding it would take minutes.
+
+    Raises:
+        PictureError: It has too many.
+    """
     file = getattr(image, "fp", None)
     if image.format not in ("JPEG", "MPO") or file is None:
         return

@@ -61,6 +61,9 @@ class WorkerPool:
 
         ``content``: of the file, unless the job has its path. ``estimate`` and ``least``: memory in
         bytes; with too little it is retried. ``accept``: called with height and width; may raise.
+
+        Raises:
+            PictureError: It takes too long or too much memory, or crashed the process.
         """
         name, most = job["name"], min(BYTES, self._memory)
         if least > most:
@@ -184,7 +187,12 @@ def stop() -> None:
 
 
 def unpacked(answer: dict[str, Any], pixels: UInt8Array | None) -> UInt8Array:
-    """Return the pixels of a result, or raise its error."""
+    """Return the pixels of a result, or raise its error.
+
+    Raises:
+        PictureError: The picture cannot be decoded.
+        ConfigError: The function's options are invalid.
+    """
     if pixels is not None:
         return pixels
     kinds: dict[str, type[Exception]] = {"picture": PictureError, "config": ConfigError}

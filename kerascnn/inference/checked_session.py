@@ -123,7 +123,12 @@ def _is_quick(
 def run_network(
     session: GuardedSession, signature: Signature, batch: npt.NDArray[np.uint8]
 ) -> tuple[Floats, Floats]:
-    """Run the network on pictures of its input size, uint8 ``[batch, height, width, 3]``.
+    """Run the network on pictures that have its input size.
+
+    Args:
+        session: The open session.
+        signature: Inputs and outputs of its graph.
+        batch: uint8 ``[batch, height, width, 3]``, at least one picture.
 
     Returns:
         Logits and probabilities, each float32 ``[batch, classes]``.

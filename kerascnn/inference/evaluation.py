@@ -62,7 +62,12 @@ def predict_file(
     split: str | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> Predictions:
-    """Predict a data set with an exported file; arguments and errors: :func:`evaluate_file`."""
+    """Predict a data set with an exported file; arguments and errors: :func:`evaluate_file`.
+
+    Raises:
+        ConfigError: No data given, and the training data is not built in.
+        DataError: No usable data, or classes that the model does not have.
+    """
     classifier = model if isinstance(model, Classifier) else Classifier(model)
     dataset = data_for(classifier, data)
     name, chosen = dataset.choose(split, classifier.classes)
@@ -121,7 +126,12 @@ def _includes(classifier: Classifier) -> Sentence:
 
 
 def data_for(classifier: Classifier, data: str | Path | Dataset | None) -> Dataset:
-    """Load the data to evaluate a classifier on."""
+    """Load the data to evaluate a classifier on.
+
+    Raises:
+        ConfigError: No data given, and the training data is not built in.
+        DataError: No usable data.
+    """
     if isinstance(data, Dataset):
         return data
     return load_dataset(data or _built_in(classifier), known=classifier.classes)

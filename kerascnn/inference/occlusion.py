@@ -65,6 +65,10 @@ def explain_file(
     Returns:
         The explanation. The heat of a pixel is the mean drop in log-odds over the patches that
         cover it: unlike probabilities near 1, log-odds still show a small drop.
+
+    Raises:
+        ConfigError: ``top`` is below 1.
+        PictureError: The network's output is not finite.
     """
     check_top(top)
     card = classifier.card
@@ -101,7 +105,11 @@ def _heats(
 
 
 def top_classes(probabilities: npt.NDArray[np.float32], top: int) -> npt.NDArray[np.int64]:
-    """Return the indices of the most probable classes, best first; ties in class order."""
+    """Return the indices of the most probable classes.
+
+    Returns:
+        int64, the most probable first; ties in class order.
+    """
     return np.argsort(-probabilities, kind="stable")[:top]
 
 
@@ -121,9 +129,14 @@ def reasons(
 def log_odds(
     logits: npt.NDArray[np.float32], chosen: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64]:
-    """Return the log-odds of some classes, each against all others, in nats.
+    """Return the log-odds of some classes, each against all others.
 
-    ``logits``: float32 ``[pictures, classes]``; the result is float64 ``[pictures, len(chosen)]``.
+    Args:
+        logits: float32 ``[pictures, classes]``.
+        chosen: int64 ``[n]``, indices of the classes.
+
+    Returns:
+        float64 ``[pictures, n]``, in nats.
 
     Examples:
         >>> log_odds(np.array([[1.0, 0.0]], np.float32), np.array([1]))
@@ -140,7 +153,11 @@ def log_odds(
 
 
 def normalized_heat(values: npt.NDArray[np.float64]) -> Heat:
-    """Divide the positive values of ``[height, width]`` by their maximum; all 0 without any."""
+    """Keep the positive values of ``[height, width]``, scaled to 0 to 1.
+
+    Returns:
+        The positive values divided by their maximum; all 0 if there are none.
+    """
     positive = np.maximum(values, 0)
     largest = positive.max()
     return (positive / largest if largest > 0 else positive).astype(np.float32)

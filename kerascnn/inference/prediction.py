@@ -90,7 +90,12 @@ def finite_rows(
 ) -> npt.NDArray[np.bool_]:
     """Mark the pictures whose outputs are finite; only these count as predictions.
 
-    Logits are :func:`bounded` before.
+    Args:
+        logits: ``[pictures, classes]``, :func:`bounded`.
+        probabilities: ``[pictures, classes]``.
+
+    Returns:
+        bool ``[pictures]``.
 
     Examples:
         >>> zeros, odd = np.zeros((3, 2)), np.array([[1, 0], [np.nan, 0], [np.inf, 0]])

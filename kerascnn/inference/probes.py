@@ -59,9 +59,17 @@ def check_probes(
     provider: str,
     arithmetic: Arithmetic = "exact",
 ) -> None:
-    """Compare a provider's probabilities ``[2, classes]`` for the probe pictures with the card's.
+    """Compare a provider's outputs with those in the card.
 
-    ``fast`` arithmetic has a larger tolerance.
+    Args:
+        card: A card that has probes.
+        pictures: Pictures from :func:`probe_pictures`.
+        probabilities: float32 ``[2, classes]``, the provider's outputs.
+        provider: Its name, for the message.
+        arithmetic: ``exact``, or ``fast``, which has a larger tolerance.
+
+    Raises:
+        ProviderError: An output or a probe picture differs.
     """
     exact = arithmetic == "exact" and card.precision == "float32"
     allowed = TOLERANCE if exact else FAST_TOLERANCE

@@ -38,7 +38,12 @@ class PictureReader:
         self._making = threading.Lock()
 
     def pool(self) -> Executor:
-        """Return the thread pool, which is created on first use."""
+        """Return the thread pool, which is created on first use.
+
+        Raises:
+            ConfigError: The classifier was closed.
+            ProviderError: The process was forked since it was opened.
+        """
         with self._making:
             self._usable()
             if self._pool is None:
@@ -71,7 +76,11 @@ class PictureReader:
 
 
 def as_many(pictures: Iterable[Picture] | Picture) -> Iterable[Picture]:
-    """Return pictures unchanged, or a single picture as a list of one."""
+    """Return pictures unchanged, or a single picture as a list of one.
+
+    Raises:
+        PictureError: It is neither.
+    """
     if isinstance(pictures, np.ndarray):
         paths = pictures.ndim == 1 and pictures.dtype.kind in "OU"  # a column of a table
         return pictures.tolist() if paths else pictures if pictures.ndim >= 4 else [pictures]

@@ -37,6 +37,9 @@ def read_previous(file: str | Path, classes: Collection[str]) -> PreviousOutput:
     """Read a previous output. A million lines take about 160 MB of memory.
 
     ``classes``: those of the current model, to detect the output of another one.
+
+    Raises:
+        DataError: No such file, a line that is not a prediction, or predictions of another model.
     """
     path = Path(file)
     try:
@@ -79,6 +82,9 @@ def repair(earlier: PreviousOutput, descriptor: int) -> None:
     is classified again anyway. New lines go to ``descriptor``: the previous output itself, or a
     pipe, behind which a program like ``tee -a`` may append to it. With any other file the previous
     output stays unchanged.
+
+    Raises:
+        KerascnnError: The file cannot be written.
     """
     try:
         old, new = earlier.file.stat(), os.fstat(descriptor)

@@ -82,10 +82,21 @@ def try_resizing(
     normalized: bool = True,
     progress: Callable[[str], object] = lambda _options: None,
 ) -> Trials:
-    """Try the resizing methods on labeled pictures; the results are best first.
+    """Try the resizing methods on labeled pictures.
 
-    ``normalized``: whether the normalization is known or part of the graph; else each preset is
-    tried with its own.
+    Args:
+        classifier: Classifier of the model.
+        data: Labeled pictures, as for :func:`kerascnn.inference.evaluation.predict_file`.
+        split: Split to use; None: test, else val, else all.
+        normalized: Whether the normalization is known or part of the graph; else each preset is
+            tried with its own.
+        progress: Called with the options of each candidate.
+
+    Returns:
+        The results, best first.
+
+    Raises:
+        DataError: The pictures cannot be used.
     """
     card, signature = classifier.card, classifier.signature
     found, images = [], 0

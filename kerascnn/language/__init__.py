@@ -33,7 +33,11 @@ _spoken: ContextVar[str | None] = ContextVar("spoken", default=None)
 
 @contextmanager
 def use_language(language: str | None) -> Iterator[None]:
-    """Use a language of :data:`LANGUAGES` within a block; None: keep the current one."""
+    """Use a language of :data:`LANGUAGES` within a block; None: keep the current one.
+
+    Raises:
+        ConfigError: Unknown language.
+    """
     token = _spoken.set(_known(language, "lang") if language else _spoken.get())
     try:
         yield
@@ -42,7 +46,11 @@ def use_language(language: str | None) -> Iterator[None]:
 
 
 def current_language() -> str:
-    """Return the current language, e.g. ``ko``."""
+    """Return the current language, e.g. ``ko``.
+
+    Raises:
+        ConfigError: ``KERASCNN_LANG`` is an unknown language.
+    """
     # Accepts the form of LANG too: ko_KR.UTF-8 is Korean.
     wanted = os.environ.get(VARIABLE, "").replace("-", "_").split("_")[0].lower()
     return _spoken.get() or _known(wanted or "en", VARIABLE)

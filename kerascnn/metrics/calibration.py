@@ -63,7 +63,15 @@ class Reliability:
 
 
 def softmax(logits: npt.NDArray[np.float32], temperature: float = 1.0) -> npt.NDArray[np.float64]:
-    """Turn logits ``[pictures, classes]``, divided by a temperature above 0, to probabilities."""
+    """Turn logits into probabilities.
+
+    Args:
+        logits: float32 ``[pictures, classes]``.
+        temperature: Logits are divided by it, above 0.
+
+    Returns:
+        float64 of the same shape; every row sums to 1.
+    """
     probabilities = np.empty(logits.shape, np.float64)
     for rows in row_slices(logits):
         powers = np.exp(_scaled(logits[rows], temperature))
@@ -95,7 +103,16 @@ def _scaled(logits: npt.NDArray[np.float32], temperature: float) -> npt.NDArray[
 def cross_entropy(
     logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64], temperature: float = 1.0
 ) -> float:
-    """Return the mean negative log-likelihood of the labels in nats, for one picture or more."""
+    """Return the mean negative log-likelihood of the labels.
+
+    Args:
+        logits: float32 ``[pictures, classes]``, at least one picture.
+        labels: int64 ``[pictures]``.
+        temperature: Logits are divided by it, above 0.
+
+    Returns:
+        Nats, at least 0.
+    """
     own = logits[np.arange(len(labels)), labels]
     scaled = _scaled(np.stack([own, logits.max(axis=1)], 1), temperature)[:, 0]
     return float((np.log(_power_sums(logits, temperature)) - scaled).mean())
@@ -104,7 +121,13 @@ def cross_entropy(
 def reliability(
     logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64], temperature: float = 1.0
 ) -> Reliability:
-    """Compare confidence with accuracy, for one picture or more."""
+    """Compare confidence with accuracy.
+
+    Args:
+        logits: float32 ``[pictures, classes]``, at least one picture.
+        labels: int64 ``[pictures]``.
+        temperature: Logits are divided by it, above 0.
+    """
     first = logits.argmax(axis=1)
     confidence = 1 / _power_sums(logits, temperature)
     bins = tuple(_bins(confidence, first == labels))

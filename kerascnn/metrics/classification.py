@@ -187,7 +187,11 @@ class Evaluation:
         )
 
     def plot_confusion(self) -> Figure:
-        """Draw the confusion matrix with matplotlib."""
+        """Draw the confusion matrix with matplotlib.
+
+        Raises:
+            MissingExtraError: matplotlib is not installed.
+        """
         return plots.plot_matrix([score.label for score in self.per_class], self.confusion)
 
     def _repr_html_(self) -> str:

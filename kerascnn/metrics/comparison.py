@@ -66,7 +66,11 @@ class Comparison:
 
 
 def compare_predictions(a: Predictions, b: Predictions, a_name: str, b_name: str) -> Comparison:
-    """Compare two models on the same pictures; their classes may be in different orders."""
+    """Compare two models on the same pictures; their classes may be in different orders.
+
+    Raises:
+        DataError: Different classes, or different pictures.
+    """
     _check_comparable(a, b, a_name, b_name)
     places = {name: place for place, name in enumerate(b.classes)}
     order = [places[name] for name in a.classes]

@@ -58,7 +58,12 @@ class ClassCurves:
 def class_curves(
     label: str, scores: npt.NDArray[np.float64], is_class: npt.NDArray[np.bool_]
 ) -> ClassCurves:
-    """Compute both curves of one class from its probabilities ``[pictures]``.
+    """Compute both curves of one class.
+
+    Args:
+        label: Class name.
+        scores: float64 ``[pictures]``, the class's probability.
+        is_class: bool ``[pictures]``, whether the picture is of the class.
 
     Returns:
         Areas over all thresholds; curves reduced to :data:`POINTS` points.

@@ -19,7 +19,12 @@ SIGNIFICANT = 0.05
 
 @dataclass(frozen=True)
 class Interval:
-    """Confidence interval of a proportion, within 0 to 1."""
+    """Confidence interval of a proportion.
+
+    Attributes:
+        low: 0 to 1.
+        high: 0 to 1, at least ``low``.
+    """
 
     low: float
     high: float
@@ -68,8 +73,16 @@ def wilson_interval(right: float, total: int, confidence: float = 0.95) -> Inter
 def binomial_tail(right: int, total: int, chance: float) -> float:
     """Return the p-value of an exact one-sided binomial test.
 
-    It is the probability that guesses, correct with ``chance`` each, get ``right`` of ``total`` or
-    more.
+    Args:
+        right: Number of correct predictions, 0 to ``total``.
+        total: Total number, at least 0.
+        chance: Probability of a correct guess, 0 to 1.
+
+    Returns:
+        The probability that guessing gets at least ``right`` correct.
+
+    Raises:
+        ConfigError: A number outside its range.
 
     Examples:
         >>> round(binomial_tail(8, 16, 0.25), 4)
@@ -148,6 +161,9 @@ def mcnemar_exact(only_a: int, only_b: int) -> float:
     Examples:
         >>> round(mcnemar_exact(9, 1), 4)
         0.0215
+
+    Raises:
+        ConfigError: A number below 0.
     """
     if only_a < 0 or only_b < 0:
         raise ConfigError(f"{only_a} and {only_b} pictures; expected none or more.")

@@ -20,6 +20,9 @@ def part_number(text: str | None, environment: Mapping[str, str]) -> int | None:
     Examples:
         >>> part_number("7", {}), part_number("auto", {"JOB_COMPLETION_INDEX": "3"})
         (7, 3)
+
+    Raises:
+        ConfigError: It is not a number.
     """
     if text is None:
         return None

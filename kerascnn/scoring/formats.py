@@ -32,7 +32,11 @@ def default_format() -> str:
 
 
 def check_format(form: str) -> None:
-    """Check that a format can be written here."""
+    """Check that a format can be written here.
+
+    Raises:
+        MissingExtraError: pyarrow is needed but not installed.
+    """
     if form == "parquet":
         _pyarrow()
 
@@ -77,7 +81,11 @@ def _schema(arrow: Any) -> Any:
 
 
 def read_back(path: Path) -> Iterator[Row]:
-    """Read the rows of a part, without probabilities."""
+    """Read the rows of a part, without probabilities.
+
+    Raises:
+        ModelFileError: It is damaged.
+    """
     try:
         if path.suffix == ".jsonl":
             with path.open("rb") as lines:

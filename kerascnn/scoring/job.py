@@ -60,7 +60,12 @@ class Work:
 def prepare(
     request: Request, stdin: TextIO, on_foreign: Callable[[ModelCard], object] = id
 ) -> Work:
-    """Create the plan, or check the existing one; give ``on_foreign`` a foreign model's card."""
+    """Create the plan, or check the existing one; give ``on_foreign`` a foreign model's card.
+
+    Raises:
+        ConfigError: An option is invalid, or the plan was created with other options.
+        KerascnnError: The model cannot be read, or the folder cannot be written.
+    """
     number = part_number(request.part, os.environ)
     try:
         request.out.mkdir(parents=True, exist_ok=True)
@@ -135,7 +140,11 @@ def alone(work: Work) -> Iterator[Work]:
 
 
 def score_missing_parts(work: Work, on_part: Callable[[int], object]) -> dict[int, str]:
-    """Score the missing parts."""
+    """Score the missing parts.
+
+    Raises:
+        KerascnnError: No part can be scored.
+    """
     if not work.missing:
         return {}
     workers, threads = _processes(work)

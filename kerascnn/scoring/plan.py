@@ -137,8 +137,16 @@ def write_plan(
 ) -> Plan:
     """Write a plan atomically.
 
-    Duplicates of a file, however spelled, are left out. Without ``parts``, each has
-    :data:`PART_SIZE` pictures.
+    Args:
+        folder: Folder of the plan and the parts.
+        question: Options that determine the predictions.
+        entries: The pictures; duplicates of a file, however spelled, are left out.
+        parts: Number of parts; None: parts of :data:`PART_SIZE` pictures.
+        base: Base folder of relative paths.
+
+    Raises:
+        DataError: There are no pictures.
+        KerascnnError: The folder cannot be written.
     """
     digest, count = hashlib.sha256(), 0
     seen: set[str] = set()
@@ -210,7 +218,11 @@ class _Head:
 
 
 def read_plan(folder: Path) -> Plan | None:
-    """Read the plan in a folder; None if there is none yet."""
+    """Read the plan in a folder; None if there is none yet.
+
+    Raises:
+        ModelFileError: It cannot be read, or its list of pictures was changed.
+    """
     path = folder / _PLAN
     if not path.exists():
         return None
@@ -252,7 +264,11 @@ def _not_the_list(plan: Plan) -> ModelFileError:
 
 
 def check_same_question(plan: Plan, asked: ScoringOptions, parts: int | None) -> None:
-    """Check that a plan was created with the current options."""
+    """Check that a plan was created with the current options.
+
+    Raises:
+        ConfigError: Model, version, format or an option differs.
+    """
     now = {"version": __version__, "parts": parts or plan.parts, **asdict(asked)}
     then = {"version": plan.version, "parts": plan.parts, **asdict(plan.question)}
     names = {"version": "kerascnn", "card": "labels or preprocessing", "model": "model (SHA-256)"}

@@ -24,7 +24,12 @@ _ERRORS = 50
 
 
 def write_summary(plan: Plan, changes: Changes | None, failed: dict[int, str]) -> dict[str, Any]:
-    """Write the summary of a plan, and return it."""
+    """Write the summary of a plan, and return it.
+
+    Raises:
+        ModelFileError: A part is damaged.
+        KerascnnError: The folder cannot be written.
+    """
     missing = plan.missing()
     labels, errors, unsure = _counted(plan, set(missing))
     summary = {

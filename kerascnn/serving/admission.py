@@ -71,7 +71,11 @@ class AdmissionControl:
         return self._use
 
     def admit(self, count: int, deadline: float) -> Admission:
-        """Admit pictures for a block, if there is room and the deadline can be met."""
+        """Admit pictures for a block, if there is room and the deadline can be met.
+
+        Raises:
+            HttpError: 503: too many pictures are waiting.
+        """
         if self.taken + count > self._most or self.backlog > deadline:
             raise HttpError(
                 503,

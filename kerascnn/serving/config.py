@@ -158,7 +158,11 @@ class ServeConfig:
         return int(self.max_megapixels * 1e6)
 
     def read_token(self) -> bytes | None:
-        """Read the token, without surrounding white space; None if requests need none."""
+        """Read the token, without surrounding white space; None if requests need none.
+
+        Raises:
+            ConfigError: The file cannot be read, or does not contain a token that fits in a header.
+        """
         if self.token_file is None:
             return None
         with reading(self.token_file, ConfigError):

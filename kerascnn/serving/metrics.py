@@ -28,7 +28,22 @@ _SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
 class Metrics:
-    """Counters and histograms of one server; ``model`` is empty if a request named none."""
+    """Counters and histograms of one server.
+
+    Attributes:
+        requests: Requests by model (empty if none was named) and outcome.
+        seconds: Duration of successful requests, by model.
+        stages: The same split into ``queue``, ``decode`` and ``inference``.
+        batches: Batch size of runs of the network, by model.
+        run_seconds: Duration of runs of the network, by model.
+        taken: Pictures accepted and not yet answered, by model.
+        ready: 1 if a model is ready, else 0.
+        info: 1 for each served model, with version, network, precision and provider as labels.
+        reloads: Reloads by model and outcome, ``ok`` or ``failed``.
+        reload_checks: Completed checks of all files for newer versions.
+        body_bytes: Bytes of request bodies in memory.
+        log_lines_lost: Dropped lines of the access log.
+    """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()

@@ -29,7 +29,11 @@ class ModelFile:
         self._beside: tuple[Path, ...] = ()
 
     def find_companions(self) -> None:
-        """Update the list of weight files, which may have changed with the ``.onnx`` file."""
+        """Update the list of weight files, which may have changed with the ``.onnx`` file.
+
+        Raises:
+            ModelFileError: No such file, or not a whole ONNX file.
+        """
         self._beside = files_beside(self.path)
 
     @property
@@ -42,7 +46,11 @@ class ModelFile:
         return tuple(map(_stamp, (self.path, *self._beside)))
 
     def version(self) -> str:
-        """Return the first 12 hexadecimal digits of the SHA-256 of all files."""
+        """Return the first 12 hexadecimal digits of the SHA-256 of all files.
+
+        Raises:
+            ModelFileError: A file is missing, or cannot be read.
+        """
         digest = hashlib.sha256()
         _add(digest, self.path)
         for path in self._beside:

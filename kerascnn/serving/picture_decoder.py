@@ -82,6 +82,9 @@ class PictureDecoder:
 
         Returns:
             Pixels or an error for each, the duration in seconds, and whether any was large.
+
+        Raises:
+            HttpError: 503: too many large pictures are waiting.
         """
         shape = served.card.shape
         ready = [

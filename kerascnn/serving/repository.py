@@ -89,7 +89,11 @@ class ModelRepository:
         )
 
     def versions(self, name: str) -> list[ServedModel]:
-        """List the loaded versions of a model, newest first."""
+        """List the loaded versions of a model, newest first.
+
+        Raises:
+            HttpError: 404: no such model.
+        """
         if name not in self._models:
             raise HttpError(
                 404, f"unknown model {name[:80]!r}; served here: {', '.join(self._models)}."
@@ -121,6 +125,9 @@ class ModelRepository:
 
         A model that fails does not prevent others from loading; it is tried again when its file is
         replaced.
+
+        Raises:
+            KerascnnError: The error of the first model that failed.
         """
         async with self._reloading:
             self._update_versions()

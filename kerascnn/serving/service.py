@@ -86,7 +86,11 @@ class Service:
         self.models.close()
 
     def find(self, request: Request) -> ServedModel:
-        """Return the model named in the path, else the first, and add it to the log fields."""
+        """Return the model named in the path, else the first, and add it to the log fields.
+
+        Raises:
+            HttpError: As in :meth:`ModelRepository.get`.
+        """
         asked = request.path_params
         served = self.models.get(asked.get("name", self.models.names[0]), asked.get("version"))
         request.scope["state"]["facts"] |= {"model": served.name, "version": served.version}
@@ -97,13 +101,21 @@ class Service:
         return work() if size <= _QUICK else await self._decoder.run_in_thread(work)
 
     async def read_message(self, size: int, function: Callable[..., T], *arguments: object) -> T:
-        """Parse a message on the event loop, in a thread or in another process, by its size."""
+        """Parse a message on the event loop, in a thread or in another process, by its size.
+
+        Raises:
+            HttpError: Raised by the function, or the other process failed.
+        """
         if size >= LONG:
             return await self._reader.call(function, *arguments)
         return await self.run_by_size(size, partial(function, *arguments))
 
     async def read_body(self, request: Request, held: BodyReservation) -> bytes:
         """Read the body of a request, and decompress it if it is compressed.
+
+        Args:
+            request: A request whose body was not read yet.
+            held: Counts its bytes until its block is left.
 
         Raises:
             HttpError: As in :meth:`BodyReader.read`; 415 or 400: unsupported or broken compression.
@@ -123,7 +135,12 @@ class Service:
         return await self.run_by_size(len(response.body), lambda: compressed(response, accepted))
 
     async def run_for_client(self, request: Request, work: Awaitable[T]) -> T:
-        """Run work for a client, and cancel it on disconnect or timeout."""
+        """Run work for a client, and cancel it on disconnect or timeout.
+
+        Raises:
+            ClientDisconnected: The client disconnected.
+            HttpError: 503: the request timed out.
+        """
         limit = asyncio.timeout(None)
         self._deadlines.begin(limit)
         leaving = DisconnectWatcher(request, partial(expire_now, limit))
@@ -141,7 +158,11 @@ class Service:
             self._deadlines.end(limit)
 
     async def classify(self, served: ServedModel, pictures: Sequence[Picture]) -> Result:
-        """Classify pictures."""
+        """Classify pictures.
+
+        Raises:
+            HttpError: 503: the queue is full; 400: more pictures than the queue can hold.
+        """
         count = len(pictures)
         most, statistics = served.config.max_queue, served.statistics
         if count > most:
@@ -191,7 +212,11 @@ def _without_nan(
 
 
 async def in_time(seconds: float, work: Awaitable[T]) -> T:
-    """Run work with a time limit, besides the server's own."""
+    """Run work with a time limit, besides the server's own.
+
+    Raises:
+        HttpError: 503: the request timed out.
+    """
     try:
         async with asyncio.timeout(seconds):
             return await work

@@ -29,7 +29,11 @@ _FLUSH_SECONDS = 3.0
 
 
 class Tracer:
-    """Creates spans, exported in batches by OTLP over HTTP unless ``processor`` is given."""
+    """Creates spans.
+
+    Args:
+        processor: Span processor; None: exports in batches by OTLP over HTTP, in a thread.
+    """
 
     def __init__(self, processor: SpanProcessor | None = None) -> None:
         self._provider = TracerProvider(resource=_resource())

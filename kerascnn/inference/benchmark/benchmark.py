@@ -204,9 +204,18 @@ class _Trial:
 def real_pictures(
     model: str | Path, data: str | None, foreign: ForeignModel | None
 ) -> npt.NDArray[np.uint8] | None:
-    """Read at most 500 pictures to count changed predictions on, uint8 ``[n, height, width, 3]``.
+    """Read pictures to count changed predictions on.
 
-    Without ``data``, those that the model was trained on, if they are built in; else None.
+    Args:
+        model: The ``.onnx`` file, which determines the size and the built-in data set, if any.
+        data: What :func:`kerascnn.dataset.load_dataset` takes, or None.
+        foreign: Class names and preprocessing of a file that kerascnn did not export.
+
+    Returns:
+        uint8 ``[pictures, height, width, 3]``, at most 500; None if no data is known.
+
+    Raises:
+        DataError: ``data`` cannot be used.
     """
     with Classifier(model, "cpu", foreign=foreign) as classifier:
         card = classifier.card

@@ -73,7 +73,11 @@ def noise(batch: int, size: Shape) -> npt.NDArray[np.uint8]:
 
 
 def compare_speed(before: Path, after: Path, provider: Provider) -> float:
-    """Return the throughput of ``after`` divided by that of ``before``, on a provider."""
+    """Return the throughput of ``after`` divided by that of ``before``, on a provider.
+
+    Raises:
+        ProviderError: The provider does not run here.
+    """
     # The minimum, and no spinning: under other load, threads that wait for one another lose whole
     # time slices, and a small network with many short operators looked twenty times slower.
     choice = Choice(provider, None, False, "compared")

@@ -32,7 +32,11 @@ Numbers = npt.NDArray[np.float64]
 
 
 def read_constants(path: str | Path, names: set[str]) -> dict[str, Numbers]:
-    """Read constants by name; those that are large, or stored in another way, are left out."""
+    """Read constants by name; those that are large, or stored in another way, are left out.
+
+    Raises:
+        ModelFileError: Not a whole ONNX file.
+    """
     found: dict[str, Numbers] = {}
     with opened(path) as (file, message):
         for part, value in fields(file, find_graph(file, message)):

@@ -49,10 +49,16 @@ class Description:
     """What a file says about itself.
 
     Attributes:
+        path: Path of the file.
+        bytes: Size of the file.
         card: Its model card; None if kerascnn did not export it.
         inputs: Inputs of the graph, without its weights.
+        outputs: Outputs of the graph.
         opsets: Operator set versions by domain; ``ai.onnx`` is ONNX's own.
+        ir_version: IR version of the file format.
         producer: Program that wrote the file, and its version.
+        graph: Name of the graph.
+        doc: Documentation strings.
         model_version: Version given by the producer.
         operators: Number of nodes by operator, most common first, without subgraphs.
         weights: Number of parameters.
@@ -80,7 +86,11 @@ class Description:
 
 
 def describe(path: str | Path) -> Description:
-    """Read all that a file says about itself."""
+    """Read all that a file says about itself.
+
+    Raises:
+        ModelFileError: No such file, not a whole ONNX file, or a card that is not valid.
+    """
     found = Description(str(path))
     with opened(path) as (file, message):
         found.bytes = message.end

@@ -30,6 +30,9 @@ def files_beside(path: str | Path) -> tuple[Path, ...]:
     Returns:
         Their paths, sorted; the files may not exist. Paths outside the file's folder are left out,
         because onnxruntime refuses them.
+
+    Raises:
+        ModelFileError: No such file, or not a whole ONNX file.
     """
     names: set[str] = set()
     with opened(path) as (file, message):

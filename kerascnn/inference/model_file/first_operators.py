@@ -42,6 +42,9 @@ def normalizes_pixels(path: str | Path, name: str) -> bool:
     """Return whether a graph itself shifts or scales pixels from 0 to 255 before it learns.
 
     One that subtracts 0.485, or multiplies by 2, expects them divided by 255.
+
+    Raises:
+        ModelFileError: Not a whole ONNX file.
     """
     kind, others = _first_arithmetic(path, name)
     constants = [numbers for numbers in read_constants(path, others).values() if numbers.size]

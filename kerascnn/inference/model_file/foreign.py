@@ -110,7 +110,11 @@ class ForeignModel:
         )
 
     def check_class_count(self, path: str | Path) -> None:
-        """Refuse a single class, whose probability would always be 1."""
+        """Refuse a single class, whose probability would always be 1.
+
+        Raises:
+            ConfigError: There is one.
+        """
         if len(self.classes) == 1:
             raise ConfigError(
                 f"{path}: only one class is named, {self.classes[0]}; expected two or more. If it "
@@ -138,6 +142,9 @@ class ForeignModel:
         """Create the card that the file lacks, without metrics, parity and probes.
 
         ``network``: its name, or that of the program that made it.
+
+        Raises:
+            ConfigError: A normalization of three channels for a network with one.
         """
         shape = (image_size, image_size) if isinstance(image_size, int) else image_size
         rule = self.resize_rule(shape)

@@ -39,14 +39,22 @@ def read_card(path: str | Path) -> ModelCard:
 
 
 def find_card(path: str | Path) -> ModelCard | None:
-    """Read the card of an ``.onnx`` file; None if kerascnn did not export it."""
+    """Read the card of an ``.onnx`` file; None if kerascnn did not export it.
+
+    Raises:
+        ModelFileError: No such file, not an ONNX file, or a card that is not valid.
+    """
     metadata = read_metadata(path)
     text = metadata.get(METADATA_KEY)
     return None if text is None else ModelCard.from_json(text, str(path))
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
-    """Read ``metadata_props`` of an ``.onnx`` file."""
+    """Read ``metadata_props`` of an ``.onnx`` file.
+
+    Raises:
+        ModelFileError: No such file, or not a whole ONNX file.
+    """
     with opened(path) as (file, message):
         found, metadata = set(), {}
         for field, value in fields(file, message):
@@ -84,7 +92,11 @@ def opened(path: str | Path) -> Iterator[tuple[BinaryIO, Span]]:
 
 
 def find_graph(file: BinaryIO, message: Span) -> Span:
-    """Find the graph in an ``.onnx`` file."""
+    """Find the graph in an ``.onnx`` file.
+
+    Raises:
+        ValueError: There is none.
+    """
     for field, value in fields(file, message):
         if field == _GRAPH:
             return value

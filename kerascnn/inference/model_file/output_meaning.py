@@ -125,7 +125,12 @@ def _is_single_softmax(origin: OutputOrigin, values: npt.NDArray[np.float32]) ->
 def looks_like_probabilities(values: npt.NDArray[np.float32], quantized: bool = False) -> bool:
     """Return whether numbers can be probabilities: 0 to 1, and each row sums to 1.
 
-    Never for one number per picture. ``quantized``: each is rounded to a multiple of about 1/255.
+    Args:
+        values: float32 ``[pictures, numbers]``.
+        quantized: Whether each is rounded to a multiple of about 1/255.
+
+    Returns:
+        Whether they can be; never for a single number per picture.
     """
     width = values.shape[1]
     allowed = min(_SUM_TOLERANCE + width * _STEP / 2, 0.3) if quantized else _SUM_TOLERANCE

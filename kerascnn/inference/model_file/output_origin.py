@@ -106,6 +106,9 @@ def find_origin(path: str | Path, output: str) -> OutputOrigin:
     Returns:
         The origin; its source is ``unknown`` behind a subgraph, an input or an operator that is
         not listed here.
+
+    Raises:
+        ModelFileError: Not a whole ONNX file.
     """
     graph = read_graph(path)
     path_back = graph.path_back(output, _SAME_VALUES)
@@ -171,7 +174,11 @@ def _sources_of_one(graph: Graph, name: str) -> str:
 
 
 def read_graph(path: str | Path) -> Graph:
-    """Read which operator computes which value."""
+    """Read which operator computes which value.
+
+    Raises:
+        ModelFileError: Not a whole ONNX file.
+    """
     graph = Graph()
     with opened(path) as (file, message):
         for part, value in fields(file, find_graph(file, message)):

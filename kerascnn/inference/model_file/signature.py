@@ -130,6 +130,9 @@ class Signature:
 
         Returns:
             Logits and probabilities, each float32 ``[count, classes]``.
+
+        Raises:
+            ModelFileError: A foreign graph does not output one row per picture.
         """
         if self.meaning == "both":
             return outputs[0][:count], outputs[1][:count]
@@ -198,7 +201,13 @@ def answers_of(values: npt.NDArray[np.float32], meaning: Meaning, classes: int) 
 def rows_of(output: npt.NDArray[Any], count: int) -> npt.NDArray[Any] | None:
     """Reshape an output to one row per picture; axes of length 1 are ignored.
 
-    None if the first axis is not the batch axis, which may be missing for a single picture.
+    Args:
+        output: Output of any shape.
+        count: Number of pictures in the input.
+
+    Returns:
+        ``[count, numbers]``; None if its first axis is not the batch axis, which may be missing
+        for a single picture.
 
     Examples:
         >>> rows_of(np.zeros((6, 3, 1, 1)), 6).shape, rows_of(np.zeros(3), 1).shape

@@ -26,7 +26,12 @@ GRAPHS = "enable_cuda_graph"
 def open_gpu(
     path: str | Path, options: Any, provider: OnGpu, arithmetic: Arithmetic
 ) -> BoundSession:
-    """Open a file on the GPU, with CUDA graphs if every node can be captured."""
+    """Open a file on the GPU, with CUDA graphs if every node can be captured.
+
+    Raises:
+        ModelFileError: Not a model that can be loaded.
+        ProviderError: The provider cannot run here; the message says what is missing.
+    """
     _load(provider)
     with silently():
         return run_on_device_thread(lambda: _open(path, options, provider, arithmetic))
@@ -49,7 +54,13 @@ def _open(path: str | Path, options: Any, provider: OnGpu, arithmetic: Arithmeti
 
 
 def gpu_options(provider: OnGpu, arithmetic: Arithmetic, path: str) -> dict[str, Any]:
-    """Return onnxruntime's options for a provider; TensorRT caches its engines beside ``path``."""
+    """Return onnxruntime's options for a provider.
+
+    Args:
+        provider: ``cuda`` or ``tensorrt``.
+        arithmetic: ``exact`` keeps TF32 and float16 off.
+        path: Path of the model, beside which TensorRT caches its compiled engines.
+    """
     fast = int(arithmetic == "fast")
     if provider == "cuda":
         return {"use_tf32": fast, "prefer_nhwc": 1, "cudnn_conv_algo_search": "EXHAUSTIVE",

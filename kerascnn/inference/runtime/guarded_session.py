@@ -39,7 +39,12 @@ class GuardedSession:
         return outputs
 
     def usable(self) -> Any:
-        """Return the wrapped session, unless it was closed, or the process was forked since."""
+        """Return the wrapped session, unless it was closed, or the process was forked since.
+
+        Raises:
+            ConfigError: It was closed.
+            ProviderError: The process was forked since it was opened.
+        """
         session = self._open()
         if os.getpid() != self._process:
             # The compute threads were not copied with the process, so a run would hang.

@@ -56,8 +56,13 @@ class TensorInfo:
 class OpenVinoSession:
     """A file in OpenVINO's own runtime, with the methods of an onnxruntime session.
 
-    Of ``pinned``, only ``height`` and ``width`` are used. ``full_batch``: batch size for which the
-    network is compiled additionally.
+    Args:
+        path: Path of the ``.onnx`` file.
+        threads: Threads per inference.
+        pinned: Sizes of dynamic axes by name; only ``height`` and ``width`` are used.
+        arithmetic: ``exact`` or ``fast``.
+        full_batch: Batch size for which the network is additionally compiled; None: compile it
+            for a dynamic batch size only.
 
     Raises:
         ModelFileError: Not a model that OpenVINO can load.

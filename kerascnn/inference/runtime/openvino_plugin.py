@@ -59,6 +59,10 @@ def _processor_is_intel() -> bool:
 
 
 def open_plugin(path: str | Path, options: Any, threads: int, arithmetic: Arithmetic) -> Any:
-    """Open a file with the plugin."""
+    """Open a file with the plugin.
+
+    Raises:
+        ModelFileError: Not a model that can be loaded.
+    """
     options.add_provider_for_devices(plugin_devices()[:1], plugin_options(threads, arithmetic))
     return opened(path, options, "openvino", None)

@@ -21,7 +21,11 @@ ARITHMETICS: tuple[Arithmetic, ...] = get_args(Arithmetic)
 
 
 def check_names(provider: str, arithmetic: str, providers: Collection[str] = PROVIDERS) -> None:
-    """Check the names of a provider and a grade of arithmetic."""
+    """Check the names of a provider and a grade of arithmetic.
+
+    Raises:
+        ConfigError: A name does not exist; the message lists those that do.
+    """
     for kind, name, known in (
         ("provider", provider, providers),
         ("arithmetic", arithmetic, ARITHMETICS),

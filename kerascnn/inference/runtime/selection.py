@@ -55,6 +55,10 @@ def choose(
 
     Returns:
         One choice; for ``auto`` with saved settings also the CPU, in case the first fails.
+
+    Raises:
+        ConfigError: No such provider or arithmetic.
+        ModelFileError: Settings that cannot be read.
     """
     if isinstance(asked, Choice):
         return [asked]

@@ -138,7 +138,11 @@ def run_session(
     outputs: Sequence[str],
     feed: Mapping[str, npt.NDArray[Any]],
 ) -> list[npt.NDArray[Any]]:
-    """Run a foreign graph, which may not accept the input."""
+    """Run a foreign graph, which may not accept the input.
+
+    Raises:
+        ModelFileError: The graph does not run on this input.
+    """
     options = onnxruntime.RunOptions()
     options.log_severity_level = SILENT  # errors are raised, not logged
     try:

@@ -52,7 +52,11 @@ def settings_path(model: str | Path) -> Path:
 
 
 def save_settings(model: str | Path, best: Mapping[Arithmetic, TunedSettings]) -> Path:
-    """Save the best settings beside the file."""
+    """Save the best settings beside the file.
+
+    Raises:
+        KerascnnError: The folder cannot be written.
+    """
     path = settings_path(model)
     value = {
         "schema": SCHEMA,
@@ -69,6 +73,9 @@ def load_settings(model: str | Path) -> tuple[dict[Arithmetic, TunedSettings], S
 
     Returns:
         The settings by grade of arithmetic, and None or the reason why there are none.
+
+    Raises:
+        ModelFileError: A settings file that kerascnn did not write.
     """
     path = settings_path(model)
     try:

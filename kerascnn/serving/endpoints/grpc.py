@@ -58,7 +58,11 @@ class GrpcServer:
         self._server: Any = None
 
     async def start(self) -> str:
-        """Start to listen, and return the address."""
+        """Start to listen, and return the address.
+
+        Raises:
+            ConfigError: The address cannot be used.
+        """
         config = self._service.config
         options = (
             ("grpc.max_receive_message_length", config.max_body + _SLACK),

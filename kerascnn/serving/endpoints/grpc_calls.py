@@ -33,7 +33,13 @@ Work = Callable[[bytes, Context, RequestRecord], Awaitable[Any]]
 
 
 class Calls:
-    """Runs and records calls; all but those of ``public`` paths need the token, if there is one."""
+    """Runs handlers, and records each call in metrics, log and trace.
+
+    Args:
+        request_log: Counts and logs calls.
+        token: Token that calls must carry; None: no token is required.
+        public: Paths of methods that do not require it.
+    """
 
     def __init__(
         self, request_log: RequestLog, token: bytes | None, public: Collection[str]
@@ -71,7 +77,11 @@ class Calls:
             self._request_log.record(record, outcome)
 
     def check_token(self, context: Context) -> None:
-        """Refuse a call whose token is wrong or missing."""
+        """Refuse a call whose token is wrong or missing.
+
+        Raises:
+            HttpError: 401: it is wrong or missing.
+        """
         if self._token is None:
             return
         given = _as_bytes(_metadata(context).get("authorization", b""))

@@ -35,7 +35,11 @@ class Health:
         self._service, self._name, self._watching = service, name, 0
 
     async def check(self, content: bytes, *_: object) -> bytes:
-        """Return the current state."""
+        """Return the current state.
+
+        Raises:
+            HttpError: 404: unknown service; 400 or 413: not a valid request.
+        """
         state, asked = self._state(content)
         if state == _UNKNOWN:
             raise HttpError(404, f"no service {asked[:80]!r} here; there is {self._name}.")

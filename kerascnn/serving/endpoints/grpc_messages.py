@@ -46,7 +46,11 @@ def message_class(name: str) -> Any:
 
 
 def read_short(name: str, content: bytes) -> Any:
-    """Parse a message that is not for inference, on the event loop."""
+    """Parse a message that is not for inference, on the event loop.
+
+    Raises:
+        HttpError: 400: not a valid message; 413: too long.
+    """
     if len(content) > _MOST_BYTES:
         raise HttpError(
             413, f"a {name} of {len(content):,} bytes; expected at most {_MOST_BYTES:,}."
@@ -55,7 +59,11 @@ def read_short(name: str, content: bytes) -> Any:
 
 
 def read_message(name: str, content: bytes) -> Any:
-    """Parse a message."""
+    """Parse a message.
+
+    Raises:
+        HttpError: 400: not a valid message.
+    """
     try:
         return message_class(name).FromString(content)
     except DecodeError as error:
@@ -72,6 +80,9 @@ def read_infer(content: bytes) -> tuple[str, str, dict[str, Any], bytes]:
 
     Returns:
         Name and version of the model, the fields of the equivalent JSON, and a binary tensor.
+
+    Raises:
+        HttpError: 400: not an inference request.
     """
     request = read_message("ModelInferRequest", content)
     return request.model_name, request.model_version, *fields_of(request)
@@ -97,7 +108,11 @@ def id_of(content: bytes) -> str:
 
 
 def fields_of(request: Any) -> tuple[dict[str, Any], bytes]:
-    """Convert an inference request to the equivalent of HTTP: fields of the JSON and a tensor."""
+    """Convert an inference request to the equivalent of HTTP: fields of the JSON and a tensor.
+
+    Raises:
+        HttpError: 400: its contents do not match its inputs.
+    """
     _check_counts(request)
     raw = list(request.raw_input_contents)
     if raw and len(raw) != len(request.inputs):

@@ -54,7 +54,11 @@ class PredictRequest:
 
 
 def read_request(body: bytes, most: int) -> PredictRequest:
-    """Parse a predict request."""
+    """Parse a predict request.
+
+    Raises:
+        HttpError: 400: not a valid request, and why.
+    """
     try:
         request = _REQUESTS.decode(body)
         by_row = request.instances is not msgspec.UNSET

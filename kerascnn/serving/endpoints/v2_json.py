@@ -81,7 +81,11 @@ def read_json(text: bytes) -> Any:
 
 
 def read_only_ready(text: bytes) -> bool:
-    """Parse a request for the repository index: whether it is for ready models only."""
+    """Parse a request for the repository index: whether it is for ready models only.
+
+    Raises:
+        HttpError: 400: not a valid request.
+    """
     try:
         return msgspec.json.decode(text or b"{}", type=_Index).ready
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -113,7 +117,11 @@ def read_values(data: Any, shape: tuple[int, ...], name: str) -> UInt8Array:
 
 
 def read_texts(data: Any, count: int, name: str) -> list[Any]:
-    """Decode the texts of a tensor, flat or nested; that they are texts is not checked here."""
+    """Decode the texts of a tensor, flat or nested; that they are texts is not checked here.
+
+    Raises:
+        HttpError: 400: not an array, or one with too many elements.
+    """
     try:
         if isinstance(data, msgspec.Raw):
             data = [_text(bytes(part)) for part in split_list(bytes(data), count)]

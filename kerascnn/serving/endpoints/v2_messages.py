@@ -52,6 +52,7 @@ class InferRequest:
 
     Attributes:
         pictures: uint8 ``[n, height, width, 3]``, or the contents of files.
+        requested: Requested outputs, in order.
         id: ID that the response repeats; None if the request has none.
         timeout: Time limit in seconds; None if the request sets none.
     """
@@ -74,6 +75,9 @@ def read_request(
         shape: Height and width of the model's input, in pixels, which is the size of pictures in
             a raw request.
         most: Maximum number of files.
+
+    Raises:
+        HttpError: 400: not a valid request for this model, and why.
     """
     length = _header_length(header_length, len(body))
     if header_length is not None and length == 0:
@@ -93,7 +97,11 @@ def read_request(
 
 
 def interpret(fields: dict[str, Any], binary: memoryview, classes: int, most: int) -> InferRequest:
-    """Interpret the fields of a request."""
+    """Interpret the fields of a request.
+
+    Raises:
+        HttpError: 400: not a valid request for this model, and why.
+    """
     parameters = _object(fields, "parameters")
     return InferRequest(
         pictures=_pictures(fields, binary, most),

@@ -66,7 +66,11 @@ def model_config(served: ServedModel) -> Json:
 def statistics(
     models: ModelRepository, name: str | None = None, version: str | None = None
 ) -> Json:
-    """Return statistics of models."""
+    """Return statistics of models.
+
+    Raises:
+        HttpError: 404: no such model or version; 503: it is not loaded.
+    """
     if name is None:
         found = [served for one in models.names for served in models.versions(one)]
     elif version is None:

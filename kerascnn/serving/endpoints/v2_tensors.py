@@ -22,7 +22,11 @@ Floats = npt.NDArray[np.float32]
 
 
 def read_shape(shape: Any, name: str) -> tuple[int, int, int, int]:
-    """Check the shape of a tensor of pictures."""
+    """Check the shape of a tensor of pictures.
+
+    Raises:
+        HttpError: 400: not four positive whole numbers, the last being 3.
+    """
     # Exact types, because bool is a subclass of int.
     whole = isinstance(shape, list) and len(shape) == 4 and {*map(type, shape)} == {int}
     if not whole or min(shape) < 1 or shape[3] != 3:
@@ -36,7 +40,11 @@ def read_shape(shape: Any, name: str) -> tuple[int, int, int, int]:
 
 
 def read_count(shape: Any, name: str, most: int) -> int:
-    """Check the shape of a tensor of files: ``[n]`` or ``[n, 1]``."""
+    """Check the shape of a tensor of files: ``[n]`` or ``[n, 1]``.
+
+    Raises:
+        HttpError: 400: neither ``[n]`` nor ``[n, 1]``, or too many.
+    """
     whole = isinstance(shape, list) and all(type(length) is int for length in shape)
     if not whole or len(shape) not in (1, 2) or shape[0] < 1 or shape[1:] not in ([], [1]):
         raise HttpError(
@@ -51,14 +59,22 @@ def read_count(shape: Any, name: str, most: int) -> int:
 
 
 def files_from_json(data: Sequence[Any], count: int, name: str) -> list[bytes]:
-    """Read a tensor of files, sent as base64, from JSON; ``name`` is for messages."""
+    """Read a tensor of files, sent as base64, from JSON; ``name`` is for messages.
+
+    Raises:
+        HttpError: 400: not base64, or a wrong number of files.
+    """
     if len(data) != count:
         raise HttpError(400, f"input {name!r} has {len(data):,} values, but shape [{count}].")
     return [read_base64(text, f"input {name!r}[{number}]") for number, text in enumerate(data)]
 
 
 def files_from_bytes(data: memoryview, count: int, name: str) -> list[bytes]:
-    """Read a tensor of files from bytes, each after its length in four bytes (little-endian)."""
+    """Read a tensor of files from bytes, each after its length in four bytes (little-endian).
+
+    Raises:
+        HttpError: 400: the lengths do not match, or a wrong number of files.
+    """
     files: list[bytes] = []
     position = 0
     while position + 4 <= len(data) and len(files) < count:
@@ -75,7 +91,11 @@ def files_from_bytes(data: memoryview, count: int, name: str) -> list[bytes]:
 
 
 def from_json(data: Any, shape: tuple[int, ...], name: str) -> UInt8Array:
-    """Read uint8 pictures from JSON: whole numbers from 0 to 255, flat or nested, row-major."""
+    """Read uint8 pictures from JSON: whole numbers from 0 to 255, flat or nested, row-major.
+
+    Raises:
+        HttpError: 400: other values, or a wrong number of them.
+    """
     try:
         values = np.asarray(data)
     except (ValueError, OverflowError) as error:
@@ -94,7 +114,11 @@ def from_json(data: Any, shape: tuple[int, ...], name: str) -> UInt8Array:
 
 
 def from_bytes(data: memoryview, shape: tuple[int, ...], name: str) -> UInt8Array:
-    """Read uint8 pictures from bytes, one per value and row-major, as a view of them."""
+    """Read uint8 pictures from bytes, one per value and row-major, as a view of them.
+
+    Raises:
+        HttpError: 400: a wrong number of bytes.
+    """
     expected = math.prod(shape)
     if len(data) != expected:
         raise HttpError(
@@ -108,7 +132,13 @@ def from_bytes(data: memoryview, shape: tuple[int, ...], name: str) -> UInt8Arra
 def classified(values: Floats, count: int, classes: Sequence[str]) -> list[str]:
     """Return the top classes as ``value:index:label``, the format of Triton's extension.
 
-    ``values`` is float32 ``[n, classes]``; the result has ``n * count`` texts, row by row.
+    Args:
+        values: float32 ``[n, classes]``.
+        count: Classes per row, at most the number of classes.
+        classes: Class names, in order.
+
+    Returns:
+        ``n * count`` texts, row by row.
     """
     order = np.argsort(-values, axis=1, kind="stable")[:, :count]
     return [

@@ -22,7 +22,11 @@ _SPACE = b" \t\r\n"
 
 
 def read_base64(text: Any, what: str) -> bytes:
-    """Decode base64, in the standard or the URL-safe alphabet; ``what`` names it in errors."""
+    """Decode base64, in the standard or the URL-safe alphabet; ``what`` names it in errors.
+
+    Raises:
+        HttpError: 400: not base64, or empty.
+    """
     if not isinstance(text, str) or not text.isascii():
         raise HttpError(400, f"{what} is not base64; expected ASCII text.")
     if text.startswith("data:"):

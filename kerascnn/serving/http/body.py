@@ -91,7 +91,11 @@ class BodyReader:
         self.check_held()
 
     def check_held(self) -> None:
-        """Refuse a request if too many bytes are in memory."""
+        """Refuse a request if too many bytes are in memory.
+
+        Raises:
+            HttpError: 503: they are not.
+        """
         if self._held > self._max_held:
             raise HttpError(
                 503,

@@ -33,7 +33,11 @@ _ANY_HEADER = zlib.MAX_WBITS | 32
 
 
 def check_encoding(encoding: str) -> bool:
-    """Return whether a body with this ``Content-Encoding`` is compressed; refuse unknown ones."""
+    """Return whether a body with this ``Content-Encoding`` is compressed; refuse unknown ones.
+
+    Raises:
+        HttpError: 415: unknown method, or several methods.
+    """
     if not encoding:  # most requests
         return False
     methods = [one for one in re.split(r"[\s,]+", encoding.lower()) if one not in _IDENTITY]
@@ -50,7 +54,11 @@ def check_encoding(encoding: str) -> bool:
 
 
 def decompress(body: bytes, most: int) -> bytes:
-    """Decompress gzip, zlib or raw deflate, which some clients send, to at most ``most`` bytes."""
+    """Decompress gzip, zlib or raw deflate, which some clients send, to at most ``most`` bytes.
+
+    Raises:
+        HttpError: 413: it is larger; 400: it is not compressed, or incomplete.
+    """
     try:
         return _inflate(body, most, _ANY_HEADER)
     except zlib.error:

@@ -16,8 +16,11 @@ T = TypeVar("T")
 class Deadlines(Generic[T]):
     """Time limits of equal length: the first to start expires first, so one timer is enough.
 
-    A timer per request would take longer than routing it. ``expire`` is called with each item that
-    did not end in time.
+    A timer per request would take longer than routing it.
+
+    Args:
+        seconds: Length of the time limit.
+        expire: Called with each item that did not end in time.
     """
 
     def __init__(self, seconds: float, expire: Callable[[T], object]) -> None:

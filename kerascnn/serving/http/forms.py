@@ -56,6 +56,9 @@ def read_form(body: bytes, content_type: str, most: int) -> list[Upload]:
 
     A part is a file if it has a file name (``filename`` or ``filename*``), a type other than text
     and JSON, or content that is not text: some clients send pictures without a name.
+
+    Raises:
+        HttpError: 400: not a form, incomplete, without a file, or with too many.
     """
     uploads: list[Upload] = []
     fields = 0

@@ -116,7 +116,11 @@ def write_with_names(value: Any) -> bytes:
 
 
 def write_values(values: npt.NDArray[np.float32] | list[str]) -> Iterator[bytes]:
-    """Serialize the values of a tensor as a flat array; refuse those that are not finite."""
+    """Serialize the values of a tensor as a flat array; refuse those that are not finite.
+
+    Raises:
+        HttpError: 422: a value is not finite, which JSON cannot represent.
+    """
     flat = values if isinstance(values, list) else values.ravel()
     if not isinstance(flat, list) and not np.isfinite(flat).all():
         raise HttpError(422, "the network's output for a picture is not finite (NaN or infinite).")

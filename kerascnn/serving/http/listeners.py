@@ -32,6 +32,9 @@ def listeners(host: str, port: int) -> Iterator[list[socket.socket]]:
     """Listen on every address of a host, because uvicorn exits if it cannot listen.
 
     Port 0: any free port, the same for every address.
+
+    Raises:
+        ConfigError: The address cannot be used.
     """
     with ExitStack() as stack:
         try:
@@ -64,9 +67,14 @@ def address(listener: socket.socket) -> str:
 
 
 def check_certificate(certificate: str, key: str | None) -> None:
-    """Check that a certificate chain and its key (PEM) are usable, before the server listens.
+    """Check that a certificate and its key are usable, before the server listens.
 
-    Without ``key``, it is in the file of the certificate.
+    Args:
+        certificate: File with the certificate chain (PEM).
+        key: File with its private key; None: the same file.
+
+    Raises:
+        ConfigError: They are not usable.
     """
     for path in filter(None, (certificate, key)):
         with reading(path, ConfigError):
@@ -82,7 +90,11 @@ def check_certificate(certificate: str, key: str | None) -> None:
 
 
 def load_certificate(context: ssl.SSLContext, certificate: str, key: str | None) -> None:
-    """Load a certificate, which applies to new connections."""
+    """Load a certificate, which applies to new connections.
+
+    Raises:
+        OSError: A file cannot be read, or is not a certificate or key.
+    """
     # Without this, OpenSSL would prompt for a password on the terminal.
     context.load_cert_chain(certificate, key, password=lambda: "")
 

@@ -32,7 +32,14 @@ PAGE = "/page/"
 
 
 class RequestMiddleware:
-    """The outermost middleware; without a token, requests need none."""
+    """The outermost middleware.
+
+    Args:
+        app: The wrapped application.
+        request_log: Counts and logs requests.
+        token: Token that requests must carry; None: no token is required.
+        origins: Checks host and origin of requests.
+    """
 
     def __init__(
         self, app: ASGIApp, request_log: RequestLog, token: bytes | None, origins: OriginPolicy
@@ -83,7 +90,14 @@ def is_authorized(given: bytes | None, wanted: bytes) -> bool:
 
 
 class Exchange:
-    """One request and its response; of several headers with one name, ``headers`` has the last."""
+    """One request and its response.
+
+    Attributes:
+        record: Record for metrics and log.
+        headers: Headers of the request; the last of several with one name.
+        status: Status of the response.
+        outcome: Outcome in the metrics; None: by status.
+    """
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])

@@ -39,7 +39,11 @@ class OriginPolicy:
         self._origins, self._latest = set(origins), ""
 
     def check(self, method: str, headers: Mapping[bytes, bytes]) -> None:
-        """Refuse a host name that is not the server's (421), and a page of another origin (403)."""
+        """Refuse a host name that is not the server's (421), and a page of another origin (403).
+
+        Raises:
+            HttpError: 421: unknown host name; 403: a page of another origin sent it.
+        """
         host = headers.get(b"host", b"").decode("latin-1")
         if host and host != self._latest and not self._is_own_host(host):
             raise HttpError(

@@ -132,7 +132,11 @@ class TurnTakingProtocol(HttpToolsProtocol):
         self.idle.end(self)
 
     def parse(self, part: memoryview) -> memoryview | bytes:
-        """Parse a part, and return its unparsed rest."""
+        """Parse a part, and return its unparsed rest.
+
+        Raises:
+            httptools.HttpParserError: Invalid HTTP.
+        """
         self.parser.feed_data(part)
         return b""
 

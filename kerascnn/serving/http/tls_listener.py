@@ -34,6 +34,12 @@ class TlsListener:
 
     asyncio's own server does not count connections before the end of their handshake, and runs any
     number of handshakes concurrently.
+
+    Args:
+        listener: Socket that listens already.
+        protocol: Creates the protocol of a connection.
+        context: TLS context with certificate and key.
+        seconds: Time limit for a handshake.
     """
 
     def __init__(
