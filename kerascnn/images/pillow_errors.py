@@ -5,6 +5,8 @@ Knows: that Pillow may raise any exception for malicious files. Does not decode.
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 import warnings
 from collections.abc import Iterator
@@ -16,6 +18,9 @@ from kerascnn.errors import PictureError, one_line
 from kerascnn.images.unsupported import what_to_do
 
 FORMAT_WORDS = "JPEG, PNG, WebP, BMP, GIF or TIFF"
+
+_OF_THE_SYSTEM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO)
+"""Errors of the system that say nothing about the content of a file."""
 
 
 class UnsupportedFormatError(Exception):
@@ -96,6 +101,8 @@ def _cannot_decode(name: str, error: Exception) -> str:
         return f"{name}: a folder, not a picture, or one without pictures. Expected {FORMAT_WORDS}."
     if isinstance(error, PermissionError):
         return f"{name}: no permission to read it."
+    if isinstance(error, OSError) and error.errno in _OF_THE_SYSTEM:
+        return f"{name}: cannot read it ({os.strerror(error.errno)})."
     reason = one_line(error).rstrip(".") or type(error).__name__
     if isinstance(error, Image.DecompressionBombError):
         return f"{name}: too many pixels ({reason}). Make it smaller first."

@@ -46,8 +46,8 @@ def create_app(
     """Create the application, for uvicorn or any other ASGI server.
 
     Models are loaded at startup (ASGI's lifespan); until they are warmed up, ``/v2/health/ready``
-    responds with status 503. Starlette's and FastAPI's ``mount`` does not run the lifespan; inside
-    another application, use a :class:`~kerascnn.inference.classifier.Classifier` instead.
+    responds with status 503. Starlette's and FastAPI's ``mount`` does not run the lifespan of what
+    it mounts: run it with the outer application's, as docs/serve.md shows.
 
     Args:
         config: Options, or a service created from them.

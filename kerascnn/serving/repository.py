@@ -76,9 +76,7 @@ class ModelRepository:
         """
         versions = self.versions(name)
         if not versions:
-            problem = next((self._problems[slot] for slot in self._problems if slot[0] == name), "")
-            state = f"could not be loaded: {problem}" if problem else "is being loaded. Try again."
-            raise HttpError(503, f"model {name!r} {state}", retry_after=1)
+            raise HttpError(503, f"model {name!r} {self._state(name)}", retry_after=1)
         for served in versions:
             if version in (None, served.version):
                 return served
@@ -102,6 +100,15 @@ class ModelRepository:
         # A folder may have replaced a file, which has no version number.
         slots.sort(key=lambda slot: int(slot[1] or 0), reverse=True)
         return [self._served[slot] for slot in slots]
+
+    def _state(self, name: str) -> str:
+        """Say why no version of a model is loaded."""
+        problem = next((self._problems[slot] for slot in self._problems if slot[0] == name), None)
+        if problem is not None:
+            return f"could not be loaded: {problem}"
+        if not self._loaded and not self._reloading.locked():
+            return "is not loaded: the application that mounts this one must run its lifespan."
+        return "is being loaded. Try again."
 
     def index(self) -> list[dict[str, str]]:
         """List all versions of all models with their state, as Triton's repository index does."""

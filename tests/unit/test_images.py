@@ -1,6 +1,8 @@
 """images.py: the table of sizes, and every way a picture becomes RGB."""
 
+import errno
 import io
+import os
 
 import numpy as np
 import pytest
@@ -146,6 +148,15 @@ def test_errors_name_the_picture_and_the_remedy(tmp_path) -> None:
         images.decode(tmp_path / "missing.png")
     with pytest.raises(PictureError, match="folder"):
         images.decode(tmp_path)
+
+
+def test_an_error_of_the_system_does_not_call_the_file_damaged(photograph, monkeypatch) -> None:
+    def no_descriptor_left(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(Image, "open", no_descriptor_left)
+    with pytest.raises(PictureError, match=f"cannot read it .{os.strerror(errno.EMFILE)}.\\.$"):
+        images.decode(encoded(Image.fromarray(photograph(8, 8)), "JPEG"))
 
 
 def test_truncated_picture_is_an_error_not_a_gray_half(photograph) -> None:

@@ -45,13 +45,19 @@ class PredictEndpoint:
 
     def routes(self) -> list[Route]:
         """List the routes."""
-        routes = [
+        unnamed = self.predict if len(self._models.names) == 1 else self.ask_for_name
+        return [
             Route("/v1/models/{name}/predict", self.predict, methods=["POST"]),
+            Route("/predict", unnamed, methods=["POST"]),
             Route("/metrics", self.metrics),
         ]
-        if len(self._models.names) == 1:
-            routes.append(Route("/predict", self.predict, methods=["POST"]))
-        return routes
+
+    async def ask_for_name(self, _request: Request) -> Response:
+        """Refuse a request that does not say which of several models it is for."""
+        names = ", ".join(self._models.names)
+        raise HttpError(
+            404, f"several models are served; expected /v1/models/NAME/predict: {names}."
+        )
 
     async def metrics(self, _request: Request) -> Response:
         """Return the metrics for Prometheus."""

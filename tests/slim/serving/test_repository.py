@@ -3,11 +3,12 @@
 import asyncio
 import shutil
 
+import httpx
 import numpy as np
 import pytest
 
 from kerascnn.errors import ConfigError
-from kerascnn.serving import ModelConfig, ServeConfig
+from kerascnn.serving import ModelConfig, ServeConfig, create_app
 from kerascnn.serving.sources import unread_settings
 
 from .asking import SAID, asked, finished
@@ -53,7 +54,23 @@ def test_models_by_name_and_path(tmp_path):
     async def main():
         async with asked(serving(("a", first), ("b", second))) as (client, _):
             assert [await answer(client, name) for name in "ab"] == [0, 2]
-            assert (await client.post("/predict", content=b"x")).status_code == 404
+            refused = await client.post("/predict", content=b"x")
+            assert refused.status_code == 404
+            assert "/v1/models/NAME/predict: a, b" in refused.json()["error"]
+
+    finished(main())
+
+
+def test_mounted_without_its_lifespan(tmp_path):
+    write_model(tmp_path / "rgb.onnx", np.eye(3))
+
+    async def main():
+        app = create_app(serving(("rgb", tmp_path / "rgb.onnx")))
+        transport = httpx.ASGITransport(app)  # like Starlette's mount, it does not run the lifespan
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            refused = await client.post("/predict", content=b"x")
+            assert refused.status_code == 503
+            assert "must run its lifespan" in refused.json()["error"]
 
     finished(main())
 
