@@ -142,7 +142,9 @@ def test_test_pictures_are_pointed_to_where_too_few_were_held_out() -> None:
     *_, doubt, following = done.stdout.splitlines()
     assert doubt.startswith("These pictures do not show whether that is better than guessing")
     assert following == "next: kerascnn evaluate r"
-    assert run(*following.split()[2:]).stdout.startswith("5 pictures (split test)")
+    judged = run(*following.split()[2:]).stdout
+    assert judged.startswith("5 pictures (split test): top-1 ")
+    assert "top-5" not in judged  # of two classes, it says nothing
     metrics = Run(Path("r")).card.metrics
     assert (metrics["augmented"], metrics["pretrained"]) == (1, 0)
 
