@@ -55,16 +55,16 @@ def _most_confident(shown: int) -> str:
 
 def _show_summary(evaluation: Evaluation) -> None:
     out = console()
-    out.print(
-        tr(
-            "{pictures} (split {split}): top-1 {top1}, top-5 {top5} (95% intervals)",
-            pictures=count(evaluation.images, "picture"),
-            split=evaluation.split,
-            top1=f"{evaluation.top1:.2%} {_interval(evaluation.top1_interval)}",
-            top5=f"{evaluation.top5:.2%} {_interval(evaluation.top5_interval)}",
-        ),
-        markup=False,
-    )
+    line = "{pictures} (split {split}): top-1 {top1}, top-5 {top5} (95% intervals)"
+    if len(evaluation.per_class) <= 5:  # of five classes, the five most probable are all
+        line = "{pictures} (split {split}): top-1 {top1} (95% interval)"
+    values = {
+        "pictures": count(evaluation.images, "picture"),
+        "split": evaluation.split,
+        "top1": f"{evaluation.top1:.2%} {_interval(evaluation.top1_interval)}",
+        "top5": f"{evaluation.top5:.2%} {_interval(evaluation.top5_interval)}",
+    }
+    out.print(tr(line, **values), markup=False)
     for name, value in _scores(evaluation).items():
         out.print(f"  {padded(name, 18)} {value}", markup=False)
     if evaluation.speed:

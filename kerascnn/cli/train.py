@@ -186,9 +186,14 @@ def _next_steps(run: Run, card: ModelCard) -> Iterator[str]:
         )
     if learning and not learning.is_conclusive:
         yield inconclusive_note(learning.baseline)
+        if card.data.get("test"):
+            yield _next("evaluate", str(run.folder))
         return
-    export = command_line(["kerascnn", "export", str(run.folder), "--onnx"])
-    yield tr("next: {command}", command=export)
+    yield _next("export", str(run.folder), "--onnx")
+
+
+def _next(*words: str) -> str:
+    return tr("next: {command}", command=command_line(["kerascnn", *words]))
 
 
 def _below_baseline(learning: Learning) -> str:

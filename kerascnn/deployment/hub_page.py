@@ -179,6 +179,8 @@ def _data(card: ModelCard) -> str:
               if isinstance(card.data.get(split), int)]  # fmt: skip
     name = _escaped(str(card.data.get("name", "")))
     refit = (
-        " Afterwards, this network has learned from all of them." if card.data.get("refit") else ""
+        " Afterwards, this network has learned from those of train and val."
+        if card.data.get("refit")
+        else ""
     )
     return f"{name}: {', '.join(counts) or 'number of pictures not recorded'}.{refit}"

@@ -15,7 +15,9 @@ _COUNTED = (
 """Metrics that :func:`learning_of` reads; cards of earlier versions do not have them."""
 
 
-_NEWER = ("val_leaked", "train_largest", "train_fewest", "train_most")
+_NEWER = (
+    "val_leaked", "train_largest", "train_fewest", "train_most", "augmented", "pretrained",
+)  # fmt: skip
 """Further metrics that it reads; cards of some earlier versions do not have them."""
 
 

@@ -47,13 +47,13 @@ def not_learned(learning: Learning) -> str:
     naive = learning.train_largest or learning.train_images / learning.classes
     if 2 * learning.train_right < learning.train_images + naive:
         return _unequal(train, naive, learning) or _not_fitted(train, learning.steps)
-    if (learning.train_fewest or learning.pictures // learning.classes) < _FEW_PICTURES:
+    if _fewest(learning) < _FEW_PICTURES:
         return tr(
             "It classifies {train} of its training pictures correctly, but new ones at chance "
-            "level, with only {each} per class. Add pictures, or start from pretrained "
-            "weights (--weights).",
+            "level, with only {each} per class. What should help: {remedies}.",
             train=train,
             each=_each(learning),
+            remedies=_remedies(learning),
         )
     return tr(
         "It classifies {train} of its training pictures correctly, but new ones at chance "
@@ -87,6 +87,20 @@ def _each(learning: Learning) -> str:
         fewest=f"{learning.train_fewest:,}",
         most=f"{learning.train_most:,}",
     )
+
+
+def _fewest(learning: Learning) -> int:
+    return learning.train_fewest or learning.pictures // learning.classes
+
+
+def _remedies(learning: Learning) -> str:
+    """List what helps to classify new pictures, without what the network was trained with."""
+    found = [tr("more pictures")]
+    if not learning.augmented:
+        found.append(tr("augmentation (--augment)"))
+    if not learning.pretrained and _fewest(learning) < _FEW_PICTURES:
+        found.append(tr("pretrained weights (--weights)"))
+    return ", ".join(found)
 
 
 def _not_fitted(train: str, steps: int) -> str:
@@ -155,11 +169,11 @@ def _fit(learning: Learning, evaluation: Evaluation) -> Iterator[str]:
     if share > _GAP and is_worse(evaluation.correct, evaluation.images, share - _GAP):
         yield tr(
             "It classifies {train} of its training pictures correctly and {new} of new ones: it "
-            "overfits. It has {each} per class; more of them, or augmentation, "
-            "should help.",
+            "overfits. It has {each} per class. What should help: {remedies}.",
             train=train,
             new=new,
             each=_each(learning),
+            remedies=_remedies(learning),
         )
     elif share < 1 - _GAP and 0 < learning.steps < _FEW_STEPS:
         yield tr(

@@ -96,6 +96,8 @@ class Learning:
         train_largest: Pictures of the most frequent class in ``train_images``; 0: not measured.
         train_fewest: Training pictures of the smallest class; 0: not counted.
         train_most: Training pictures of the largest class; 0: not counted.
+        augmented: 1 if its training pictures were augmented; 0: not, or not recorded.
+        pretrained: 1 if it was trained from pretrained weights; 0: not, or not recorded.
     """
 
     steps: int
@@ -110,6 +112,8 @@ class Learning:
     train_largest: int = 0
     train_fewest: int = 0
     train_most: int = 0
+    augmented: int = 0
+    pretrained: int = 0
 
     @property
     def has_learned(self) -> bool:

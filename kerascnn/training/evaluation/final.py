@@ -65,7 +65,8 @@ def evaluate_kept(
     ``train_images`` training pictures, ``train_top1``, ``val_right`` of ``val_images``,
     ``train_largest`` and ``val_largest``, the number of those in the most common class,
     ``train_fewest`` and ``train_most``, the pictures of the smallest and the largest class,
-    and ``val_leaked``, the number of validation pictures that are also training pictures.
+    ``val_leaked``, the number of validation pictures that are also training pictures, and
+    ``augmented`` and ``pretrained``, 1 if training used augmentation or pretrained weights.
 
     Raises:
         ModelFileError: The run folder is not complete.
@@ -103,6 +104,8 @@ def _measured(
     right = int((train.argmax(1) == feed.train.labels[sample]).sum())
     steps = steps_per_epoch(len(feed.train), batch_size)
     counts = np.bincount(feed.train.labels)
+    config = run.config
+    changes = (config.augment != "none", config.random_crop, config.mixup, config.cutmix)
     return {
         "steps": _epochs_of_steps(run) * steps // run.config.accumulate,
         "train_right": right,
@@ -115,6 +118,8 @@ def _measured(
         "val_images": len(feed.val),
         "val_largest": int(np.bincount(feed.val.labels).max()),
         "val_leaked": feed.leaked,
+        "augmented": int(any(changes)),
+        "pretrained": int(config.weights != "none"),
     }
 
 

@@ -24,6 +24,7 @@ from kerascnn.training.weights.start import StartingNetwork
 
 def first_card(feed: Feed, run: Run, start: StartingNetwork) -> ModelCard:
     """Make the card of a new run: network, classes, image size and data."""
+    test = feed.dataset.splits.get("test", ())
     return ModelCard(
         name=Path(run.folder).resolve().name,
         network=start.network.name,
@@ -35,6 +36,7 @@ def first_card(feed: Feed, run: Run, start: StartingNetwork) -> ModelCard:
             "name": feed.dataset.title,
             "sha256": feed.fingerprint,
             **{name: len(part) for name, part in feed.packs.items()},
+            **({"test": len(test)} if len(test) else {}),
             "skipped": sum(len(part.skipped) for part in feed.packs.values()),
         },
         versions=versions() | ({"weights": start.source} if start.source else {}),

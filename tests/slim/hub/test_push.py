@@ -141,7 +141,7 @@ def test_that_the_network_has_learned_from_validation_pictures_is_said(exported)
     card = replace(card, data=card.data | {"refit": True})
     text = page(card, f"hf://{REPO}/a.onnx", "0", "mit")
     assert "| top-1 accuracy (validation, before they were learned from) |" in text
-    assert "Afterwards, this network has learned from all of them." in text
+    assert "Afterwards, this network has learned from those of train and val." in text
 
 
 def test_a_run_with_and_without_its_exported_file(hub, file, run, exported) -> None:

@@ -102,6 +102,22 @@ def test_too_few_steps_and_too_few_pictures_are_told_apart(content):
     assert "steps: training longer" not in told(content, found, learning=learning(71, steps=4_000))
 
 
+@pytest.mark.parametrize(
+    ("used", "pictures", "remedies"),
+    [
+        ({}, 2_000, "more pictures, augmentation (--augment)."),
+        ({"augmented": 1}, 2_000, "more pictures."),
+        ({"augmented": 1}, 40, "more pictures, pretrained weights (--weights)."),
+        ({"augmented": 1, "pretrained": 1}, 40, "more pictures."),
+    ],
+)
+def test_nothing_is_advised_that_training_used_already(content, used, pictures, remedies):
+    overfitted = told(
+        content, evaluation(wrong_in(60), LABELS), learning=learning(99, 400, pictures, **used)
+    )
+    assert f"per class. What should help: {remedies}" in overfitted
+
+
 def test_always_predicting_a_large_class_is_told_from_memorizing(content):
     labels = np.where(np.arange(400) < 380, 0, 1)
     unequal = {"train_largest": 95, "train_fewest": 100, "train_most": 1_900,

@@ -132,6 +132,23 @@ def test_what_too_few_pictures_cannot_tell_from_guessing_is_said() -> None:
     assert doubt in " ".join(run("export", "r", "--onnx").stderr.split())
 
 
+def test_test_pictures_are_pointed_to_where_too_few_were_held_out() -> None:
+    data = write_clothes(Path("few.npz"), each=10)
+    with np.load(data) as arrays:
+        pictures, labels = arrays["x_train"], arrays["y_train"]
+    np.savez(data, x_train=pictures, y_train=labels, x_test=pictures[:5], y_test=labels[:5])
+    done = run("train", data, "--out", "r", "--epochs", 20, "--image-size", 12, "--val", 0.1)
+    assert done.exit_code == 0, done.stderr
+    *_, doubt, following = done.stdout.splitlines()
+    assert doubt.startswith("These pictures do not show whether that is better than guessing")
+    assert following == "next: kerascnn evaluate r"
+    judged = run(*following.split()[2:]).stdout
+    assert judged.startswith("5 pictures (split test): top-1 ")
+    assert "top-5" not in judged  # of two classes, it says nothing
+    metrics = Run(Path("r")).card.metrics
+    assert (metrics["augmented"], metrics["pretrained"]) == (1, 0)
+
+
 @pytest.mark.page
 def test_what_guesses_its_training_pictures_has_not_learned_however_few_are_held_out() -> None:
     pictures = np.load(write_clothes(Path("clothes.npz"), each=10))["x_train"]
