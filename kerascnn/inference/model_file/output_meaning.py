@@ -172,9 +172,9 @@ def _by_values(origin: OutputOrigin, values: npt.NDArray[np.float32], path: str)
         return _meaning_of_linear(values, path) if inside else "logits"
     if one and inside:
         return "sigmoids"
-    positive = "unknown" in origin.sources and values.min() >= 0
+    positive = origin.only("unknown") and values.min() >= 0
     bounded = bool(np.abs(values).max() <= 1 + _BOUND_TOLERANCE)
-    if inside or (bounded and not origin.sources.isdisjoint({"unknown", "cosine"})):
+    if inside or (bounded and origin.sources <= {"cosine", "unknown"}):
         raise _contradiction(
             path, "does not end in a softmax or sigmoid that can be recognized", values
         )

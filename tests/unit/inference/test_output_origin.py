@@ -246,7 +246,7 @@ ENDINGS: dict[str, tuple[Callable[[Graph], str], tuple[str, ...], Callable]] = {
     "logits by a temperature": (lambda g: g("Div", g.logits, g.number(4)), NAMES, softmax),
     "quantized logits": (lambda g: g.quantized(g("Sub", g.logits, g.number(4))), NAMES, softmax),
     "logits and an unknown operator": (
-        lambda g: g("Sub", g("Add", g.logits, g("Erf", g.logits)), g.number(3)), NAMES, softmax,
+        lambda g: g("Add", g.logits, g("Erf", g.logits)), NAMES, softmax,
     ),
     "sigmoids": (lambda g: g("Sigmoid", g.logits), NAMES, shares),
     "mean of sigmoids": (
