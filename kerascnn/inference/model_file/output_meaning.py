@@ -16,12 +16,13 @@ import numpy.typing as npt
 
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.inference.model_file.foreign import Outputs
-from kerascnn.inference.model_file.signature import Meaning
+from kerascnn.inference.model_file.signature import LOGARITHMS, Meaning, of_log_odds
 
 log = logging.getLogger(__name__)
 
-Source = Literal["softmax", "sigmoid", "log_softmax", "linear", "unknown"]
-"""Operator that a number originates from; ``linear`` is a matrix product or a convolution."""
+Source = Literal["softmax", "sigmoid", "log_softmax", "linear", "cosine", "unknown"]
+"""Operator that a number originates from. ``linear``: a matrix product or a convolution, rectified
+or not; ``cosine``: one with vectors of length 1."""
 
 _SUM_TOLERANCE = 1e-2
 """Allowed deviation from 1 of a row's sum: float16 graphs round coarsely."""
@@ -82,7 +83,7 @@ def decide(
         return "logits"
     if said == "probabilities":
         return _check_declared_probabilities(values, origin, path)
-    if origin.mixed or origin.sources <= {"linear", "unknown"}:
+    if origin.mixed or origin.sources <= {"linear", "cosine", "unknown"}:
         return _by_values(origin, values, path)
     if origin.only("log_softmax"):
         return "logits"
@@ -153,17 +154,13 @@ def _check_softmax(origin: OutputOrigin, values: npt.NDArray[np.float32], path: 
 
 def _by_values(origin: OutputOrigin, values: npt.NDArray[np.float32], path: str) -> Meaning:
     """Decide by the values, where the operators do not determine the meaning."""
-    if looks_like_probabilities(values, origin.quantized):
-        return "probabilities"
-    if origin.only("softmax") and looks_like_probabilities(
-        values * np.float32(0.01), origin.quantized
-    ):
-        return "sigmoids"  # percentages, which are divided by their sum
-    if looks_like_probabilities(np.exp(-np.maximum(values, -1))):
-        return "negative_logs"
+    if (found := _by_sums(origin, values)) is not None:
+        return found
+    one, inside = values.shape[1] == 1, _within_0_and_1(values)
+    if one and values.max() <= 0 and not origin.only("linear"):
+        raise _contradiction(path, "gives one number, which is no probability or logit", values)
     if origin.only("log_softmax"):
         return _meaning_of_logarithms(values, path)
-    one, inside = values.shape[1] == 1, _within_0_and_1(values)
     if origin.only("softmax") and inside and (one or origin.quantized):
         return "sigmoids" if one else "probabilities"
     if origin.only("sigmoid") and inside and not origin.by_matrix:
@@ -171,15 +168,41 @@ def _by_values(origin: OutputOrigin, values: npt.NDArray[np.float32], path: str)
     squashed = origin.sources <= {"softmax", "sigmoid"}
     if squashed and (inside or not origin.by_matrix):
         raise _contradiction(path, "mixes softmaxes or sigmoids", values)
-    if not inside:
-        return "logits"
     if origin.only("linear"):
-        return _meaning_of_linear(values, path)
-    if one:
+        return _meaning_of_linear(values, path) if inside else "logits"
+    if one and inside:
         return "sigmoids"
-    raise _contradiction(
-        path, "does not end in a softmax or sigmoid that can be recognized", values
-    )
+    positive = origin.only("unknown") and values.min() >= 0
+    bounded = bool(np.abs(values).max() <= 1 + _BOUND_TOLERANCE)
+    if inside or (bounded and origin.sources <= {"cosine", "unknown"}):
+        raise _contradiction(
+            path, "does not end in a softmax or sigmoid that can be recognized", values
+        )
+    if positive:
+        raise _contradiction(
+            path, "gives no negative numbers, as if they were distances (if the smallest is the "
+            "answer, put a Neg at its end and export it again)", values,
+        )  # fmt: skip
+    return "logits"
+
+
+def _by_sums(origin: OutputOrigin, values: npt.NDArray[np.float32]) -> Meaning | None:
+    """Recognize probabilities, and what is computed from them, by the sum of each row."""
+    if looks_like_probabilities(values, origin.quantized):
+        return "probabilities"
+    if origin.only("linear"):
+        return None
+    percent = origin.only("softmax")
+    shares = values / (100 if percent else max(1.0, values.sum(axis=1).mean()))
+    varied = percent or np.ptp(shares, axis=0).max() > 2 * _SUM_TOLERANCE
+    if values.max() > 1 and varied and looks_like_probabilities(shares, origin.quantized):
+        return "sigmoids"  # percentages or votes, which are divided by their sum
+    for meaning, factor in LOGARITHMS.items():
+        if looks_like_probabilities(np.exp(np.minimum(values * np.float32(factor), 1))):
+            return meaning
+    if looks_like_probabilities(of_log_odds(values)):
+        return "log_odds"
+    return None
 
 
 def _meaning_of_logarithms(values: npt.NDArray[np.float32], path: str) -> Meaning:

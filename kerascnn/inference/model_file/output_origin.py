@@ -46,6 +46,14 @@ _MATRICES = frozenset(
 )  # fmt: skip
 """Operators with learned weights, whose outputs are linear in their inputs."""
 
+_RECTIFYING = frozenset(
+    {"Relu", "LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "ThresholdedRelu", "HardSwish", "Gelu"}
+)
+"""Activations behind which logits are still logits."""
+
+_UNIT_LENGTH = frozenset({"LpNormalization", "ReduceL2"})
+"""Operators by which vectors are divided by their length."""
+
 _QUANTIZED = ("QLinear", "QGemm", "QuantizeLinear", "DequantizeLinear", "Round")
 """Prefixes of operators that quantize."""
 
@@ -120,7 +128,7 @@ def find_origin(path: str | Path, output: str) -> OutputOrigin:
     return replace(
         found,
         sources=found.sources or frozenset({"unknown"}),
-        mixed=bool(found.sources - {"linear", "unknown"}),
+        mixed=bool(found.sources - {"linear", "cosine", "unknown"}),
         quantized=quantized or found.quantized,
         last=last,
     )
@@ -144,13 +152,15 @@ def _sources(graph: Graph, output: str) -> OutputOrigin:
             sources.add(made)
         elif kind in _SAME_VALUES:
             waiting += inputs[:1]
-        elif kind in _MIXING:
+        elif kind in _MIXING and not (kind == "Mul" and inputs[0] == inputs[-1]):  # a square
             waiting += inputs
+        elif kind in _MATRICES and _is_of_unit_vector(graph, inputs):
+            sources.add("cosine")
         elif kind in _MATRICES and _is_of_softmax(graph, inputs):
             sources.add("softmax")
             by_matrix = True
         else:
-            sources.add("linear" if kind in _MATRICES else "unknown")
+            sources.add("linear" if kind in {*_MATRICES, *_RECTIFYING, ""} else "unknown")
     return OutputOrigin(frozenset(sources), by_matrix=by_matrix, quantized=quantized)
 
 
@@ -166,6 +176,16 @@ def _is_of_softmax(graph: Graph, inputs: list[str]) -> bool:
     """Return whether a matrix is applied to a softmax, which groups its probabilities."""
     moving = [name for name in inputs if not graph.is_constant(name)]
     return len(moving) == 1 and _sources_of_one(graph, moving[0]) == "softmax"
+
+
+def _is_of_unit_vector(graph: Graph, inputs: list[str]) -> bool:
+    """Return whether a matrix is applied to a vector that was divided by its length."""
+    kind, divided = graph.maker(graph.path_back(inputs[0], _SAME_VALUES)[-1])
+    if kind == "Div":
+        kind = graph.maker(
+            graph.path_back(divided[-1], {*_SAME_VALUES, "Expand", "Max", "Add"})[-1]
+        )[0]
+    return kind in _UNIT_LENGTH
 
 
 def _sources_of_one(graph: Graph, name: str) -> str:

@@ -8,6 +8,7 @@ kerascnn exported has the signature of :func:`own_signature`; that of a foreign 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,10 +24,19 @@ from kerascnn.metrics.calibration import softmax
 
 Layout = Literal["NHWC", "NCHW", "NHW"]
 
-Meaning = Literal["both", "logits", "probabilities", "sigmoids", "negative_logs"]
+Meaning = Literal[
+    "both", "logits", "probabilities", "sigmoids", "log_odds",
+    "negative_logs", "logs_10", "negative_logs_10", "logs_2", "negative_logs_2",
+]  # fmt: skip
 """Meanings of the outputs. ``both``: logits and probabilities, as in kerascnn's files.
-``probabilities``: they sum to 1. ``sigmoids``: independent of each other. ``negative_logs``:
--log p."""
+``probabilities``: they sum to 1. ``sigmoids``: independent of each other. ``log_odds``:
+log(p / (1 - p)). The others: keys of ``LOGARITHMS``."""
+
+LOGARITHMS: dict[Meaning, float] = {
+    "negative_logs": -1.0, "logs_10": math.log(10), "negative_logs_10": -math.log(10),
+    "logs_2": math.log(2), "negative_logs_2": -math.log(2),
+}  # fmt: skip
+"""Logarithms of probabilities, negated or to another base, and the factor that makes them log p."""
 
 Arrays = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
@@ -184,11 +194,13 @@ def answers_of(values: npt.NDArray[np.float32], meaning: Meaning, classes: int) 
         [[0.75, 0.25]]
     """
     one_of_two = values.shape[1] == 1 and classes == 2
-    if meaning == "negative_logs":
-        values, meaning = -values, "logits"
+    if meaning in LOGARITHMS:
+        values, meaning = values * np.float32(LOGARITHMS[meaning]), "logits"
     if meaning == "logits":
         logits = np.concatenate([np.zeros_like(values), values], axis=1) if one_of_two else values
         return logits, softmax(logits).astype(np.float32)
+    if meaning == "log_odds":
+        values = of_log_odds(values)
     if one_of_two:
         values = np.concatenate([1 - values, values], axis=1)
     elif meaning == "sigmoids":
@@ -196,6 +208,12 @@ def answers_of(values: npt.NDArray[np.float32], meaning: Meaning, classes: int) 
     # A softmax to which a small number is added exceeds 1.
     values = np.minimum(values, 1)
     return np.log(np.maximum(values, _LEAST)), values
+
+
+def of_log_odds(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Turn log(p / (1 - p)) into p."""
+    odds = np.exp(-np.maximum(values, -80))  # exp(89) is infinite
+    return (1 / (1 + odds)).astype(np.float32)
 
 
 def rows_of(output: npt.NDArray[Any], count: int) -> npt.NDArray[Any] | None:

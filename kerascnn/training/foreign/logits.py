@@ -17,7 +17,7 @@ from keras import layers, ops
 from kerascnn.errors import ModelFileError
 from kerascnn.inference.model_file.foreign import Outputs
 from kerascnn.inference.model_file.output_meaning import decide
-from kerascnn.inference.model_file.signature import Meaning
+from kerascnn.inference.model_file.signature import LOGARITHMS, Meaning
 from kerascnn.training.foreign.loading import LoadedModel
 from kerascnn.training.foreign.output_origin import activation_meaning, find_origin, last_layer
 
@@ -39,8 +39,10 @@ class ToLogits(layers.Layer):  # type: ignore[misc] # Keras has no types
         """Convert ``[batch, numbers]``, possibly with more axes of length 1."""
         width = math.prod(values.shape[1:])
         values = ops.reshape(ops.cast(values, "float32"), (-1, width))
-        if self._meaning == "negative_logs":
-            return -values
+        if self._meaning in LOGARITHMS:
+            return values * LOGARITHMS[self._meaning]
+        if self._meaning == "log_odds":
+            return ops.log_sigmoid(values)
         if width == 1 and self._classes == 2:
             if self._meaning != "logits" and not self._cut:
                 values = _log(values) - _log(1 - values)

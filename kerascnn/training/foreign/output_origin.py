@@ -57,6 +57,17 @@ _MATRICES = (
 )  # fmt: skip
 """Layers that apply a matrix."""
 
+_RECTIFYING = frozenset(
+    {"linear", "relu", "relu6", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "swish",
+     "mish", "hard_swish", "hard_silu", "ReLU", "LeakyReLU", "PReLU", "ELU", "Relu", "Relu6",
+     "LeakyRelu", "Elu", "Selu", "Gelu", "Silu", "nn.relu", "nn.relu6", "nn.silu", "nn.elu",
+     "nn.selu", "nn.gelu", "nn.leaky_relu"}
+)  # fmt: skip
+"""Activations behind which logits are still logits."""
+
+_UNIT_LENGTH = frozenset({"UnitNormalization", "Normalize", "math.l2_normalize"})
+"""Operations that divide vectors by their length."""
+
 
 def find_origin(model: keras.Model) -> OutputOrigin:
     """Determine where a model's outputs come from."""
@@ -76,11 +87,11 @@ def find_origin(model: keras.Model) -> OutputOrigin:
         if (found := _squashing(operation, inputs) or grouped) is not None:
             sources.add(found)
             by_matrix |= grouped is not None
-        elif _name(operation) in _MIXING:
+        elif _name(operation) in _MIXING and not _is_square(operation, inputs):
             waiting += inputs
         else:
-            sources.add("linear" if _is_linear(operation) else "unknown")
-    mixed = bool(sources - {"linear", "unknown"})
+            sources.add(_unsquashed(operation, inputs))
+    mixed = bool(sources - {"linear", "cosine", "unknown"})
     return OutputOrigin(frozenset(sources or {"unknown"}), mixed, by_matrix, rounded, _name(last))
 
 
@@ -126,6 +137,20 @@ def _squashing(operation: Any, inputs: list[Any]) -> Source | None:
 def _is_idle(operation: Any) -> bool:
     is_activation = isinstance(operation, keras.layers.Activation)
     return is_activation and operation.activation is keras.activations.linear
+
+
+def _unsquashed(operation: Any, inputs: list[Any]) -> Source:
+    """Return the source of numbers that no softmax or sigmoid makes."""
+    if not isinstance(operation, _MATRICES):
+        return "linear" if _RECTIFYING.intersection(_activations(operation)) else "unknown"
+    before = _trace_back(inputs[0], _PASS_THROUGH)[0]
+    if _name(before) in _UNIT_LENGTH:
+        return "cosine"
+    return "linear" if next(_activations(operation)) in _RECTIFYING | {""} else "unknown"
+
+
+def _is_square(operation: Any, inputs: list[Any]) -> bool:
+    return _name(operation) in ("Multiply", "math.multiply") and inputs[0] is inputs[-1]
 
 
 def _is_linear(operation: Any) -> bool:

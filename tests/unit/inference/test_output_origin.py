@@ -4,6 +4,7 @@ Each graph is a mean over the picture for each channel, eight times that as logi
 What is right is what onnxruntime gives for the ending, read as its maker meant it.
 """
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -129,9 +130,13 @@ def of_logarithms(z: np.ndarray) -> np.ndarray:
     return shares(np.exp(-z))
 
 
-def one_sigmoid(g: Graph, times: float = 1.0) -> str:
+def one_logit(g: Graph, times: float = 1.0) -> str:
     column = g.constant(np.asarray([[0.4], [-0.2], [-0.3]], np.float32) * np.float32(times))
-    return g("Sigmoid", g("MatMul", g.logits, column))
+    return g("MatMul", g.logits, column)
+
+
+def one_sigmoid(g: Graph, times: float = 1.0) -> str:
+    return g("Sigmoid", one_logit(g, times))
 
 
 def quantized_in_the_run(g: Graph) -> str:
@@ -143,8 +148,38 @@ def quantized_in_the_run(g: Graph) -> str:
     return g("Add", g("Mul", g("Cast", product, to=TensorProto.FLOAT), scale), g.number(-2))
 
 
+def cosines(g: Graph) -> str:
+    """Write F.normalize of PyTorch and a matrix."""
+    length = g("Clip", g("ReduceL2", g.logits, axes=[1]), g.number(1e-12))
+    return g("MatMul", g("Div", g.logits, length), g.constant(np.eye(3, dtype=np.float32) - 0.2))
+
+
+def distances(g: Graph) -> str:
+    centers = g.constant(8 * np.eye(3, dtype=np.float32)[None])
+    apart = g("Sub", g("Unsqueeze", g.logits, g.constant(np.asarray([1]))), centers)
+    return g("ReduceSum", g("Mul", apart, apart), g.constant(np.asarray([2])), keepdims=0)
+
+
 def half(g: Graph) -> str:
     return g("Cast", g("Cast", g.softmax(), to=TensorProto.FLOAT16), to=TensorProto.FLOAT)
+
+
+def odds(g: Graph, p: str) -> str:
+    return g("Log", g("Div", p, g("Sub", g.number(1), p)))
+
+
+def of_odds(v: np.ndarray) -> np.ndarray:
+    return shares(1 / (1 + np.exp(-v)))
+
+
+def votes(g: Graph) -> str:
+    """Add the votes of three networks."""
+    members = [
+        g("Mul", g.logits, g.constant(np.float32(w))) for w in ([1, 1, 1], [1, 2, 0], [0, 1, 3])
+    ]
+    chosen = [g("ArgMax", member, axis=1, keepdims=0) for member in members]
+    count, off_on = g.constant(np.asarray(3)), g.constant(np.float32([0, 1]))
+    return g("Sum", *(g("OneHot", one, count, off_on, axis=1) for one in chosen))
 
 
 ENDINGS: dict[str, tuple[Callable[[Graph], str], tuple[str, ...], Callable]] = {
@@ -188,6 +223,25 @@ ENDINGS: dict[str, tuple[Callable[[Graph], str], tuple[str, ...], Callable]] = {
     "quantized negated logarithm": (
         lambda g: g.quantized(g("Div", logarithm(g), g.number(-9))), NAMES, of_logarithms,
     ),
+    "logarithm to base 10": (
+        lambda g: g("Div", logarithm(g), g.number(math.log(10))), NAMES, lambda v: 10**v,
+    ),
+    "negated logarithm to base 10 of a mean": (
+        lambda g: g("Div", g("Log", g("Mean", g.softmax(), g.softmax(0.5))),
+                    g.number(-math.log(10))), NAMES, lambda v: 10**-v,
+    ),
+    "logarithm to base 2": (
+        lambda g: g("Div", logarithm(g), g.number(math.log(2))), NAMES, lambda v: 2**v,
+    ),
+    "log odds of a softmax": (lambda g: odds(g, g.softmax(0.4)), NAMES, of_odds),
+    "log odds of two": (
+        lambda g: odds(g, g("MatMul", g.softmax(0.4), g.constant(GROUPS))), NAMES[:2], of_odds,
+    ),
+    "votes": (votes, NAMES, shares),
+    "percentages in parts": (lambda g: g("Mul", in_parts(g), g.number(100)), NAMES, shares),
+    "rectified logits": (lambda g: g("Relu", g.logits), NAMES, softmax),
+    "cosines by a temperature": (lambda g: g("Mul", cosines(g), g.number(30)), NAMES, softmax),
+    "negated distances": (lambda g: g("Neg", distances(g)), NAMES, softmax),
     "negated logits": (lambda g: g("Neg", g.logits), NAMES, softmax),
     "logits by a temperature": (lambda g: g("Div", g.logits, g.number(4)), NAMES, softmax),
     "quantized logits": (lambda g: g.quantized(g("Sub", g.logits, g.number(4))), NAMES, softmax),
@@ -298,6 +352,27 @@ def test_where_operator_and_values_disagree_the_user_decides(tmp_path, caplog) -
     np.testing.assert_allclose(found(one, NAMES[:2]), both(1 / (1 + np.exp(-z))), atol=1e-6)
     assert "use `outputs` probabilities" in caplog.text
     np.testing.assert_allclose(found(one, NAMES[:2], outputs="probabilities"), both(z), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("make", "names", "why"),
+    [
+        (lambda g: g("Tanh", one_logit(g)), NAMES[:2], "range from -0.9"),
+        (lambda g: g("Erf", g("Sub", g.logits, g.number(2))), NAMES, "range from -0.9"),
+        (cosines, NAMES, "recognized"),
+        (distances, NAMES, "distances.*Neg"),
+        (lambda g: g("Sqrt", distances(g)), NAMES, "distances.*Neg"),
+        (lambda g: g("Exp", g.logits), NAMES, "no negative numbers"),
+        (lambda g: g("Log", one_sigmoid(g)), NAMES[:2], "gives one number, which is no"),
+    ],
+)
+def test_numbers_that_may_be_no_logits_are_not_guessed(make, names, why, tmp_path) -> None:
+    graph = Graph()
+    path = graph.write(tmp_path / "m.onnx", make(graph))
+    with pytest.raises(ConfigError, match=f"{why}.*Set `outputs` logits or"):
+        found(path, names)
+    if len(names) == 3:
+        np.testing.assert_allclose(found(path, outputs="logits"), softmax(raw(path)), atol=1e-6)
 
 
 def argmax(g: Graph) -> str:

@@ -62,6 +62,16 @@ ENDINGS = {
         lambda x: dense(x, "log_softmax") / -2.0, lambda z: shares(np.exp(-z)),
     ),
     "log softmax": (lambda x: dense(x, "log_softmax"), softmax),
+    "log10": (lambda x: ops.log10(dense(x, "softmax")), lambda v: 10**v),
+    "negated log2": (lambda x: -ops.log2(dense(x, "softmax")), lambda v: 2**-v),
+    "log odds": (
+        lambda x: ops.log((p := dense(x, "softmax")) / (1 - p)),
+        lambda v: shares(1 / (1 + np.exp(-v))),
+    ),
+    "rectified logits": (lambda x: dense(x, "relu"), softmax),
+    "cosines by a temperature": (
+        lambda x: dense(layers.UnitNormalization()(x)) * 30, softmax,
+    ),
     "temperature": (lambda x: layers.Softmax()(dense(x) / 2.5), shares),
     "logits by a temperature": (lambda x: dense(x) / 2.5, softmax),
     "percentages": (lambda x: dense(x, "softmax") * 100, shares),
@@ -107,6 +117,22 @@ def test_where_layers_and_values_disagree_the_user_decides() -> None:
     np.testing.assert_allclose(found, softmax(own), atol=1e-5)
     own, found = answers(built(lambda x: dense(x, "softmax")), "logits")
     np.testing.assert_allclose(found, softmax(own), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        lambda x: dense(x - ops.mean(x, axis=0), "tanh", 1),
+        lambda x: dense(x, "softsign"),
+        lambda x: dense(x, "exponential"),
+        lambda x: layers.Dense(3, kernel_initializer="identity")(layers.UnitNormalization()(x)),
+        lambda x: (z := dense(x)) * z,
+        lambda x: ops.norm(ops.expand_dims(x, 1) - np.eye(3, dtype=np.float32), axis=-1),
+    ],
+)
+def test_numbers_that_may_be_no_logits_are_not_guessed(ending) -> None:
+    with pytest.raises(ConfigError, match="Set `outputs` logits or `outputs` probabilities"):
+        answers(built(ending))
 
 
 @pytest.mark.parametrize(
