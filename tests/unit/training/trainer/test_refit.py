@@ -135,6 +135,7 @@ def test_a_report_of_the_file_has_no_results_of_the_first_network(
     )
     report_file(Classifier("r.onnx"), five, "r.html")
     assert shown[0].learning is None
+    assert shown[0].facts["Data"]["name"] == five.name
 
 
 class CtrlC(Callback):
