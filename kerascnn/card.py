@@ -136,7 +136,7 @@ class ModelCard:
             https://arxiv.org/abs/1706.04599).
         precision: Precision of the exported weights: ``float32``, ``float16`` or ``int8``.
         metrics: Metrics by name.
-        data: Training data: name, fingerprint, pictures per split.
+        data: Training data: name, fingerprint, pictures per split, hashes of some pictures.
         versions: Versions of kerascnn and of the libraries that it was trained with.
         weights_sha256: SHA-256 of the values of the weights, in hexadecimal.
         probes: Generated pictures and their outputs, on which every provider is checked.

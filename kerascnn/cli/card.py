@@ -194,4 +194,6 @@ def _heading(classes: tuple[str, ...]) -> str:
 def _value(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
+    if isinstance(value, list):  # hashes of pictures
+        return tr(count(len(value), "picture"))
     return str(value)

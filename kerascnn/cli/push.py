@@ -80,6 +80,7 @@ def command(
     """
     if report and no_report:
         raise click.UsageError("--report and --no-report: use one of them.")
+    hub.check_order(model, repo)
     found = hub.find_model(model, report, not no_report, keras)
     request = hub.Request(repo, license_id or _asked_license(), **options)
     done = hub.push(found, request, lambda what: None if yes else _confirm(what))

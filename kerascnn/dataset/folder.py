@@ -56,14 +56,14 @@ def load_folder(root: Path, faults: FaultHandler = STRICT, known: Collection[str
     if not classes:
         instead = _better(root) or _contents(folders["train"], walk, root)
         raise DataError(_no_classes(folders["train"], walk) + instead)
-    if len(classes) == 1 and (better := _better(root) or advice_on(_names(root, "*.*"))):
+    if len(classes) == 1 and (better := _better(root) or advice_on(sorted(root.glob("*.*")))):
         faults.warning(f"{root}: one class only ({next(iter(classes))}).{better}")
     listed = {"train": _list(classes, classes, root, walk)}
     for name in (name for name in ("val", "test") if name in folders):
         found = _judged(folders[name], classes, root, walk, faults)
         if found is not None:
             listed[name] = found
-    _warn_of_skipped(root, walk, faults)
+    _report_skipped(root, walk, faults)
     _check_every_class(root, classes, listed["train"], walk, faults)
     loose = [path for folder in _levels(root, folders) for path in walk.loose(folder)]
     if line := notice(root, walk, loose):
@@ -71,7 +71,12 @@ def load_folder(root: Path, faults: FaultHandler = STRICT, known: Collection[str
     return Dataset(str(root), tuple(classes), listed)
 
 
-def _warn_of_skipped(root: Path, walk: Walk, faults: FaultHandler) -> None:
+def _report_skipped(root: Path, walk: Walk, faults: FaultHandler) -> None:
+    if runs := walk.runs():
+        faults.error(
+            f"{runs[0]}: a run of kerascnn train, among what would be pictures of a class. Move it "
+            f"out of {root}."
+        )
     for folder, reason in walk.denied.items():
         faults.warning(f"{folder}: cannot be listed ({reason}), so its contents are skipped.")
     if unread := unsupported_notice(root, walk):
@@ -113,22 +118,18 @@ def _no_classes(folder: Path, walk: Walk) -> str:
 
 def _contents(folder: Path, walk: Walk, root: Path) -> str:
     """Say what a folder without classes holds; empty if that does not help."""
-    files = _names(folder)
-    around = _names(folder.parent, "*.*") if folder != root else []
+    files = sorted(folder.glob("*"))
+    around = sorted(folder.parent.glob("*.*")) if folder != root else []
     if pictures := [path.name for path in walk.loose(folder)]:
         held = f"{count(len(pictures), 'picture')} ({first_few(pictures, 3)})"
         return (
             f" It holds {held}: move those of each class into a folder of their own."
             f"{_named_after_classes(pictures)}{advice_on(files + around)}"
         )
-    archive = next((name for name in files if name.lower().endswith(ARCHIVES)), None)
+    archive = next((path.name for path in files if path.name.lower().endswith(ARCHIVES)), None)
     if archive or not files:
         return f" It holds {archive}: unpack it." if archive else " It is empty."
     return advice_on(files + around)
-
-
-def _names(folder: Path, wanted: str = "*") -> list[str]:
-    return [path.name for path in sorted(folder.glob(wanted))]
 
 
 def _named_after_classes(names: list[str]) -> str:
@@ -209,7 +210,7 @@ def _check_every_class(
     if empty:
         others = [path for path in walk.others if not set(empty).isdisjoint(path.parents)]
         there = f" Other files are there: {counted(root, others)}." if others else ""
-        there += advice_on(path.name for path in others)
+        there += advice_on(others)
         faults.error(
             f"{root}: no pictures in {first_few(empty, 20)}. "
             f"Expected pictures ({', '.join(images.SUFFIXES)}).{there}"

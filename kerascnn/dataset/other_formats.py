@@ -1,14 +1,15 @@
 """Names the formats of data sets that are not read, and says what to do.
 
-Knows: names of files. Does not know their content.
+Knows: names of files, and the first bytes of those without an ending. Does not know other content.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
-from kerascnn.images import UNREAD_SUFFIXES, WHAT_TO_DO
+from kerascnn.images import SUFFIXES, UNREAD_SUFFIXES, WHAT_TO_DO, begins_as_picture
 
 _STORES = {
     r"\.parquet": "Parquet",
@@ -39,6 +40,9 @@ _SAVE = (
     "class, or as x_train and y_train in an .npz file"
 )
 _LIST = "If it holds the labels, write a .csv file in UTF-8 with the columns path and label"
+_NO_DATA = re.compile(r"readme|licen[sc]e|requirements|thumbs\.db|\.(?!.*\.icloud$)")
+"""How the names of files begin that hold neither pictures nor labels, in lower case."""
+_PICTURE = "a picture by its content", "Give its name an ending such as .jpg"
 _VIDEO = r"\.(mp4|mov|avi|mkv|webm|wmv|m4v|mpe?g|3gp)"
 
 
@@ -65,19 +69,22 @@ def other_format(name: str) -> tuple[str, str] | None:
             return kind, advice
     if lower.endswith(UNREAD_SUFFIXES):
         return lower.rpartition(".")[2].upper(), WHAT_TO_DO
-    if "." not in lower:
-        return "a file without an ending", "If it is a picture, give it one, such as .jpg"
     return None
 
 
-def advice_on(names: Iterable[str]) -> str:
+def _format_of(path: Path) -> tuple[str, str] | None:
+    return other_format(path.name) or (_PICTURE if begins_as_picture(path) else None)
+
+
+def advice_on(paths: Iterable[Path]) -> str:
     """Describe the first file in a format that is not read, pictures before lists of labels.
 
     Returns:
         Sentences for the end of a message; empty if there is none.
     """
-    told = [name for name in names if not re.match(r"readme|licen[sc]e|requirements", name.lower())]
-    found = [(name, known) for name in told if (known := other_format(name))]
+    others = (path for path in paths if path.suffix.lower() not in SUFFIXES)
+    told = [path for path in others if not _NO_DATA.match(path.name.lower())]
+    found = [(path.name, known) for path in told if (known := _format_of(path))]
     found.sort(key=lambda one: one[1][1] == _LIST)
     if not found:
         return ""

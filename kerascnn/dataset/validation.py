@@ -18,6 +18,11 @@ LARGE = 20_000
 """Number of training pictures above which 5 % are enough for validation, instead of 10 %."""
 
 
+def default_share(pictures: int) -> float:
+    """Return the fraction of so many training pictures to hold out for validation."""
+    return 0.05 if pictures > LARGE else 0.1
+
+
 def with_validation(dataset: Dataset, fraction: float | None, seed: int) -> Dataset:
     """Split validation pictures off the training split, if the data has none.
 
@@ -39,7 +44,7 @@ def with_validation(dataset: Dataset, fraction: float | None, seed: int) -> Data
     if "val" in dataset.splits:
         return dataset
     train = dataset.splits["train"]
-    share = fraction if fraction is not None else (0.05 if len(train) > LARGE else 0.1)
+    share = default_share(len(train)) if fraction is None else fraction
     chosen = np.zeros(len(train), bool)
     for label in range(len(dataset.classes)):
         chosen[_chosen(train, label, share, seed)] = True

@@ -38,6 +38,9 @@ _THUMBNAILS = frozenset({"thumbnails", "thumbs", "_thumbs", "_thumbnails", "thum
 _OUTPUT = re.compile(r"\.lock|machine\.json|.*\.onnx")
 """Names of files in a run that is being written, in any run, and of exported files."""
 
+_OUTPUT_FOLDERS = ("runs", "exported")
+"""Default folders of runs, searches and exported files, where figures may be as well."""
+
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz2", ".xz", ".txz", ".zst", ".7z", ".rar")
 """Suffixes of files that have to be unpacked first."""
 
@@ -54,6 +57,7 @@ class Walk:
         leftovers: Folders of thumbnails and copies.
         unlabeled: Folders beside the splits whose names say that their pictures are unlabeled.
         links: Symbolic links to folders.
+        outputs: Folders of runs and exported files that also hold pictures.
         denied: Folders that cannot be listed, and why.
     """
 
@@ -61,6 +65,7 @@ class Walk:
     leftovers: dict[Path, None] = field(default_factory=dict)
     unlabeled: dict[Path, None] = field(default_factory=dict)
     links: dict[Path, None] = field(default_factory=dict)
+    outputs: dict[Path, None] = field(default_factory=dict)
     denied: dict[Path, str] = field(default_factory=dict)
 
     def folders(self, folder: Path) -> list[Path]:
@@ -75,6 +80,8 @@ class Walk:
                 self.links[Path(entry.path)] = None
             elif not is_output(entry.path):
                 found.append(Path(entry.path))
+            elif _holds(entry.path, is_picture):
+                self.outputs[Path(entry.path)] = None
         return found
 
     def pictures(self, folder: Path) -> Iterator[Path]:
@@ -106,6 +113,11 @@ class Walk:
         entries = self._entries(folder)
         return [Path(e.path) for e in entries if is_picture(e.name) and not _is_folder(e)]
 
+    def runs(self) -> list[Path]:
+        """List the run folders among the pictures that were listed."""
+        models = (path for path in self.others if path.name == "model.keras")
+        return [path.parent for path in models if path.with_name("history.csv") in self.others]
+
     def _entries(self, folder: Path) -> list[os.DirEntry[str]]:
         try:
             with os.scandir(folder) as entries:
@@ -124,12 +136,13 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 @lru_cache(maxsize=10_000)
 def is_output(folder: str) -> bool:
-    """Return whether a folder holds runs or exported files and no pictures.
+    """Return whether a folder holds runs or exported files, and no pictures but figures.
 
     Such folders are in the data's folder if that is the working directory. A folder is listed
     several times; the cache is cleared before the next data set.
     """
-    return not _holds(folder, is_picture) and _holds(folder, _OUTPUT.fullmatch)
+    usual = os.path.basename(folder) in _OUTPUT_FOLDERS  # noqa: PTH119 - quick
+    return (usual or not _holds(folder, is_picture)) and _holds(folder, _OUTPUT.fullmatch)
 
 
 def _holds(folder: str, wanted: Callable[[str], object]) -> bool:
@@ -162,6 +175,7 @@ def notice(root: Path, walk: Walk, loose: list[Path]) -> str | None:
         "folders of thumbnails or copies": list(walk.leftovers),
         "folders without classes": list(walk.unlabeled),
         "links to folders": list(walk.links),
+        "folders of runs or exported files": list(walk.outputs),
     }
     for what, paths in words.items():
         if paths:

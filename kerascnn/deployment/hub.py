@@ -103,6 +103,22 @@ class Pushed:
     kept_page: bool
 
 
+def check_order(model: str, repo: str) -> None:
+    """Check that the model is not where the name on the Hub belongs.
+
+    Raises:
+        ConfigError: It is.
+    """
+    if _is_model(repo) and not _is_model(model):
+        raise ConfigError(
+            f"{repo}: a model, not a name on the Hub. The model comes first, then OWNER/NAME."
+        )
+
+
+def _is_model(path: str) -> bool:
+    return Path(path).is_file() or is_own(path)
+
+
 def find_model(path: str, report: str | None, with_report: bool, with_keras: bool) -> Model:
     """Find the files of a run or an exported file.
 

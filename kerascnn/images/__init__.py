@@ -30,7 +30,7 @@ from kerascnn.images.resizing import (
     pixels_between,
     size_picture,
 )
-from kerascnn.images.unsupported import UNREAD_SUFFIXES, WHAT_TO_DO
+from kerascnn.images.unsupported import UNREAD_SUFFIXES, WHAT_TO_DO, begins_as_picture
 from kerascnn.images.worker_pool import PixelFunction
 from kerascnn.resizing import RESIZE_RULES, Resize, ResizeRule, Resizing, Shape
 
@@ -56,6 +56,7 @@ __all__ = [
     "apply_decoded",
     "attempt",
     "axes",
+    "begins_as_picture",
     "decode",
     "default_resize",
     "from_pillow",

@@ -50,6 +50,11 @@ _BEGINNINGS = {
 }
 """Formats by the first bytes of a file."""
 
+_SUPPORTED = re.compile(
+    rb"\xff\xd8\xff|\x89PNG|GIF8[79]a|RIFF....WEBP|BM.{4}\0{4}|II\*\0|MM\0\*", re.DOTALL
+)
+"""Beginnings of files in supported formats."""
+
 _INSTEAD = {
     "an empty file": "Get it again",
     "a ZIP archive": "Unpack it first",
@@ -79,6 +84,16 @@ def _head(source: str | Path | bytes) -> bytes:
         return source[:_HEAD]
     with open(source, "rb") as file:  # noqa: PTH123 - Path may refuse the name
         return file.read(_HEAD)
+
+
+def begins_as_picture(path: Path) -> bool:
+    """Return whether a file begins like one of a supported format."""
+    if not path.is_file():  # opening a named pipe would block
+        return False
+    try:
+        return bool(_SUPPORTED.match(_head(path)))
+    except OSError:
+        return False
 
 
 def kind_of(source: str | Path | bytes) -> str | None:

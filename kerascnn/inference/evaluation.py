@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from kerascnn.card import ModelCard
 from kerascnn.dataset import BUILTIN, Dataset, Split, load_dataset
 from kerascnn.dataset.check.leakage import find_leaks
 from kerascnn.dataset.pictures import sized_reader
 from kerascnn.errors import ConfigError, DataError
 from kerascnn.inference.classifier import BATCH_SIZE, Classifier
+from kerascnn.inference.learned import LearnedPictures
 from kerascnn.language import Sentence, sentence
 from kerascnn.metrics.classification import Evaluation, evaluate_predictions
 from kerascnn.metrics.outputs import Predictions, measured
@@ -71,10 +71,11 @@ def predict_file(
     classifier = model if isinstance(model, Classifier) else Classifier(model)
     dataset = data_for(classifier, data)
     name, chosen = dataset.choose(split, classifier.classes)
-    warn_if_learned(classifier.card, dataset, name)
+    learned = LearnedPictures(classifier.card)
     start = time.perf_counter()
-    done = _run(classifier, chosen, progress)
+    done = _run(classifier, chosen, learned, progress)
     seconds = time.perf_counter() - start
+    learned.warn(dataset, name)
     if not done.kept:
         first = f" The first: {done.skipped[0]}" if done.skipped else ""
         raise DataError(f"{dataset.name}: no picture of split {name} could be classified.{first}")
@@ -88,32 +89,6 @@ def predict_file(
         skipped=tuple(done.skipped),
         speed=measured(len(done.kept), seconds, done.seconds, _includes(classifier)),
     )
-
-
-def warn_if_learned(card: ModelCard, dataset: Dataset, split: str) -> None:
-    """Warn before a network is evaluated on pictures that it has learned from."""
-    if split == "test" or dataset.title != card.data.get("name"):
-        return
-    if card.data.get("refit"):
-        log.warning(
-            "%s has learned from all pictures of %s, also from those that were held out for "
-            "validation; this is not its accuracy on new pictures. That of the network before: "
-            "kerascnn evaluate RUN",
-            card.name,
-            dataset.title,
-        )
-    elif split == "all" and _is_training_data(card, dataset):
-        log.warning(
-            "%s has learned from most of these pictures; this is not its accuracy on new ones. "
-            "Evaluate it on others, or the run on its validation pictures: kerascnn evaluate RUN",
-            card.name,
-        )
-
-
-def _is_training_data(card: ModelCard, dataset: Dataset) -> bool:
-    """Return whether a data set has as many training pictures as the network's own."""
-    train, val, skipped = (card.data.get(name, 0) for name in ("train", "val", "skipped"))
-    return len(dataset.splits.get("train", ())) - skipped in (train, train + val)
 
 
 def _includes(classifier: Classifier) -> Sentence:
@@ -164,10 +139,13 @@ class _Run:
 
 
 def _run(
-    classifier: Classifier, split: Split, progress: Callable[[int, int], object] | None
+    classifier: Classifier,
+    split: Split,
+    learned: LearnedPictures,
+    progress: Callable[[int, int], object] | None,
 ) -> _Run:
     card, pictures, done, seen = classifier.card, split.pictures, _Run(), 0
-    read = sized_reader(pictures, card.shape, card.resize_rule)
+    read = learned.looking(sized_reader(pictures, card.shape, card.resize_rule))
     # Only full batches: the last digits of an output may depend on the batch size.
     for outputs in classifier.run_batches(
         lambda index: (pictures.name(index), read(index)),

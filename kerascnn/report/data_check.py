@@ -97,7 +97,7 @@ def render_check_page(check: DataCheck, dataset: Dataset) -> str:
     problems = sum(check.problems.values())
     values = {
         "check": check,
-        "name": Path(check.data).name or check.data,
+        "name": dataset.title,
         "problems": problems,
         "remarks": list(_remarks(check)),
         "sections": list(_sections(check, dataset)),

@@ -93,7 +93,7 @@ def _facts(
     return {
         "Model": model_facts(card),
         "Calibration": calibration_facts(card),
-        "Data": {"name": dataset.name, "unreadable pictures": str(len(answers.skipped))},
+        "Data": {"name": dataset.title, "unreadable pictures": str(len(answers.skipped))},
         "Speed": {
             "end to end": tr("{speed} images/s", speed=f"{speed.images_per_second:,.0f}"),
             "the network alone": tr(

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from kerascnn.dataset import Dataset, load_dataset
 from kerascnn.dataset.check.leakage import Leaks, find_leaks
 from kerascnn.errors import DataError
-from kerascnn.inference.evaluation import warn_if_learned
+from kerascnn.inference.learned import LearnedPictures
 from kerascnn.inference.prediction import bounded, finite_rows, not_finite_error
 from kerascnn.language import sentence
 from kerascnn.metrics.classification import Evaluation, evaluate_predictions
@@ -98,9 +98,11 @@ def predict_run(
     # Without a cache: the measured speed includes reading and decoding.
     name, pictures = labeled_pack(data, card, split, progress=listener.on_read)
     between = time.perf_counter()
-    warn_if_learned(card, data, name)
     logits = bounded(predict_logits(model, pictures.images))
     end = time.perf_counter()
+    learned = LearnedPictures(card)
+    learned.look_at(pictures.images)
+    learned.warn(data, name)
     finite, lost = _finite(logits, pictures.names, data.name, name)
     return Predictions(
         logits=logits[finite],

@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from kerascnn.training.config import OptimizerName, TrainConfig
+from kerascnn.training.config import TrainConfig, weight_decay
 from kerascnn.training.optimizers.adamw import SGD, AdamW, block_factors
 
 WARM_UP_SHARE = 0.1
@@ -20,10 +20,6 @@ the baseline CNN ends equally well, within chance (docs/experiments.md)."""
 WARM_UP_RATIO = 100
 """Ratio of the peak learning rate to the initial one: nearly from zero. Not tuned either: from 1 to
 10,000 the baseline CNN ends equally well, within chance."""
-
-WEIGHT_DECAY: dict[OptimizerName, float] = {"adamw": 0.05, "sgd": 5e-3}
-"""Default decoupled weight decay, multiplied by the learning rate in every step. SGD's has the
-effect of 5e-4 inside the gradient, which a momentum of 0.9 multiplies by ten."""
 
 MOMENTUM = 0.9
 """Momentum of SGD, of Nesterov's kind (Sutskever et al. 2013)."""
@@ -44,10 +40,9 @@ def make_optimizer(
     Returns:
         The optimizer, not built yet. Biases and BatchNormalization do not decay.
     """
-    decay = config.weight_decay
     options: dict[str, Any] = {
         "learning_rate": schedule(peak, steps),
-        "weight_decay": WEIGHT_DECAY[config.optimizer] if decay is None else decay,
+        "weight_decay": weight_decay(config),
         "global_clipnorm": config.clip_norm,
         "gradient_accumulation_steps": config.accumulate if config.accumulate > 1 else None,
     }

@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from kerascnn.dataset import BUILTIN
+from kerascnn.dataset.validation import default_share
 from kerascnn.errors import ConfigError, DataError
 from kerascnn.files import did_you_mean
 from kerascnn.training import old_config
 from kerascnn.training.clock import seconds_of
-from kerascnn.training.config import AUTO, AUTOMATIC, TrainConfig
+from kerascnn.training.config import AUTO, AUTOMATIC, TrainConfig, weight_decay
 from kerascnn.training.data.pack import Pack
 from kerascnn.training.networks import find_network
-from kerascnn.training.phases import FIT_HEAD
+from kerascnn.training.phases import FIT_HEAD, highest_rate
 from kerascnn.training.run.folder import Run
 from kerascnn.training.weights_location import pinned
 
@@ -145,6 +146,10 @@ def _in_effect(run: Run, config: TrainConfig) -> dict[str, Any]:
     )
     values["resize"] = config.resize or (card and card.resize)
     values["time"] = config.time and seconds_of(config.time)
+    values["weight_decay"] = weight_decay(config)
+    values["learning_rate"] = highest_rate(config)
+    if config.val is None and card:
+        values["val"] = default_share(sum(card.data.get(n, 0) for n in ("train", "val", "skipped")))
     return values
 
 

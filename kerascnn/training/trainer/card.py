@@ -11,6 +11,7 @@ from statistics import median
 from typing import Any
 
 from kerascnn.card import ModelCard
+from kerascnn.inference.learned import REMEMBERED, remember
 from kerascnn.training.callbacks import EpochRecord
 from kerascnn.training.data.feed import Feed
 from kerascnn.training.distribution.device import kernels, peak_memory
@@ -38,6 +39,7 @@ def first_card(feed: Feed, run: Run, start: StartingNetwork) -> ModelCard:
             **{name: len(part) for name, part in feed.packs.items()},
             **({"test": len(test)} if len(test) else {}),
             "skipped": sum(len(part.skipped) for part in feed.packs.values()),
+            REMEMBERED: remember(feed.dataset.splits["train"], feed.size, feed.resize),
         },
         versions=versions() | ({"weights": start.source} if start.source else {}),
     )

@@ -10,6 +10,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+from kerascnn.dataset.split import join
+from kerascnn.inference.learned import REMEMBERED, remember
 from kerascnn.training.callbacks import Callback, EpochRecord
 from kerascnn.training.clock import Deadline
 from kerascnn.training.config import TrainConfig
@@ -55,7 +57,9 @@ def refit(
     config = second.config if begun else _as_long(config, run.history, start.network)
     checkpoint = latest_checkpoint(second.checkpoint_folder) if begun else None
     loop = _Refit(config, feed, start, second, device, _LiveOnly(progress), deadline)
-    loop.card = replace(run.card, data=run.card.data | {"refit": True})
+    split = join([feed.dataset.splits[name] for name in ("train", "val")])
+    about = {"refit": True, REMEMBERED: remember(split, feed.size, feed.resize)}
+    loop.card = replace(run.card, data=run.card.data | about)
     progress.on_refit_begin(len(feed.train))
     if checkpoint:
         loop.restore(checkpoint)

@@ -239,6 +239,18 @@ def test_an_upload_that_fails_is_one_line_and_commits_nothing(hub, file, run) ->
     assert hub.repos[REPO].messages == ["initial commit"]
 
 
+def test_the_name_before_the_model(hub, file, run) -> None:
+    Path("runs/a").mkdir(parents=True)
+    Path("runs/a/card.json").write_text("{}", encoding="utf-8")
+    for model in (file, "runs/a"):
+        done = run("push", REPO, model, "--license", "mit")
+        assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
+        assert f"{model}: a model, not a name on the Hub. The model comes first" in done.stderr
+    Path(REPO).parent.mkdir()
+    Path("runs/a").rename(REPO)  # a run that has the name of its repository
+    assert run("push", file, REPO, "--license", "mit").exit_code == 0
+
+
 def test_no_name_no_file_no_network(hub, file, run, monkeypatch) -> None:
     assert "Expected OWNER/NAME" in run("push", file, "flowers", "--license", "mit").stderr
     assert "no such file" in run("push", "absent.onnx", REPO, "--license", "mit").stderr

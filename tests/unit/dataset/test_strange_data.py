@@ -1,6 +1,7 @@
 """What strangers bring: other formats, names that nearly match, outputs among the data."""
 
 import json
+import logging
 import unicodedata
 from pathlib import Path
 
@@ -82,7 +83,6 @@ def test_other_classes_resemble_none(train: str, other: str) -> None:
         ("a.mov", "a video", "Save some of its frames"),
         ("a.pdf", "PDF", "Convert to JPEG"),
         (".1.jpg.icloud", "a file that is not on this machine yet", "Download it from iCloud"),
-        ("data", "a file without an ending", "give it one, such as .jpg"),
     ],
 )
 def test_a_format_that_is_not_read_is_named_with_the_way_out(
@@ -95,6 +95,30 @@ def test_a_format_that_is_not_read_is_named_with_the_way_out(
     for folder in ("d", "e"):  # without class folders, and with one that holds no pictures
         with pytest.raises(DataError, match=rf"Not read: {name} \({kind}\)\. .*{advice}"):
             load_dataset(folder)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF"])
+@pytest.mark.parametrize("name", ["0001", "photo.jpg_large", "photo.jpg.1"])
+def test_a_picture_without_the_ending_of_one_is_recognized(form: str, name: str) -> None:
+    write("e", "class/labels.json")
+    Image.new("RGB", (8, 8)).save(Path("e/class", name), form)
+    told = rf"Not read: {name} \(a picture by its content\)\. Give its name an ending such as .jpg"
+    with pytest.raises(DataError, match=told):
+        load_dataset("e")
+
+
+TEXTS = ["NOTICE", "README", "LICENSE", "Makefile", "checkpoint", "BM25", ".travis.yml"]
+
+
+@pytest.mark.parametrize("name", [*TEXTS, ".DS_Store", "Thumbs.db"])
+def test_other_files_that_folders_hold_are_no_data(name: str) -> None:
+    for folder in ("d", "e/class"):
+        write(folder, name)
+        Path(folder, name).write_bytes(b"BM and the like" if name in TEXTS else bytes(99))
+    for folder in ("d", "e"):  # without class folders, and with one that holds no pictures
+        with pytest.raises(DataError) as caught:
+            load_dataset(folder)
+        assert "Not read" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -151,8 +175,27 @@ def test_runs_and_exported_files_in_the_folder_of_the_data_are_no_class(made: st
     assert load_dataset("d").classes == ("cat", "dog")
     done = CliRunner().invoke(main, ["data", "check", "d", "--json"])
     assert "no pictures" not in str(json.loads(done.stdout)["faults"])
-    write("d", f"{made.partition('/')[0]}/3.png")  # with pictures it is a class
-    assert len(load_dataset("d").classes) == 3
+
+
+@pytest.mark.parametrize("made", ["runs/a/machine.json", "exported/a.onnx"])
+def test_figures_in_the_usual_folders_of_outputs_are_no_class(made: str, caplog) -> None:
+    """`kerascnn tune .` writes runs/tune/importances.png."""
+    folder = made.partition("/")[0]
+    write("d", "cat/1.png", "dog/2.png", made, f"{folder}/tune/importances.png")
+    with caplog.at_level(logging.INFO):
+        assert load_dataset("d").classes == ("cat", "dog")
+    assert f"1 folders of runs or exported files ({folder})" in caplog.text
+    Path("d", made).unlink()
+    assert load_dataset("d").classes == tuple(sorted(("cat", "dog", folder)))
+
+
+def test_a_run_among_pictures_is_no_class() -> None:
+    files = ("figure.png", "config.json", "history.csv", "model.keras")
+    write("d", "cat/1.png", "dog/2.png", "dog/machine.json", *(f"results/a/{f}" for f in files))
+    with pytest.raises(DataError, match=r"d/results/a: a run .* Move it out of d\.$"):
+        load_dataset("d")
+    Path("d/results").rename("results")
+    assert load_dataset("d").classes == ("cat", "dog")
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,15 @@ def test_where_nothing_is_left_to_check_its_reasons_are_told_once(paths, told) -
     assert all(fault in done.stdout for fault in found)
 
 
+def test_the_page_of_the_working_directory_has_the_name_of_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write("flowers/a/1.png", "flowers/b/2.png")
+    monkeypatch.chdir("flowers")
+    CliRunner().invoke(main, ["data", "check", ".", "--page", "page.html"])
+    assert "<h1>flowers</h1>" in Path("page.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("rows", "told"),
     [

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -187,6 +188,25 @@ def test_options_that_are_equal_in_effect_are_no_change(
     crop = "crop" if same["resize"] != "crop" else "squash"
     with pytest.raises(ConfigError, match=f"`resize` was None and is now {crop}"):
         resumed_config({"out": str(stopped), "resize": crop})
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "pictures", "defaults"),
+    [
+        ("adamw", 160, {"weight_decay": 0.05, "val": 0.1, "learning_rate": 0.008}),
+        ("sgd", 20_001, {"weight_decay": 0.005, "val": 0.05, "learning_rate": 0.08}),
+    ],
+)
+def test_the_numbers_of_defaults_are_no_change(
+    stopped: Path, optimizer: str, pictures: int, defaults: dict[str, float]
+) -> None:
+    run = Run(stopped)
+    run.save_config(replace(run.config, optimizer=optimizer, learning_rate=None))
+    run.save_card(replace(run.card, data=run.card.data | {"train": pictures - 16, "skipped": 0}))
+    for name, value in defaults.items():
+        assert getattr(resumed_config({"out": str(stopped), name: value}), name) == value
+        with pytest.raises(ConfigError, match=f"`{name}` was None and is now 0.3"):
+            resumed_config({"out": str(stopped), name: 0.3})
 
 
 def test_data_that_was_moved_is_verified_and_recorded(
