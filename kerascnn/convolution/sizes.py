@@ -65,11 +65,7 @@ def output_size(
 
 
 def padded(image: Array, size: Sequence[int], stride: int, padding: Padding) -> Array:
-    """Pad a picture, ``(H, W)`` or ``(H, W, C)``, with zeros like a convolution.
-
-    Returns:
-        The padded picture; the picture itself if it needs no padding.
-    """
+    """Pad ``(H, W)`` or ``(H, W, C)`` with zeros like a convolution, or not at all."""
     borders = [
         _border(side, part, stride, padding) for side, part in zip(image.shape, size, strict=False)
     ]

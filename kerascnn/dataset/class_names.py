@@ -24,11 +24,7 @@ def look(name: str) -> str:
 
 
 def similar_class(name: str, classes: Collection[str]) -> str:
-    """Point to the class that an unknown name probably means.
-
-    Returns:
-        A sentence for the end of a message; empty if no class is similar.
-    """
+    """Point to the class that an unknown name probably means: the end of a message, or empty."""
     looks = {_letters(one): one for one in classes}
     found = looks.get(_letters(name))
     comparable = len(name) >= _LONG and len(classes) <= _COMPARED and not re.search(r"\d", name)

@@ -31,10 +31,7 @@ class Rows:
     """The parsed rows as columns, because a million row objects would take 5 s and 300 MB.
 
     Attributes:
-        file: The list.
         lines: Line number of each row.
-        paths: Full path of each row's picture.
-        kinds: Index of each row's label and split in ``known``.
         known: Distinct pairs of label and split.
         missing: Rows whose picture does not exist.
     """

@@ -1,8 +1,7 @@
 """Reads folders of class folders.
 
 Knows: class names from folder names, and the consistency of splits. Does not know the names of
-splits (layout), which files are pictures (walk), or whether a picture can be decoded, which is
-found when it is read.
+splits (layout), which files are pictures (walk), or whether one can be decoded.
 """
 
 from __future__ import annotations
@@ -36,14 +35,8 @@ LISTS = (".csv", ".tsv", ".npz")
 def load_folder(root: Path, faults: FaultHandler = STRICT, known: Collection[str] = ()) -> Dataset:
     """List a folder of class folders, or one with ``train/``, ``val/``, ``test/`` inside.
 
-    Args:
-        root: The folder.
-        faults: Receives problems, and notices about skipped files.
-        known: Classes of a model; folders with these names are not wrappers.
-
-    Returns:
-        The data set. Classes are sorted by name in Unicode NFC, so that the order does not
-        depend on the file system (macOS stores Hangul decomposed).
+    Classes are sorted by name in Unicode NFC, so that the order does not depend on the file system
+    (macOS stores Hangul decomposed). Folders named as ``known`` classes of a model are no wrappers.
 
     Raises:
         DataError: No class folders; and, unless ``faults`` collects problems: no pictures, classes

@@ -17,7 +17,6 @@ class ListedFolder:
 
     Attributes:
         path: Path of the folder, with a trailing separator.
-        names: Names of its files.
         complete: Whether only these names exist, and perhaps variants of them in case or Unicode.
     """
 

@@ -31,14 +31,7 @@ _UNSIGNED_BYTE = 0x08  # the type code in the header of an IDX file
 
 
 def idx_files(folder: Path) -> dict[str, tuple[Path, Path]]:
-    """Find pairs of picture and label files in a folder.
-
-    Args:
-        folder: Folder to look in; its subfolders are not searched.
-
-    Returns:
-        Picture file and label file by split (``train``, ``val``, ``test``).
-    """
+    """Find pairs of picture file and label file in a folder, not in its subfolders, by split."""
     pairs = {}
     for prefix, split in _PREFIXES.items():
         pictures, labels = (
@@ -54,11 +47,9 @@ def idx_files(folder: Path) -> dict[str, tuple[Path, Path]]:
 def load_idx(folder: Path, faults: FaultHandler = STRICT, known: Collection[str] = ()) -> Dataset:
     """Read a folder with IDX files.
 
-    Args:
-        folder: Folder with ``train-images-idx3-ubyte`` and ``train-labels-idx1-ubyte`` and
-            optionally the same for ``t10k`` (test) and ``val``; each may end in ``.gz``.
-        faults: Receives problems of splits other than ``train``.
-        known: Classes of a model; a single split is then read whatever its name.
+    These are ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte`` and optionally the same for
+    ``t10k`` (test) and ``val``; each may end in ``.gz``. With ``known`` classes of a model, a
+    single split is read whatever its name.
 
     Raises:
         DataError: A file is missing, truncated, or not in this format; counts differ.

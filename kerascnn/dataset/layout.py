@@ -36,11 +36,10 @@ _UNLABELED = re.compile(
 def find_splits(
     root: Path, walk: Walk, faults: FaultHandler, known: Collection[str] = ()
 ) -> dict[str, Path]:
-    """Find the folders of the splits.
+    """Find the folders of class folders by split.
 
-    Returns:
-        The folder of class folders by split; only ``train``, which is ``root`` or a wrapped folder
-        inside, if it contains the classes directly.
+    Only ``train``, which is ``root`` or a wrapped folder inside, if it contains the classes
+    directly.
     """
     place = root
     while (splits := _splits(place, walk, faults)) is None:

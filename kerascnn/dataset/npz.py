@@ -57,20 +57,14 @@ _EXPECTED = (
 
 
 def load_npz(file: Path, faults: FaultHandler = STRICT, known: Collection[str] = ()) -> Dataset:
-    """Read pictures and labels from an ``.npz`` file.
+    """Read pictures and labels from an ``.npz`` file written by ``numpy.savez``.
 
-    Args:
-        file: File written by ``numpy.savez``. ``x_train`` contains the pictures, uint8 ``[pictures,
-            height, width]``, ``[.., 1]`` or ``[.., 3]`` (RGB), and ``y_train`` the labels: class
-            names, or numbers from 0, whose names are in the optional array ``classes``. Likewise
-            ``x_val``, ``y_val``, ``x_test``, ``y_test``; ``train_images``, ``train_labels`` and so
-            on; or only ``images`` and ``labels``.
-        faults: Receives problems of splits other than ``train``.
-        known: Classes of a model; a single split is then read whatever its name.
-
-    Returns:
-        The data set. Classes are in the order of ``classes``; without it sorted by name, or
-        "0", "1", ... for numbers.
+    ``x_train`` contains the pictures, uint8 ``[pictures, height, width]``, ``[.., 1]`` or ``[..,
+    3]`` (RGB), and ``y_train`` the labels: class names, or numbers from 0, whose names are in the
+    optional array ``classes``. Likewise ``x_val``, ``y_val``, ``x_test``, ``y_test``;
+    ``train_images``, ``train_labels`` and so on; or only ``images`` and ``labels``. With ``known``
+    classes of a model, a single split is read whatever its name. Without ``classes`` they are
+    sorted by name, or "0", "1", ... for numbers.
 
     Raises:
         DataError: Not an NPZ file of pictures, or invalid arrays, with their names.

@@ -47,10 +47,7 @@ _VIDEO = r"\.(mp4|mov|avi|mkv|webm|wmv|m4v|mpe?g|3gp)"
 
 
 def other_format(name: str) -> tuple[str, str] | None:
-    """Recognize a format by the name of a file.
-
-    Returns:
-        The format, and what to do; None for other files.
+    """Recognize a format by the name of a file, and say what to do; None for other files.
 
     Examples:
         >>> [other_format(name)[0] for name in ("a.parquet", "data_batch_1", "clip.MP4")]

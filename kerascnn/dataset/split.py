@@ -23,12 +23,7 @@ SPLITS = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class Split:
-    """Pictures with their labels.
-
-    Attributes:
-        pictures: The pictures, read one at a time.
-        labels: int64 ``[pictures]``, indices into the classes.
-    """
+    """Pictures with their labels, int64 ``[pictures]``, which are indices into the classes."""
 
     pictures: Pictures
     labels: npt.NDArray[np.int64]
@@ -110,10 +105,6 @@ class Dataset:
 
     def matched(self, split: Split, classes: tuple[str, ...]) -> Split:
         """Convert the labels of a split to indices into a model's classes, by name.
-
-        Args:
-            split: Split of this data set, whose classes may be fewer, or in another order.
-            classes: Classes of the model.
 
         Raises:
             DataError: A class that the model does not have.

@@ -55,13 +55,7 @@ def names_in(folder: Path) -> frozenset[str]:
 
 
 def check_classes(root: Path, known: Collection[str], faults: FaultHandler) -> None:
-    """Report the first reason why sibling folders are probably not classes.
-
-    Args:
-        root: Their parent folder.
-        known: Classes of a model.
-        faults: Receives the reason, or a notice if a class has the name of a split.
-    """
+    """Report the first reason why sibling folders are probably not classes."""
     inside = _inside(root)
     reasons = (
         _annotated(inside),

@@ -30,13 +30,7 @@ def with_validation(dataset: Dataset, fraction: float | None, seed: int) -> Data
     decides which pictures are chosen, so that adding pictures later moves few of the others.
 
     Args:
-        dataset: Data set with or without a ``val`` split.
-        fraction: Fraction of the training pictures, between 0 and 1 (exclusive); None: 0.1, or 0.05
-            above 20,000 pictures.
-        seed: Any integer.
-
-    Returns:
-        The data set with a ``val`` split.
+        fraction: Of the training pictures, between 0 and 1; None: 0.1, or 0.05 above 20,000.
 
     Raises:
         DataError: No class has two pictures, so nothing can be split off.

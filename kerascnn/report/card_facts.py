@@ -37,11 +37,7 @@ def model_facts(card: ModelCard) -> dict[str, str]:
 
 
 def calibration_facts(card: ModelCard) -> dict[str, str]:
-    """Describe the effect of calibration on the validation pictures.
-
-    Returns:
-        Descriptions by name; empty if the calibration error was not measured.
-    """
+    """Describe the effect of calibration on validation pictures; empty if it was not measured."""
     before = card.metrics.get("val_ece_uncalibrated")
     after = card.metrics.get("val_ece")
     if before is None or after is None:
@@ -56,11 +52,7 @@ def calibration_facts(card: ModelCard) -> dict[str, str]:
 
 
 def learning_of(card: ModelCard) -> Learning | None:
-    """Read the training results of a network.
-
-    Returns:
-        The results of its run; None for a card of an earlier version, or of a foreign file.
-    """
+    """Read a network's training results; None for a card of an earlier version or of elsewhere."""
     pictures = card.data.get("train")
     if not {*_COUNTED} <= {*card.metrics} or not isinstance(pictures, int):
         return None

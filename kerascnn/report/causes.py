@@ -38,11 +38,7 @@ _SHIFT = 0.15
 
 
 def not_learned(learning: Learning) -> str:
-    """Explain why a network predicts no better than chance, and what to do.
-
-    Args:
-        learning: Its training results; ``has_learned`` is False.
-    """
+    """Explain why a network predicts no better than chance, and what to do."""
     train = percent(learning.train_right / learning.train_images)
     naive = learning.train_largest or learning.train_images / learning.classes
     if 2 * learning.train_right < learning.train_images + naive:

@@ -29,7 +29,6 @@ class PhaseSpan:
     Attributes:
         scope: The blocks, in the syntax of the command line.
         first: Number of the first epoch, from 1.
-        last: Number of the last.
     """
 
     scope: str
@@ -54,7 +53,6 @@ class Mistake:
     """A wrong prediction.
 
     Attributes:
-        wrong: The prediction.
         picture: uint8 ``[size, size, 3]``, as the network saw it.
         heat: Heat map of the predicted class; None if there is none.
     """
@@ -70,7 +68,6 @@ class Sample:
 
     Attributes:
         picture: uint8 ``[size, size, 3]``, without augmentation.
-        label: Its class.
         fed: The picture as it is fed to the network, several times if augmentation is random.
     """
 
@@ -85,12 +82,9 @@ class Learning:
 
     Attributes:
         steps: Optimizer steps, over all epochs.
-        pictures: Number of training pictures.
-        classes: Number of classes.
         train_right: Correctly classified pictures among ``train_images``.
         train_images: Number of evaluated training pictures.
         val_right: Correctly classified validation pictures.
-        val_images: Number of validation pictures.
         val_largest: Validation pictures of the most frequent class.
         val_leaked: Validation pictures that are also training pictures.
         train_largest: Pictures of the most frequent class in ``train_images``; 0: not measured.
@@ -151,19 +145,13 @@ class Content:
     """The content of a report; empty fields are left out of the page.
 
     Attributes:
-        name: Name of the model.
         made: Date and time, as text.
-        evaluation: Evaluation of the kept model.
         epochs: The epochs in order; empty for an exported file.
         best_epoch: Epoch whose weights are kept; None if there are no epochs.
         phase_spans: Trained blocks by epochs.
-        layers: Layers from input to output.
-        mistakes: Wrong predictions, most confident first.
         method: Method of their heat maps.
-        samples: Training pictures.
         balance: Pictures per class, in the order of the classes, by split.
         facts: Tables of names and values by heading: speed, machine, versions.
-        commands: Commands that repeat the run.
         learning: Training results; None if they were not measured.
         fitted_on: Split that the temperature was fitted on; empty if it was not fitted.
     """
@@ -198,12 +186,8 @@ def gallery(
     """Collect the most confident mistakes, with pictures and heat maps.
 
     Args:
-        wrong: Wrong predictions, most confident first.
         picture: Returns the picture of an index, uint8 ``[size, size, 3]``.
         heats: Returns the heat maps for pictures and their predicted classes (None: no heat map).
-
-    Returns:
-        The first :data:`GALLERY` of them.
     """
     shown = list(wrong[:GALLERY])
     pictures = [picture(one.index) for one in shown]

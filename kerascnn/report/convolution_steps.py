@@ -39,9 +39,6 @@ def write_steps(
     Args:
         picture: uint8 ``[height, width]``, or ``[height, width, 3]``, whose green channel is shown.
         kernel: Filter ``[height, width]``, at most 7 x 7.
-        stride: Step of the filter, in pixels.
-        padding: Zeros on every side, or ``same``.
-        out: Path of the figure.
 
     Raises:
         ConfigError: A filter that is too large to show, or does not fit the picture.

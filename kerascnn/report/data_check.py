@@ -53,8 +53,6 @@ class Figure:
     Attributes:
         address: ``data:`` URL of the thumbnail; empty if the picture can no longer be read.
         small: Whether the page enlarges it, and must keep its pixels sharp.
-        place: Location of the picture.
-        note: What is unusual about it, if anything.
     """
 
     address: str

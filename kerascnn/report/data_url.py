@@ -14,11 +14,7 @@ from kerascnn.images import UInt8Array
 
 
 def data_url(picture: UInt8Array) -> str:
-    """Encode a picture as a ``data:`` URL.
-
-    Returns:
-        A lossless PNG in base64.
-    """
+    """Encode a picture as a ``data:`` URL: a lossless PNG in base64."""
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "PNG")
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")

@@ -32,16 +32,13 @@ def render(
     values: Mapping[str, Any],
     filters: Mapping[str, Callable[..., str]] | None = None,
 ) -> str:
-    """Render a template.
+    """Render a template to a complete HTML document, without scripts or external resources.
 
     Args:
         template: Name of a file of this package.
         values: Variables, in addition to ``style``, ``policy``, ``version``, ``language``,
             ``count``, ``tr`` and ``translated``.
         filters: Filters, in addition to ``picture`` and ``percent``.
-
-    Returns:
-        A complete HTML document, without scripts or external resources.
     """
     import jinja2
 

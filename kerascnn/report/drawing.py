@@ -62,9 +62,6 @@ _STYLE: Any = {  # Any, because matplotlib types each key separately
 def figure_class(purpose: str) -> type[Figure]:
     """Import matplotlib's Figure, for a figure in a separate file.
 
-    Args:
-        purpose: Purpose for the message, e.g. ``to draw the steps``.
-
     Raises:
         MissingExtraError: matplotlib is not installed.
     """

@@ -49,7 +49,6 @@ def kernel_row(layer: str, kernels: npt.NDArray[np.float32]) -> Row:
     """Arrange the filters of a layer as a row of tiles.
 
     Args:
-        layer: Name of the layer.
         kernels: float32 ``[filters, rows, columns, channels]``. Three channels are shown as
             colors, others by their mean; gray is 0.
     """
@@ -74,10 +73,8 @@ def map_row(title: str, maps: npt.NDArray[np.float32], channels: Sequence[int]) 
     """Arrange feature maps as a row of tiles.
 
     Args:
-        title: Title of the row.
         maps: float32 ``[maps, rows, columns]``, each scaled from its minimum (black) to its
             maximum (white).
-        channels: Channel number of each map.
     """
     tiles = [
         Tile(_gray(one), (tr("channel {channel}", channel=channel),))

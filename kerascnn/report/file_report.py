@@ -34,9 +34,7 @@ def report_file(
     """Evaluate an exported file, and write the report.
 
     Args:
-        classifier: Classifier of the file.
         data: What :func:`kerascnn.dataset.load_dataset` takes.
-        path: Path of the page.
         split: ``train``, ``val``, ``test``, ``all``; None: test, else val, else all.
         model: Name of the file in the command that repeats the report.
 

@@ -27,11 +27,7 @@ _SCALE = np.array(
 
 
 def colors(heat: npt.NDArray[np.floating]) -> UInt8Array:
-    """Map ``[height, width]`` from 0 to 1 to colors, from black over red to light yellow.
-
-    Returns:
-        uint8 ``[height, width, 3]``.
-    """
+    """Map ``[height, width]``, 0 to 1, to uint8 colors from black over red to light yellow."""
     steps = np.linspace(0, 1, len(_SCALE))
     channels = [np.interp(heat, steps, channel) for channel in _SCALE.T]
     return np.asarray(np.rint(np.stack(channels, axis=-1)), np.uint8)

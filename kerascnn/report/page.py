@@ -40,12 +40,7 @@ for each."""
 
 @dataclass(frozen=True)
 class Block:
-    """The layers of a block.
-
-    Attributes:
-        name: Name of the block.
-        layers: Layers from input to output.
-    """
+    """The layers of a block."""
 
     name: str
     layers: tuple[Layer, ...]

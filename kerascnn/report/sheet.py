@@ -56,14 +56,7 @@ class Row:
 def write_sheet(
     path: str | Path, title: str, rows: Sequence[Row], side: int = 160, columns: int = 8
 ) -> None:
-    """Write a sheet.
-
-    Args:
-        path: Path of the file: ``.svg``, or ``.png`` for the pictures without captions.
-        title: Text at the top.
-        rows: Rows from top to bottom.
-        side: Side of a tile, in pixels.
-        columns: Maximum tiles side by side.
+    """Write a sheet of tiles, ``side`` pixels wide, at most ``columns`` side by side.
 
     Raises:
         KerascnnError: It cannot be written.

@@ -39,7 +39,6 @@ class Verdict:
 
     Attributes:
         tone: Rating, which determines the color.
-        headline: One sentence for the top of the page.
         remarks: Notable findings, each with what to do.
         interval: 95 % confidence interval of top-1 accuracy.
         baseline: Top-1 accuracy of always predicting the most frequent class.

@@ -17,25 +17,13 @@ class Plan:
     """The plan of a run.
 
     Attributes:
-        data: Name of the data set.
         pictures: Number of pictures by split.
         classes: Number of training pictures of each class, in the order of the classes.
         longest_side: Longest side of the original pictures, in pixels.
         image_size: Size of the network's input, in pixels.
-        resize: Resize rule of the pictures.
-        network: Name of the network.
-        parameters: Number of parameters of the network.
-        trainable: Number of those that are trained in the first phase.
-        weights: Initial weights.
-        device: The device.
-        backend: Backend of Keras.
-        precision: Precision of the arithmetic.
-        batch_size: Pictures per step.
-        steps: Steps per epoch.
+        trainable: Number of parameters that are trained in the first phase.
         phases: Epochs and peak learning rate of each phase; rate 0: the head is fitted.
-        optimizer: Name of the optimizer.
         changes: Options of random augmentation; empty: none.
-        folder: The run folder.
         refit: Whether a second network is trained on all pictures.
     """
 

@@ -216,10 +216,6 @@ class TrainConfig:
     def from_json(cls, text: str, source: str) -> TrainConfig:
         """Read a configuration, also one of an earlier version.
 
-        Args:
-            text: JSON as :meth:`to_json` writes it.
-            source: Name of the file, for messages.
-
         Raises:
             ModelFileError: It is not JSON, or has other fields.
         """

@@ -44,11 +44,7 @@ def warn_if_slow(precision: str, device: str) -> None:
 
 
 def slowdown(precision: str) -> float:
-    """Time a convolution and its gradients in TensorFlow, relative to float32.
-
-    Returns:
-        The shortest of five times over float32's shortest; takes about half a second.
-    """
+    """Time a convolution and its gradients relative to float32, at best of five, for 0.5 s."""
     dtypes = ("float32", keras.DTypePolicy(precision).compute_dtype)
     seconds: dict[str, list[float]] = {dtype: [] for dtype in dtypes}
     for _ in range(ROUNDS + 1):

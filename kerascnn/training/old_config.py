@@ -26,9 +26,6 @@ WITHOUT_EFFECT = ("feed", "cache_limit")
 def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
     """Convert a configuration to the options of this version.
 
-    Args:
-        values: Contents of a ``config.json`` of this or an earlier version.
-
     Raises:
         TypeError: They are no options by name.
     """
@@ -43,11 +40,7 @@ def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def removed_options(text: str) -> dict[str, Any]:
-    """Return the options of a configuration that this version no longer has.
-
-    Returns:
-        Values by option, only those that affected the trained weights.
-    """
+    """Return the options that this version no longer has, if they affected the trained weights."""
     values = json.loads(text)
     gone = {
         name: values[name]

@@ -19,13 +19,7 @@ from kerascnn.training.weights.check import check_weights
 
 @dataclass(frozen=True)
 class PreparedData:
-    """The data of a run.
-
-    Attributes:
-        config: Configuration, with network and augmentation chosen.
-        network: Row of its network.
-        feed: Pictures of the run.
-    """
+    """The data of a run, and its configuration with network and augmentation chosen."""
 
     config: TrainConfig
     network: Network
@@ -38,8 +32,6 @@ def prepare_data(
     """Load and decode the data of a run, and resolve the options that depend on it.
 
     Args:
-        config: Configuration of the run.
-        progress: Callback for progress.
         network: Row of the configuration's network, which can take its weights; None: looked up.
 
     Raises:

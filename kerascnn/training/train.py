@@ -1,8 +1,7 @@
 """Training: from a configuration to a run folder.
 
-Knows: which folder, which processes, and that the pictures are decoded before Keras is imported.
-Does not know: how a network is trained (:mod:`kerascnn.training.one_run`), how progress is
-displayed.
+Knows: which folder, which processes, and that pictures are decoded before Keras is imported. Does
+not know: how a network is trained (:mod:`.one_run`), how progress is displayed.
 """
 
 from __future__ import annotations

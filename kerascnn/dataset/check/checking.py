@@ -115,14 +115,9 @@ class DataCheck:
     """The findings of a check.
 
     Attributes:
-        data: Name or path that the user gave.
         faults: Problems of the data set as a whole, one line each, for which training refuses it.
         classes: Class names, in order.
         counts: Readable pictures per class, in the order of the classes, by split.
-        broken: Pictures that cannot be read.
-        repeats: Duplicates and near-duplicates.
-        small: Classes with too few pictures.
-        odd: Unusual pictures.
         left_out: Files that are not read as pictures of a class.
         sides: Minimum, median and maximum of the longer sides, in pixels.
         kinds: Number of files by format and mode; empty for pictures in arrays.
@@ -192,7 +187,6 @@ def check_data(
     Args:
         data: A data set, or what :func:`kerascnn.dataset.load_dataset` takes.
         smallest: Minimum training pictures per class.
-        progress: Called with the number of pictures done and the total.
         faults: Problems found while the given data set was loaded.
 
     Raises:

@@ -63,11 +63,7 @@ class Fingerprints:
 def fingerprint_pictures(
     pictures: Pictures, progress: Callable[[int], object] | None = None
 ) -> Fingerprints:
-    """Compute the fingerprint of every picture.
-
-    Returns:
-        The fingerprints: 320 bytes per picture, whatever its size.
-    """
+    """Compute the fingerprint of every picture: 320 bytes each, whatever its size."""
 
     def work(index: int) -> images.UInt8Array | PictureError:
         return images.attempt(lambda: apply(pictures, index, _fingerprint))

@@ -18,10 +18,6 @@ class Leak:
     """A picture with a duplicate or near-duplicate in another split.
 
     Attributes:
-        path: Name of the picture.
-        label: Class of the picture.
-        twin: Name of the duplicate.
-        twin_label: Class of the duplicate.
         similarity: Their similarity; 1 if the pixels are equal.
         exact: Whether the pixels are equal.
     """
@@ -64,7 +60,6 @@ def find_leaks(dataset: Dataset, judged: str, learned: Dataset | None = None) ->
     """Find pictures of one split that are also in others.
 
     Args:
-        dataset: A data set that has the split.
         judged: Name of the split that a model is evaluated on.
         learned: Data set that the model was trained on, if it is another one: its ``train`` and
             ``val`` are compared.

@@ -48,8 +48,6 @@ class NearDuplicate:
     """The most similar other picture.
 
     Attributes:
-        index: Index of that picture.
-        similarity: From :data:`MIN_SIMILARITY` to 1.
         exact: Whether the pixels are equal.
     """
 
@@ -59,11 +57,7 @@ class NearDuplicate:
 
 
 def group_near_duplicates(fingerprints: Fingerprints) -> list[Group]:
-    """Group all duplicates and near-duplicates.
-
-    Returns:
-        Disjoint groups, in the order of their first pictures.
-    """
+    """Group all duplicates and near-duplicates, disjoint, in the order of their first pictures."""
     same = _by_hash(fingerprints, range(len(fingerprints)))
     leaders = np.asarray([members[0] for members in same.values()], np.int64)
     leaders = leaders[~fingerprints.flat[leaders]]
@@ -85,11 +79,7 @@ def group_near_duplicates(fingerprints: Fingerprints) -> list[Group]:
 def find_nearest(
     fingerprints: Fingerprints, of: Sequence[int], among: Sequence[int]
 ) -> dict[int, NearDuplicate]:
-    """Find the most similar picture in ``among`` for each picture in ``of``.
-
-    Returns:
-        By index in ``of``, the near-duplicate in ``among``, if there is one.
-    """
+    """Find the near-duplicate in ``among``, if there is one, for pictures in ``of``; by index."""
     there = _by_hash(fingerprints, among)
     wanted = [index for index in of if fingerprints.hashes[index]]
     found = {

@@ -56,9 +56,7 @@ class Outlier:
     """One unusual property of a picture.
 
     Attributes:
-        index: Index of the picture among all.
         what: ``size``, ``shape``, ``blank``, ``mode``, ``color``, ``frames`` or ``name``.
-        detail: Description of what is unusual.
     """
 
     index: int
@@ -81,14 +79,7 @@ def headers(dataset: Dataset) -> dict[int, images.Header]:
 
 
 def left_out(dataset: Dataset) -> tuple[str, ...]:
-    """List the files in a folder of pictures that are not read.
-
-    Args:
-        dataset: Data set; only a folder can have such files.
-
-    Returns:
-        Paths relative to the folder, sorted, without hidden files.
-    """
+    """List the files in a data set's folder that are not read: relative, sorted, none hidden."""
     root = Path(dataset.name)
     splits = [split.pictures for split in dataset.splits.values()]
     listed = [files for files in splits if isinstance(files, FilePictures)]
@@ -106,11 +97,7 @@ def left_out(dataset: Dataset) -> tuple[str, ...]:
 def find_outliers(
     fingerprints: Fingerprints, files: Mapping[int, images.Header], names: Sequence[str]
 ) -> list[Outlier]:
-    """Find pictures that differ from the others.
-
-    Returns:
-        Outliers in the order of the pictures; one picture may have several.
-    """
+    """Find pictures that differ from the others, in their order; one may have several outliers."""
     readable = [index for index in range(len(fingerprints)) if index not in fingerprints.broken]
     if not readable:
         return []

@@ -59,9 +59,7 @@ def similar_pairs(
     """Yield arrays of pairs of indices with their similarity.
 
     Args:
-        space: Whitens thumbnails.
         thumbnails: Thumbnails of all pictures, uint8 ``[pictures, THUMBNAIL]``.
-        ones: Indices of the first pictures.
         others: Indices of the second pictures; if it is the same array as ``ones``, every pair of
             different pictures is compared once.
     """

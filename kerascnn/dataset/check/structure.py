@@ -14,11 +14,7 @@ from kerascnn.dataset.check.fingerprints import Fingerprints
 def structural_faults(
     counts: Mapping[str, Sequence[int]], classes: Sequence[str], fingerprints: Fingerprints
 ) -> Iterator[str]:
-    """Find problems that make a data set unfit for training, whatever its pictures.
-
-    Yields:
-        Each problem in one line: what was found, what was expected, what to do.
-    """
+    """Yield the problems, in one line each, that make a data set unfit whatever its pictures."""
     train = counts["train"]
     if len(classes) == 1:
         yield f"one class only ({classes[0]!r}): expected at least two. Add pictures of another."

@@ -70,8 +70,6 @@ class Advice:
         quadrant: Size and similarity of the data, e.g. ``("small", "similar")``; ``unknown`` if
             the similarity is meaningless.
         doubts: Reasons not to trust the advice; empty if there are none.
-        reasons: One sentence per reason.
-        facts: The measurements that the advice is based on.
     """
 
     depth: Depth

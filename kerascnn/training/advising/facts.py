@@ -12,12 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class StageFacts:
-    """Measurement after one stage of the backbone.
-
-    Attributes:
-        name: Name of the stage, as in ``from:``.
-        probe: Leave-one-out accuracy of a linear classifier on its features, 0 to 1.
-    """
+    """The leave-one-out accuracy, 0 to 1, of a linear classifier on the features of one stage."""
 
     name: str
     probe: float
@@ -29,13 +24,10 @@ class Facts:
 
     Attributes:
         counts: Training pictures of each class, at least 1.
-        sampled: Number of pictures that were used.
         pixels: Accuracy of the same probe on the pixels themselves (8 x 8), without a network.
         stages: Stages in order, without the head, at least one.
-        pretrained: Whether the backbone has trained weights.
         flipped: Accuracy of the best stage's probe with mirrored pictures added, 0 to 1.
         confused: Two classes and the share of the first that is classified as the second.
-        names: Names of the classes.
     """
 
     counts: tuple[int, ...]

@@ -25,9 +25,7 @@ def probe(svd: FeatureSVD, labels: npt.NDArray[np.int64], classes: int) -> npt.N
     in the full fit, h: its leverage), so no classifier is fitted twice.
 
     Args:
-        svd: The decomposition of the features.
         labels: int64 ``[pictures]``.
-        classes: Number of classes.
     """
     targets = np.eye(classes)[labels]
 
@@ -49,8 +47,6 @@ def probe_with_views(
     Args:
         svd: The decomposition of the features of all pictures, followed in the same order by
             those of their second views, e.g. flipped.
-        labels: int64 ``[pictures]``.
-        classes: Number of classes.
 
     Returns:
         The predictions for the pictures themselves, int64 ``[pictures]``; each by the classifier

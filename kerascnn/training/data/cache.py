@@ -76,8 +76,6 @@ class Entry:
     """A cached pack.
 
     Attributes:
-        folder: Folder of the pack.
-        pictures: Number of pictures.
         size: Height and width, in pixels.
         bytes: Size on disk.
         used: Time of last use, in seconds since 1970.
@@ -99,12 +97,7 @@ def pack_key(split: Split, size: int | images.Shape, resize: images.ResizeRule) 
 
 
 class PackCache:
-    """A folder of packs.
-
-    Args:
-        folder: Folder; created if it does not exist.
-        limit: Size limit in bytes; the least recently used packs are removed first.
-    """
+    """A folder of packs, up to ``limit`` bytes; the least recently used are removed first."""
 
     def __init__(self, folder: Path, limit: int) -> None:
         self.folder, self.limit = folder, limit
@@ -112,12 +105,9 @@ class PackCache:
     def pictures(
         self, key: str, shape: tuple[int, ...], fill: Callable[[UInt8Array], dict[int, str]]
     ) -> CachedPack | None:
-        """Return a pack from the cache, or make it and cache it.
-
-        Two processes that need the same pack at the same time make it once.
+        """Return a pack from the cache, or make it and cache it, once for several processes.
 
         Args:
-            key: Key from :func:`pack_key`.
             shape: ``[pictures, size, size, 3]``.
             fill: Fills an array of that shape from its start, and returns the broken pictures.
 

@@ -67,9 +67,7 @@ def open_pack(folder: Path, shape: tuple[int, ...], quiet: bool = False) -> Cach
     """Open a pack and verify its digests; return None if it is missing or unusable.
 
     Args:
-        folder: Folder of the pack.
         shape: ``[pictures, height, width, 3]``, including broken pictures.
-        quiet: Do not warn of a damaged one.
     """
     try:
         about = read_description(folder)

@@ -25,18 +25,14 @@ def labeled_pack(
     most: int | None = None,
     progress: Callable[[str, int, int], object] | None = None,
 ) -> tuple[str, Pack]:
-    """Load a split of a data set in the form that the model of a card takes.
+    """Load a split of a data set, in the size and the order of classes of a model's card.
 
     Args:
-        dataset: Data set whose classes the model knows.
-        card: Card of the model, for its classes, size and resize rule.
         split: ``train``, ``val``, ``test``, ``all``; None: test, else val, else all.
-        cache: Cache of resized pictures; None: no cache.
         most: Maximum number of pictures, a random sample; None: all.
-        progress: Called with the split's name, the number of pictures done and the total.
 
     Returns:
-        Name of the split, and at least one picture; labels are indices into the card's classes.
+        Name of the split, and at least one picture.
 
     Raises:
         ConfigError: The data set has no such split.

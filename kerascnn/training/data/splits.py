@@ -15,10 +15,7 @@ log = logging.getLogger(__name__)
 
 
 def run_dataset(config: TrainConfig) -> Dataset:
-    """Load the data that a configuration names, with its validation split.
-
-    Returns:
-        The data set; always the same split for the same data, ``val`` and ``seed``.
+    """Load the data of a configuration, with the same validation split for the same seed.
 
     Raises:
         DataError: There is no usable data, or validation classes that are not training classes.

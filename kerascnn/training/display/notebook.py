@@ -17,11 +17,7 @@ from kerascnn.training.display.terminal import TrainingDisplay
 
 
 class NotebookDisplay(TrainingDisplay):
-    """Shows a progress bar above the lines; it is removed when the run ends.
-
-    Args:
-        console: Not written to: the notebook shows HTML and lines.
-    """
+    """Shows a progress bar above the lines, as HTML; it is removed when the run ends."""
 
     every = 0.25
 

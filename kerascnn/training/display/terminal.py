@@ -22,10 +22,6 @@ from kerascnn.training.display.header import header
 class TrainingDisplay(Callback):
     """Shows a live line on a terminal, and one line per epoch everywhere.
 
-    Args:
-        console: Console on stderr.
-        options: Translates the names of options to the user's.
-
     Attributes:
         folder: Folder of the run; None: there is none yet.
         every: Seconds between two redraws: drawing must not cost training time.
@@ -149,11 +145,7 @@ class TrainingDisplay(Callback):
         )
 
     def stopped(self, again: str) -> str:
-        """Word what is left of a run that was interrupted.
-
-        Args:
-            again: Command or call that resumes it.
-        """
+        """Word what is left of an interrupted run; ``again``: command or call that resumes it."""
         if self.folder is None:
             return tr("Stopped before anything was learned.")
         return tr(

@@ -39,10 +39,7 @@ def check_jax() -> None:
 
 
 def detected_cluster() -> Cluster | None:
-    """Detect the processes that were started together.
-
-    Returns:
-        The cluster; None: this process is alone.
+    """Detect the processes that were started together; None: this process is alone.
 
     Raises:
         ConfigError: The backend is not JAX, or no launcher is detected.

@@ -134,11 +134,7 @@ def kernels() -> str:
 
 
 def peak_memory() -> dict[str, int]:
-    """Return the peak memory use so far.
-
-    Returns:
-        Bytes: ``process`` (not on Windows), and ``gpu`` if the backend counts it.
-    """
+    """Return peak bytes of memory: ``process`` (not on Windows), ``gpu`` if it is counted."""
     gpu = _gpu_statistics().get("peak")
     found = {} if gpu is None else {"gpu": int(gpu)}
     if sys.platform == "win32":
@@ -150,11 +146,7 @@ def peak_memory() -> dict[str, int]:
 
 
 def free_memory(device: str) -> int | None:
-    """Estimate the free memory of the device.
-
-    Returns:
-        Bytes; None if unknown (TensorFlow on a GPU; a CPU outside Linux).
-    """
+    """Estimate free memory in bytes; None if unknown (TensorFlow on a GPU; a CPU outside Linux)."""
     if device != "cpu":
         statistics = _gpu_statistics()
         return statistics["limit"] - statistics["used"] if "limit" in statistics else None

@@ -1,8 +1,7 @@
 """The devices of a machine that share each batch.
 
-Knows: how many there are, which batches they can share, and that TensorFlow's variables must be
-created on all of them. Does not know: other machines
-(:mod:`kerascnn.training.distribution.processes`), what a step does.
+Knows: how many there are, which batches they can share, and that TensorFlow's variables are
+created on all of them. Does not know: other machines (:mod:`.processes`), what a step does.
 """
 
 from __future__ import annotations

@@ -1,9 +1,7 @@
 """Several processes, of one machine or more, that share each batch.
 
 Knows: how many there are, and what must be the same in all. Does not know: their devices
-(:mod:`kerascnn.training.distribution.local_devices`), the placement of arrays
-(:mod:`kerascnn.training.distribution.sharding`), how processes connect
-(:mod:`kerascnn.training.distribution.rendezvous`).
+(:mod:`.local_devices`), where arrays are (:mod:`.sharding`), how they connect (:mod:`.rendezvous`).
 """
 
 from __future__ import annotations
@@ -60,15 +58,10 @@ def is_first() -> bool:
 
 
 def cluster_of(address: str | None, processes: int | None, rank: int | None) -> Cluster | None:
-    """Interpret the options of a run on several machines.
+    """Interpret the options of a run on several machines; None: this process is alone.
 
     Args:
         address: ``HOST:PORT`` of rank 0; ``auto``: detected.
-        processes: Number of processes.
-        rank: Rank of this process.
-
-    Returns:
-        The cluster; None: none of the three is given, or this process is alone.
 
     Raises:
         ConfigError: Some are missing or wrong.
@@ -229,11 +222,7 @@ def broadcast_from_first(*numbers: float) -> tuple[float, ...]:
 
 
 def broadcast_state(core: keras.Model, checkpoint: Checkpoint | None) -> Checkpoint | None:
-    """Broadcast weights and checkpoint from rank 0 to all processes.
-
-    Returns:
-        The checkpoint of rank 0, or None.
-    """
+    """Broadcast weights and checkpoint (or None) from rank 0 to all processes."""
     if count_processes() == 1:
         return checkpoint
     from jax.experimental import multihost_utils

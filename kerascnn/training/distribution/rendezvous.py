@@ -38,8 +38,6 @@ class Cluster:
 
     Attributes:
         address: ``HOST:PORT`` of rank 0.
-        processes: Number of processes.
-        rank: Rank of this process, from 0.
         local_devices: GPUs of the machine that this process uses; None: all.
         initialized: Whether JAX has already been initialized for all of them.
     """
@@ -72,11 +70,7 @@ class Cluster:
 
 
 class PeerConnection:
-    """A connection to another process.
-
-    Attributes:
-        silent: Whether the peer sent nothing in time, although its connection is open.
-    """
+    """A connection to another process; ``silent`` if an open one brought nothing in time."""
 
     def __init__(self, connection: socket.socket, rank: int) -> None:
         self.rank, self._connection = rank, connection
@@ -114,7 +108,6 @@ def connect_all(
     """Wait until all processes are connected.
 
     Args:
-        cluster: The cluster.
         about: What must be the same in all: options and versions, as JSON values.
         arrival: Seconds to wait.
 
@@ -227,9 +220,7 @@ def _join(cluster: Cluster, end: float) -> PeerConnection:
 class PeerMonitor:
     """Listens to the other processes in threads, and sends them heartbeats.
 
-    Args:
-        lines: Connections from :func:`connect_all`.
-        lost: Called in a thread with a message for the user, as soon as a process is lost.
+    ``lost`` is called in a thread with a message for the user, as soon as a process is lost.
     """
 
     def __init__(self, lines: list[PeerConnection], lost: Callable[[str], None]) -> None:

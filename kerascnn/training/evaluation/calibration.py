@@ -1,8 +1,7 @@
 """Calibration by temperature scaling: after it, a probability of 0.9 means nine in ten.
 
-Knows: how the temperature of Guo et al. 2017 (https://arxiv.org/abs/1706.04599) is fitted, and when
-the validation pictures do not determine it. Does not know: how it is applied; that is the card's
-``temperature``, in the exported graph and in Keras alike.
+Knows: how the temperature of Guo et al. 2017 (https://arxiv.org/abs/1706.04599) is fitted. Does not
+know: how it is applied: as the card's ``temperature``, in the exported graph and in Keras alike.
 
 With b = 1 / temperature, the mean negative log-likelihood of softmax(b z) is a convex function of
 b, so the derivative rises, and its only root is found by Newton's method, within an interval that
@@ -43,9 +42,6 @@ def calibrate(run: Run, val: Pack, logits: npt.NDArray[np.float32], copies: int 
     ``val_nll``. If no temperature can be fitted it stays 1, with a warning that says why.
 
     Args:
-        run: A run.
-        val: Its validation pictures.
-        logits: Its network's outputs for those.
         copies: How many of those are also training pictures, of which a network is too sure.
 
     Raises:

@@ -26,7 +26,6 @@ class BlockMaps:
     """Feature maps of one block.
 
     Attributes:
-        block: Name of the block.
         layer: Layer whose output they are: the block's last that outputs maps.
         shape: Shape of the whole output: rows, columns, channels.
         channels: Indices of the channels that are kept.
@@ -63,14 +62,12 @@ def features_of(
     """Run a network on one picture, and keep the outputs of its blocks.
 
     Args:
-        run: A finished run.
         picture: uint8 ``[height, width, 3]``, RGB, of any size.
         block: Block whose maps to keep; None: every block that outputs maps.
         count: Maximum number of maps per block: those with the strongest activations.
 
     Raises:
         ConfigError: There is no such block, it outputs no maps, or ``count`` is below 1.
-        ModelFileError: The run is not complete.
     """
     if count < 1:
         raise ConfigError(f"count is {count}; expected at least 1.")

@@ -105,7 +105,6 @@ class Explainer:
 
     Args:
         core: Network from normalized float32 pixels to logits.
-        card: Card of the network.
 
     Raises:
         ConfigError: The network has no convolution.
@@ -123,8 +122,6 @@ class Explainer:
 
         Args:
             picture: uint8 ``[height, width, 3]``, RGB, of any size.
-            top: How many classes to explain.
-            name: Name of the picture, for messages.
 
         Raises:
             ConfigError: ``top`` is below 1.

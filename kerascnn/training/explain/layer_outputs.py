@@ -32,12 +32,7 @@ def _looked_at(
 
 
 def outputs(model: keras.Model, pictures: Any, wanted: Iterable[layers.Layer]) -> dict[str, Any]:
-    """Run a network, and keep the outputs of some layers.
-
-    Returns:
-        Outputs by layer name, in the order in which the layers ran; for a layer that ran more than
-        once, the last.
-    """
+    """Run a network; return some layers' outputs by name, in order, the last of repeated ones."""
     seen: dict[str, Any] = {}
 
     def keep(layer: layers.Layer, output: Any) -> Any:

@@ -16,10 +16,7 @@ from kerascnn.training.export.preprocessing import preprocessing_model
 
 
 def compose(core: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
-    """Join preprocessing and the network, and add the probabilities.
-
-    Returns:
-        The model of the file contract: ``image`` to ``logits`` and ``probabilities``.
+    """Join preprocessing and network: ``image`` to ``logits`` and ``probabilities``.
 
     Raises:
         ModelFileError: The graph is invalid.

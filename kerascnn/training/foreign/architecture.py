@@ -74,11 +74,9 @@ _APPLICATIONS = {
 def safe_architecture(
     architecture: dict[str, Any], where: str, libraries: tuple[str, ...] = ()
 ) -> dict[str, Any]:
-    """Check an architecture, and convert it to what this Keras reads.
+    """Check an architecture of a file, as plain values, and convert it to what this Keras reads.
 
     Args:
-        architecture: Architecture of a file, as plain values.
-        where: Name of the file, for messages.
         libraries: Packages whose registered classes are accepted too, if they are installed.
 
     Returns:

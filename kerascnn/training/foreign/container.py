@@ -1,8 +1,7 @@
 """The two kinds of Keras files, opened without Keras.
 
 Knows: where the zip and the HDF5 store architecture and weights, and how to write a copy with
-another architecture. Does not know: what an architecture may contain
-(:mod:`kerascnn.training.foreign.architecture`).
+another. Does not know: what an architecture may contain (:mod:`.architecture`).
 """
 
 from __future__ import annotations
@@ -38,9 +37,6 @@ _VERSION_LONGEST = 40
 
 def read_architecture(path: Path) -> tuple[dict[str, Any], str]:
     """Read a model's architecture as plain values; nothing of it is built or run.
-
-    Args:
-        path: Path of a file saved by Keras, zip or HDF5, under any name.
 
     Returns:
         The architecture, and the version of Keras that wrote it (``unknown`` if not stored).

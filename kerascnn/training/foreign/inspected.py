@@ -1,8 +1,7 @@
 """Loading of a Keras file after its inspection: the only way to open one.
 
-Knows: the order of the steps, and that Keras raises errors of any class on files it does not
-understand. Does not know: the contents of an architecture (:mod:`.architecture`) or of HDF5
-(:mod:`.hdf5`).
+Knows: the order of the steps, and that Keras raises errors of any class on strange files. Does not
+know: what is in an architecture (:mod:`.architecture`) or in HDF5 (:mod:`.hdf5`).
 """
 
 from __future__ import annotations
@@ -39,10 +38,10 @@ _PENDING = "uninitialized_variables"
 
 
 def load_inspected(path: Path, libraries: tuple[str, ...] = ()) -> tuple[keras.Model, str]:
-    """Load any model of Keras 2 or 3. No code of the file is run.
+    """Load any model of Keras 2 or 3, computing in float32. No code of the file is run.
 
     Returns:
-        The model, computing in float32, and the version of Keras that wrote it.
+        The model, and the version of Keras that wrote it.
 
     Raises:
         ModelFileError: It contains code or custom objects, its layers are larger than its weights,

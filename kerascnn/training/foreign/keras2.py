@@ -228,10 +228,6 @@ def _as_function(node: dict[str, Any], config: dict[str, Any], where: str) -> di
 def _call(call: Any, extra: dict[str, Any]) -> Any:
     """Convert ``[layer, 0, 0, {"y": [other, 0, 0]}]`` to a list of two inputs.
 
-    Args:
-        call: One call of the layer.
-        extra: Arguments that are not in the call.
-
     A constant as the first operand (``1 - x``) becomes the named argument ``before``.
 
     Raises:

@@ -30,11 +30,7 @@ keras.saving.register_keras_serializable("kerascnn")(hard_sigmoid_of_keras_2)
 
 
 def restore_activations(value: Any) -> Any:
-    """Put Keras 2's functions into an architecture where Keras 3 computes them differently.
-
-    Args:
-        value: Architecture of a file of Keras 2, as plain values.
-    """
+    """Put Keras 2's functions into an architecture where Keras 3 computes them differently."""
     if isinstance(value, list):
         return [restore_activations(item) for item in value]
     if not isinstance(value, dict):

@@ -26,7 +26,6 @@ class LoadedModel:
     """A model from elsewhere.
 
     Attributes:
-        model: A model with one input and one output.
         shape: Height and width of the input, in pixels.
         channels: 3, or 1 for grayscale.
         has_channels: Whether its input has a channel axis.

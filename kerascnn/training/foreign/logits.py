@@ -23,13 +23,7 @@ from kerascnn.training.foreign.output_origin import activation_meaning, find_ori
 
 
 class ToLogits(layers.Layer):  # type: ignore[misc] # Keras has no types
-    """Converts a model's outputs to one logit per class.
-
-    Args:
-        meaning: Meaning of the outputs.
-        classes: Number of classes.
-        cut: Whether the final activation has been removed.
-    """
+    """Converts a model's outputs, whose final activation may be cut, to one logit per class."""
 
     def __init__(self, meaning: Meaning, classes: int, cut: bool) -> None:
         super().__init__(name="to_logits", trainable=False)
@@ -67,10 +61,7 @@ def meaning_of(
     """Determine the meaning of a model's outputs, from its last layers and their values.
 
     Args:
-        loaded: The model.
         values: Its outputs for some pictures, float32 ``[pictures, numbers]``.
-        classes: Number of class names.
-        path: Path, for error messages.
         said: Meaning that the user gives.
 
     Raises:

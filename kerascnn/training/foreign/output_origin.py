@@ -1,8 +1,7 @@
 """The operations that compute a Keras model's outputs.
 
-Knows: which layers and operations pass values on, mix them or squash them, and how a tensor is
-traced back to them, into nested models. Does not know: what outputs mean
-(:mod:`kerascnn.inference.model_file.output_meaning`).
+Knows: which layers and operations pass values on, mix or squash them, in nested models too. Does
+not know: what outputs mean (:mod:`kerascnn.inference.model_file.output_meaning`).
 """
 
 from __future__ import annotations

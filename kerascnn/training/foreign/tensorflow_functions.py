@@ -121,12 +121,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 @keras.saving.register_keras_serializable("kerascnn")
 class TensorFlowFunction(layers.Layer):  # type: ignore[misc] # Keras has no types
-    """One of a few functions of TensorFlow, as a layer.
-
-    Args:
-        function: Key of ``FUNCTIONS``.
-        **options: Options of every layer.
-    """
+    """One of a few functions of TensorFlow, by its key in ``FUNCTIONS``, as a layer."""
 
     def __init__(self, function: str, **options: Any) -> None:
         super().__init__(**options)

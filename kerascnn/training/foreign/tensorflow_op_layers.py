@@ -36,9 +36,6 @@ _SECOND = {
 def as_call(config: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Convert an operator to a function and its named arguments.
 
-    Args:
-        config: Configuration of a ``TensorFlowOpLayer``.
-
     Returns:
         TensorFlow's function, or the operator's own name if it is not known here.
 

@@ -56,10 +56,7 @@ def build_application(
     """Build a network of keras.applications.
 
     Args:
-        name: Name of the model.
-        classes: Number of logits.
         image_size: Height and width of the input in pixels.
-        application: Name in ``keras.applications``.
         names: Naming scheme of its layers; a key of :data:`NAMES`.
         imagenet: The library's file of ImageNet weights; None: random weights.
         smallest: Minimum size that the library enforces; the network itself may work below it.

@@ -1,8 +1,7 @@
 """The preprocessing of uint8 pictures for a network, in Keras.
 
-Knows: the card's normalization as a layer, and how it is put before a network. Does not know:
-resizing (:mod:`kerascnn.images`), the same arithmetic in ONNX
-(:mod:`kerascnn.training.export.preprocessing`); a test keeps the two equal.
+Knows: the card's normalization as a layer, put before a network. Does not know: resizing, the same
+arithmetic in ONNX (:mod:`kerascnn.training.export.preprocessing`); a test keeps the two equal.
 """
 
 from __future__ import annotations
@@ -55,7 +54,6 @@ def from_pixels(
 
     Args:
         core: Network from normalized float32 to logits. Its weights are shared, not copied.
-        normalization: Normalization of the card.
         augmentation: Layers that act on float32 pixels in 0..255 in training.
 
     Returns:
@@ -80,9 +78,7 @@ def predict_logits(
     """Run a model of :func:`from_pixels` over many pictures.
 
     Args:
-        model: Model from uint8 pictures to logits.
         pictures: uint8 ``[pictures, size, size, 3]``.
-        progress: Called with the number of pictures done.
 
     Returns:
         float32 ``[pictures, classes]``.
@@ -95,7 +91,6 @@ def at_size(pictures: Any, size: int) -> Any:
 
     Args:
         pictures: uint8 ``[pictures, side, side, 3]``.
-        size: Size of the network's input.
 
     Returns:
         uint8 ``[pictures, size, size, 3]``; the same array if it has that size.
@@ -117,7 +112,6 @@ def run_in_batches(
         model: Model from pictures, or other inputs, to ``[batch, outputs]``.
         parts: Arrays of pictures, uint8 ``[pictures, size, size, 3]``, or of the model's other
             inputs.
-        progress: Called with the number of pictures done.
 
     Returns:
         float32 ``[pictures of all parts, outputs]``, in order.

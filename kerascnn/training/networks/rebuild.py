@@ -35,14 +35,10 @@ AUTOMATIC = re.compile(
 
 @dataclass(frozen=True)
 class LayerChanges:
-    """Differences from the library's model.
+    """Differences from the library's model, by the library's names of layers.
 
-    Attributes:
-        skip: Layers to leave out, by the library's name.
-        replace: A layer in place of another, by the library's name.
-        after: A layer to put after another, by the library's name.
-        before: A layer to put before another, by the library's name.
-        config: Values of a layer's configuration to change, by the library's name.
+    Layers are left out (``skip``), get another in their place (``replace``), ``before`` or
+    ``after`` them, or have other values in their ``config``.
     """
 
     skip: frozenset[str] = frozenset()
@@ -65,12 +61,7 @@ def rebuild(
 
     Args:
         features: A functional model from ``[batch, size, size, 3]`` to features, of rank 2 or 4.
-        name: Name of the new model.
-        classes: Number of logits.
         image_size: Height and width of the new input, in pixels.
-        names: New name of each layer.
-        changes: Other differences.
-        copy_weights: Also copy the weights.
 
     Returns:
         A model from float32 ``[batch, image_size, image_size, 3]`` to logits

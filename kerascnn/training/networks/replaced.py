@@ -14,11 +14,8 @@ from typing import Any
 def replaced(values: Mapping[tuple[Any, str], Any]) -> Iterator[None]:
     """Replace attributes or methods of some objects while the block runs.
 
-    Args:
-        values: New values by object and name; for a method, a function without ``self``.
-
-    Yields:
-        Nothing. Afterwards the objects are what they were, so nothing of this is saved to a file.
+    Afterwards the objects are what they were, so nothing of this is saved to a file. Values are by
+    object and name; for a method, a function without ``self``.
     """
     before = {(one, name): vars(one)[name] for one, name in values if name in vars(one)}
     for (one, name), value in values.items():

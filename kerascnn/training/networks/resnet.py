@@ -54,8 +54,6 @@ def build_hub_resnet(
     bottlenecks, the stride is in the 3x3 convolution, as torchvision and timm have it ("v1.5").
 
     Args:
-        name: Name of the model.
-        classes: Number of logits.
         image_size: Height and width of the input in pixels.
         blocks: Number of blocks in each of the four stages.
         block_type: ``basic_block`` or ``bottleneck_block``.
@@ -63,7 +61,6 @@ def build_hub_resnet(
         width: Factor on the inner channels of bottlenecks.
         groups: Number of groups of the 3x3 convolutions of bottlenecks.
         imagenet: Folder of keras-hub's preset of ImageNet weights; None: random weights.
-        preset: Name of the preset in keras-hub.
 
     Returns:
         A model from float32 ``[batch, image_size, image_size, 3]`` to logits

@@ -38,7 +38,6 @@ class Network:
     """One row of the table of networks.
 
     Attributes:
-        name: Name that users type.
         summary: One line for ``kerascnn models``.
         builder: ``MODULE.FUNCTION`` in this package; it takes ``name, classes, image_size,
             imagenet`` (the library's weights, or None) and the recipe, and returns a model from
@@ -50,13 +49,11 @@ class Network:
         imagenet: Normalization for the library's ImageNet weights; None: there are none.
         family: Name of a group of networks that differ in size only; tests take the smallest of
             each.
-        recipe: Further arguments of the builder.
         learning_rate: Default peak learning rate, found on validation pictures; shallow networks
             tolerate a higher one than deep networks.
         torch: Naming scheme of the tensors of its PyTorch twin (a key of
             :data:`kerascnn.training.weights.torch_names.LAYOUTS`); None: it has no twin.
         torch_twin: Network that takes PyTorch's weights in its place.
-        source: Library that its layers come from.
     """
 
     name: str

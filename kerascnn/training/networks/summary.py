@@ -31,8 +31,6 @@ class LayerRow:
     """One layer.
 
     Attributes:
-        name: Name of the layer.
-        type: Its class.
         output_shape: Without the batch axis, e.g. ``(28, 28, 7)``.
         params: Number of weights that gradients can reach.
         trainable: Whether they are trainable (True for layers without parameters, as in Keras).
@@ -52,7 +50,6 @@ class Summary:
     """All layers of a network, and the totals.
 
     Attributes:
-        model: Name of the network.
         layers: One row per layer, from input to output.
         blocks: Blocks in order; see :func:`kerascnn.training.blocks`.
     """

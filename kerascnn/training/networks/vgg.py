@@ -19,14 +19,10 @@ DROPOUT = 0.5
 
 
 def dense_layers(x: keras.KerasTensor, dropout_first: bool = False) -> keras.KerasTensor:
-    """Add the two dense layers of AlexNet and VGG to a feature map.
+    """Add the two dense layers of AlexNet and VGG to a feature map: ``[batch, 4096]``.
 
     Args:
-        x: ``[batch, height, width, channels]``.
         dropout_first: Dropout before each dense layer (AlexNet) instead of after it (VGG).
-
-    Returns:
-        ``[batch, 4096]``.
     """
     x = layers.Flatten(name="flatten")(x)
     for name in ("fc1", "fc2"):

@@ -31,9 +31,7 @@ def make_optimizer(
     """Make the optimizer of one phase.
 
     Args:
-        core: The network.
         config: Configuration of the run, for optimizer, weight decay, clipping and accumulation.
-        peak: Peak learning rate.
         steps: Number of batches in all epochs; those whose gradients are only accumulated count
             too.
 

@@ -24,7 +24,6 @@ class Decoupled(keras.optimizers.Optimizer):  # type: ignore[misc] # Keras has n
 
     Args:
         factors: Factors by ``id`` of the variable; 1 for those not in it. None: 1 for all.
-        **options: Options of the optimizer.
     """
 
     def __init__(self, factors: Mapping[int, float] | None = None, **options: Any) -> None:
@@ -98,14 +97,11 @@ class SGD(Decoupled, keras.optimizers.SGD):  # type: ignore[misc] # Keras has no
 
 
 def block_factors(model: keras.Model, decay: float) -> dict[int, float]:
-    """Return the learning-rate factor of each variable of a network.
+    """Return the learning-rate factor of each variable of a network, by its ``id``.
 
     Args:
         model: Network from normalized pixels to logits.
         decay: Factor from one block to the next, from the head (1) downwards; above 0, at most 1.
-
-    Returns:
-        Factors by ``id`` of the variable.
     """
     depth = {
         name: number

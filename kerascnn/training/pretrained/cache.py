@@ -43,15 +43,7 @@ def place_of(source: LibraryFile) -> Path:
 
 
 def misfit(path: Path, digest: str | None) -> str | None:
-    """Compare a file with a checksum.
-
-    Args:
-        path: Path of the file.
-        digest: MD5 or SHA-256 in hexadecimal; None: unknown.
-
-    Returns:
-        Description of the mismatch; None: it matches, or the checksum is unknown.
-    """
+    """Describe how a file differs from its MD5 or SHA-256; None: not, or none is known."""
     if digest is None:
         return None
     algorithm = "sha256" if len(digest) == 64 else "md5"

@@ -1,8 +1,7 @@
 """The sources of each network's ImageNet weights.
 
-Knows: the files of keras.applications with their addresses and checksums (``files.json``, written
-by ``scripts/make_weight_files``), and the presets of keras-hub. Does not know: the internet, the
-caches of this machine.
+Knows: the files of keras.applications (``files.json``, which ``scripts/make_weight_files`` writes),
+and the presets of keras-hub. Does not know: the internet, the caches of this machine.
 """
 
 from __future__ import annotations
@@ -20,8 +19,6 @@ class LibraryFile:
     """A weights file of keras.applications, with the head.
 
     Attributes:
-        name: Name of the file in the cache.
-        url: Address of the file.
         digest: MD5 or SHA-256 in hexadecimal, from the library; None: it has none.
     """
 
@@ -57,9 +54,6 @@ PRETRAINED: dict[str, Source] = _sources()
 
 def source_of(name: str) -> Source:
     """Return the source of a network's ImageNet weights.
-
-    Returns:
-        The file or the preset.
 
     Raises:
         ConfigError: There is no such network, or it has no ImageNet weights.

@@ -51,14 +51,10 @@ def _silent(_done: int, _total: int) -> None:
 
 
 def ensure(name: str, progress: ByteProgress = _silent) -> Path:
-    """Return the ImageNet weights of a network, and download them if they are not cached.
+    """Return the file or preset's folder of a network's ImageNet weights, downloaded if not cached.
 
     Args:
-        name: Name as in ``kerascnn models``.
         progress: Called with the bytes done and the total, if something is downloaded.
-
-    Returns:
-        The file, or the folder of keras-hub's preset.
 
     Raises:
         ConfigError: There is no such network, or it has no ImageNet weights.
@@ -71,7 +67,6 @@ def fetch(name: str, progress: ByteProgress = _silent) -> Path:
     """Download the ImageNet weights of a network, even if they are cached.
 
     Args:
-        name: Name as in ``kerascnn models``.
         progress: Called with the bytes done and the total.
 
     Raises:

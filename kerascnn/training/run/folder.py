@@ -36,11 +36,7 @@ _DIRECTORY = "directory"
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder.
-
-    Attributes:
-        folder: Path of the folder.
-    """
+    """A run folder."""
 
     folder: Path
 
@@ -150,17 +146,11 @@ class Run:
         return notebook.card(str(self.folder), rows)
 
     def load_model(self, card: ModelCard | None = None) -> keras.Model:
-        """Load the network of the best epoch.
-
-        Args:
-            card: The run's card, if it is read already.
-
-        Returns:
-            A model from normalized float32 to logits.
+        """Load the network of the best epoch, from normalized float32 to logits.
 
         Raises:
             ModelFileError: There is no such file, Keras cannot read it, or it does not match the
-                card.
+                card, which is ``card`` if it is read already.
         """
         with silenced():
             from kerascnn.training.foreign.inspected import load_inspected
@@ -188,14 +178,10 @@ class Run:
         self.save_card(card)
 
     def located(self, config: TrainConfig) -> TrainConfig:
-        """Resolve the data paths of this run from any working directory.
+        """Return a run's configuration with data paths that hold from any working directory.
 
-        Args:
-            config: Configuration of this run; relative paths refer to the folder in which training
-                began.
-
-        Returns:
-            The same, with absolute paths of what exists there, if that is another folder.
+        Relative paths refer to the folder in which training began; those of what exists there
+        become absolute, if that is another folder.
         """
         began = self._began
         if began == Path.cwd():

@@ -57,7 +57,6 @@ def locked_run(config: TrainConfig, resume: bool, overwrite: bool = False) -> It
 
     Args:
         config: Configuration with ``out``, or None for ``runs/DATA-MODEL``, numbered if it exists.
-        resume: Whether the folder may hold a run already.
         overwrite: Whether an old run may be replaced; it stays until the new one begins.
 
     Yields:

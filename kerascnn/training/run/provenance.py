@@ -33,11 +33,7 @@ def versions() -> dict[str, str]:
 
 
 def weights_sha256(model: keras.Model) -> str:
-    """Hash all weights of a model, moving statistics included, in the model's order.
-
-    Returns:
-        SHA-256 in hexadecimal.
-    """
+    """Hash all weights of a model, statistics included, in its order: SHA-256 in hexadecimal."""
     from keras import ops
 
     digest = hashlib.sha256()

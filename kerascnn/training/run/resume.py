@@ -34,10 +34,7 @@ order of sums; another device is chosen by ``auto`` on another machine, too)."""
 
 
 def resumed_config(given: Mapping[str, Any]) -> TrainConfig:
-    """Complete the options of a run that is to be resumed.
-
-    Args:
-        given: Options that are set now, by name, with ``out``.
+    """Complete the options (``given`` by name, with ``out``) of a run that is to be resumed.
 
     Returns:
         The run's own configuration, or one of ``given`` if there is no run yet.
@@ -67,10 +64,6 @@ def resumed_config(given: Mapping[str, Any]) -> TrainConfig:
 
 def with_stored_values(run: Run, asked: TrainConfig) -> TrainConfig:
     """Replace ``auto`` by the values that were chosen when the run began.
-
-    Args:
-        run: A run that has begun.
-        asked: Options that are set now.
 
     Returns:
         The same, with the run's own numbers, scope and phases, and without weights if they were
@@ -154,14 +147,7 @@ def _in_effect(run: Run, config: TrainConfig) -> dict[str, Any]:
 
 
 def _is_same_place(run: Run, name: str, stored: TrainConfig, asked: TrainConfig) -> bool:
-    """Return whether two paths are the same place, or the data was moved, which is verified later.
-
-    Args:
-        run: The run, which knows where relative paths of its data begin.
-        name: Name of an option.
-        stored: The run's configuration.
-        asked: Options that are set now.
-    """
+    """Return whether two paths are the same place, or data was moved, which is verified later."""
     before, now = getattr(run.located(stored), name), getattr(asked, name)
     if name not in ("data", "val", "weights") or not isinstance(before, str) or now in (None, AUTO):
         return False
@@ -197,13 +183,7 @@ def _as_text(value: object) -> str:
 def data_identity(
     classes: tuple[str, ...], packs: Mapping[str, Pack], fingerprint: str
 ) -> dict[str, Any]:
-    """Describe the data of a run in enough detail to name later changes.
-
-    Args:
-        classes: Class names, in the order of the labels.
-        packs: Packs by split.
-        fingerprint: Fingerprint of all of it; see :func:`kerascnn.training.data.feed.fingerprint`.
-    """
+    """Describe the data of a run in enough detail to name later changes."""
     return {
         "fingerprint": fingerprint,
         "classes": list(classes),
@@ -224,11 +204,6 @@ def _hash(data: bytes) -> str:
 
 def check_data_unchanged(run: Run, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Refuse to resume with other data.
-
-    Args:
-        run: The run folder, named in error messages.
-        before: Result of :func:`data_identity` when the run began.
-        now: Result of :func:`data_identity` now.
 
     Raises:
         DataError: The data differs; the message names how.
@@ -263,11 +238,6 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
 
 def check_backend_unchanged(run: Run, before: Mapping[str, str], now: Mapping[str, str]) -> None:
     """Refuse another backend, and warn of other library versions.
-
-    Args:
-        run: The run folder, named in error messages.
-        before: Versions that wrote the checkpoint.
-        now: Versions that are installed.
 
     Raises:
         ConfigError: The backend is another one.

@@ -31,7 +31,6 @@ class Tracker(Protocol):
         """Begin a run.
 
         Args:
-            folder: The run folder.
             options: The run's options; empty if an earlier run is reopened only to send a file.
             known: Return value of an earlier call, if the run continues; else None.
         """

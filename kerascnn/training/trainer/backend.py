@@ -23,7 +23,14 @@ Losses: TypeAlias = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class StepParts:
-    """The parts of a training step."""
+    """The parts of a training step.
+
+    Attributes:
+        model: Network from uint8 ``[batch, size, size, 3]`` (or features) to logits.
+        optimizer: Optimizer, not built yet or built for the model's trainable variables.
+        batch_size: Pictures per step.
+        averages: Moving averages (EMA) that every step updates.
+    """
 
     model: keras.Model
     optimizer: keras.optimizers.Optimizer
@@ -51,8 +58,6 @@ class Backend(Protocol):
         Args:
             data: Return value of :meth:`put`.
             order: Indices of the pictures, int32, batch after batch.
-            start: First step.
-            stop: Step after the last.
             draws: Random draws that change the pictures of each step; None: unchanged.
 
         Returns:

@@ -33,13 +33,10 @@ class FeatureSVD:
 
 
 def decompose(features: npt.NDArray[np.float32]) -> FeatureSVD:
-    """Standardize features and compute their singular value decomposition.
+    """Standardize features, and compute their SVD without directions of zero variance.
 
     Args:
         features: float32 ``[pictures, features]``.
-
-    Returns:
-        The decomposition, without directions of zero variance.
     """
     wide = features.astype(np.float64)
     mean, deviation = wide.mean(0), wide.std(0)

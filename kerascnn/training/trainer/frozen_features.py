@@ -57,24 +57,17 @@ class InferenceOnly(layers.Layer):  # type: ignore[misc] # Keras has no types
 
 
 def trains_head_only(core: keras.Model) -> bool:
-    """Return whether only the head is trained, and no other state changes.
+    """Return whether only the head is trained, and no other state, such as statistics, changes.
 
     Args:
         core: Network from normalized pixels to logits, after ``set_trainable``.
-
-    Returns:
-        False also if the statistics of frozen blocks are updated.
     """
     *others, head = blocks(core)
     return head.trainable and not any(block.trainable for block in others) and not moving(core)
 
 
 def split(core: keras.Model) -> tuple[keras.Model, FrozenFeaturesHead]:
-    """Split a network before its head and the dropout in front of it.
-
-    Returns:
-        The frozen part and the rest; both share the network's layers.
-    """
+    """Split a network before its head and the dropout in front of it, sharing its layers."""
     chain = [head_of(core)]
     before = chain[0].input
     while isinstance(before._keras_history.operation, layers.Dropout):
@@ -84,11 +77,7 @@ def split(core: keras.Model) -> tuple[keras.Model, FrozenFeaturesHead]:
 
 
 def head_training_model(core: keras.Model) -> keras.Model:
-    """Make the model that trains the head when features cannot be cached.
-
-    Returns:
-        A model with the same input and output, whose frozen part always runs in inference mode.
-    """
+    """Make the model that trains the head without cached features; the rest only infers."""
     features, tail = split(core)
     image = keras.Input(core.input_shape[1:], name="pixels")
     return keras.Model(image, tail(InferenceOnly(features)(image)), name=core.name)
@@ -105,9 +94,6 @@ def with_features(
     Args:
         packs: Pictures, uint8 ``[pictures, size, size, 3]``; all packs in one call, because the
             network is compiled for each batch shape.
-        features: The frozen part of :func:`split`.
-        normalization: Normalization of the run.
-        progress: Called with the number of pictures done and the total.
 
     Returns:
         The same packs with float32 ``[pictures, features]`` in place of the pictures.

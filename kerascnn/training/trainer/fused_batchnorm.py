@@ -22,8 +22,7 @@ from kerascnn.training.trainer.padded_channels import BLOCK, PaddedMaps, with_ze
 def fused_batchnorm(network: keras.Model) -> AbstractContextManager[None]:
     """Run BatchNormalization as one operation, on padded channels, while a block runs.
 
-    Args:
-        network: Network traced in the block. Logits and gradients differ only by rounding.
+    Only for a network traced in the block; logits and gradients differ only by rounding.
     """
     padded = PaddedMaps()
     calls = {

@@ -30,8 +30,6 @@ class HeadFit:
 
     Args:
         model: Head, from features to logits; it shares its layers with the network.
-        core: The network.
-        pack: Features of the training pictures.
         config: Configuration of the run, for label smoothing, class weights and seed.
         progress: Its ``on_choice`` is called with the penalty.
     """

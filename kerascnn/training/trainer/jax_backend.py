@@ -19,12 +19,7 @@ from kerascnn.training.trainer.backend import Array, Losses, StepParts
 
 
 class JaxBackend:
-    """Runs many steps in one call of a ``jax.jit`` function.
-
-    Args:
-        parts: Parts of a training step.
-        devices: Number of devices of this process, which share each batch.
-    """
+    """Runs many steps in one call of a ``jax.jit`` function."""
 
     xla = True
 

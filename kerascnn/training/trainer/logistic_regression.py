@@ -68,7 +68,6 @@ def fit_logistic_regression(
         labels: int64 ``[pictures]``, by which the folds are stratified.
         targets: Target probabilities, float64 ``[pictures, classes]``.
         weights: Weight of each picture, float64 ``[pictures]``.
-        seed: Seed of the folds.
     """
     sample = np.sort(np.random.default_rng(seed).permutation(len(labels))[:SAMPLE])
     penalty, top1 = _choose_penalty(
@@ -109,11 +108,7 @@ def _folds(labels: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.int64]:
 def _minimize(
     svd: FeatureSVD, targets: Floats, weights: Floats, penalty: float, start: Floats | None
 ) -> Floats:
-    """Fit one classifier for each column of weights, all at once.
-
-    Returns:
-        float64 ``[rank + 1, columns, classes]``, the intercepts last.
-    """
+    """Fit a classifier for each column of weights: ``[rank + 1, columns, classes]``, bias last."""
     count, classes = targets.shape
     shrink = np.append(np.full(len(svd.sizes), penalty), 0.0)[:, None, None]
     powers = np.append(svd.sizes**2, count)[:, None, None] / 2

@@ -16,7 +16,6 @@ class Loss:
     """The loss of a batch, and the number of correct predictions.
 
     Args:
-        classes: Number of classes.
         smoothing: Share of each label that is spread evenly over all classes, from 0 and below 1.
         weights: Weight of each class, float32 ``[classes]``; None: all equal.
     """
@@ -80,7 +79,6 @@ def balanced_weights(labels: npt.NDArray[np.int64], classes: int) -> npt.NDArray
 
     Args:
         labels: Labels of the training pictures, int64 ``[pictures]``; every class occurs.
-        classes: Number of classes.
 
     Returns:
         float32 ``[classes]``: pictures / (classes x pictures of the class), as scikit-learn's

@@ -100,11 +100,8 @@ def synchronized(network: keras.Model) -> AbstractContextManager[None]:
 def separate_random_draws(network: keras.Model) -> AbstractContextManager[None]:
     """Give each replica its own random draws (dropout) while a block runs.
 
-    All replicas hold the same seeds: otherwise each part of a batch would get the same mask.
-
-    Args:
-        network: Network traced in the block. The first device draws what a single device would, and
-            the seeds advance as they would without this.
+    All replicas hold the same seeds: otherwise each part of a batch would get the same mask. The
+    first device draws what a single device would, and the seeds advance as without this.
     """
     found = (getattr(layer, "seed_generator", None) for layer in flat(network))
     generators = [one for one in found if isinstance(one, keras.random.SeedGenerator)]

@@ -26,12 +26,8 @@ def train_epoch(
     """Train for one epoch.
 
     Args:
-        trainer: Trainer of the phase, or the fit of the head in its place.
-        seed: Seed of the run.
-        epoch: Number of the epoch, from 1.
         compiles: Whether the first call compiles, so that its time does not count.
         remedy: Advice for the message if the loss is not finite.
-        progress: Callback for progress.
 
     Returns:
         Mean loss, accuracy from 0 to 1, and pictures per second.

@@ -41,9 +41,6 @@ class PreciseBatchNorm:
 
     Args:
         core: Network from normalized pixels to logits, with its frozen layers set.
-        normalization: Normalization of the run.
-        pack: Training pictures.
-        seed: Seed for the choice of pictures.
     """
 
     def __init__(

@@ -34,8 +34,7 @@ there are, the more small operations, which with few channels cost the gain."""
 def split_convolutions(network: keras.Model) -> AbstractContextManager[None]:
     """Compute convolutions of very small maps as products of matrices while a block runs.
 
-    Args:
-        network: Network traced in the block. Logits and gradients differ only by rounding.
+    Only for a network traced in the block; logits and gradients differ only by rounding.
     """
     unpadded: _Unpadded = {}
     methods: dict[tuple[layers.Layer, str], Any] = {}

@@ -48,16 +48,12 @@ class Trial(Protocol):
 def search_start(
     config: TrainConfig, named: tuple[str, ...], progress: Callback
 ) -> tuple[TrainConfig, tuple[str, ...]]:
-    """Return the common configuration of all trials, and the networks to try.
+    """Return the common configuration of all trials, and the networks to try, which all exist.
+
+    Initial weights are in place of ``auto``, as ``train`` would choose them for the data.
 
     Args:
-        config: Configuration of the search.
         named: Networks that the user names; none: those that suit the initial weights.
-        progress: Callback for the download of weights.
-
-    Returns:
-        The configuration with initial weights in place of ``auto``, as ``train`` would choose them
-        for the data; and the names of networks, all of which exist.
 
     Raises:
         ConfigError: A network does not exist.

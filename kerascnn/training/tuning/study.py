@@ -78,7 +78,6 @@ class SearchResult:
         pictures: Number of validation pictures.
         within_chance: Number of other finished trials whose accuracy is in the 95 % interval of the
             best one's.
-        trials: Number of trials by state.
         failed: Reason of each failed trial, by its number.
         importances: Share of each parameter in the differences between trials; empty: too few
             trials.
@@ -229,11 +228,7 @@ class _Pruned(Exception):
 
 
 class _Pruning(Callback):
-    """Reports each epoch to the study, and ends a run that is worse than others.
-
-    Attributes:
-        pictures: Number of validation pictures.
-    """
+    """Reports each epoch to the study, and ends a run that is worse than others."""
 
     pictures = 0
     _free_epochs = 1

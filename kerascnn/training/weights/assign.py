@@ -36,8 +36,6 @@ def assign(model: keras.Model, tensors: Tensors, source: str) -> bool:
 
     Args:
         model: Network from normalized pixels to logits.
-        tensors: Tensors by ``LAYER/WEIGHT``.
-        source: Name of the file, for error messages.
 
     Returns:
         Whether the file has the head; otherwise the head keeps its initial weights.
@@ -89,10 +87,7 @@ def _check_finite(tensors: Tensors, source: str) -> None:
 
 
 def from_torch(model: keras.Model, layout: str, tensors: Tensors, source: str) -> Tensors:
-    """Rename and transpose PyTorch's tensors for the network.
-
-    Returns:
-        The tensors by ``LAYER/WEIGHT``.
+    """Rename and transpose PyTorch's tensors for the network, to ``LAYER/WEIGHT``.
 
     Raises:
         ModelFileError: A name is not in the layout.

@@ -26,10 +26,6 @@ from kerascnn.training.weights_location import KINDS, TORCH_KINDS, on_this_machi
 def check_weights(network: str | Network, weights: str) -> Network:
     """Check weights before any data is read, and find the network that can use them.
 
-    Args:
-        network: Row of the network, or its name.
-        weights: ``none``, ``imagenet`` or a file, which may be on the Hugging Face Hub.
-
     Returns:
         The row of the network to build: PyTorch's ResNet50 has its strides at other places than
         Keras', so its weights need a row of their own.
@@ -113,10 +109,7 @@ def _folder(path: Path) -> ModelFileError:
 
 
 def parts_of(path: Path) -> list[Path]:
-    """List the files of weights that were split over several.
-
-    Returns:
-        All of ``NAME-00001-of-00002.safetensors`` and so on; else the file itself.
+    """List all files of weights that were split (``NAME-00001-of-00002.safetensors`` ...), or one.
 
     Raises:
         ModelFileError: A part is missing.

@@ -112,10 +112,9 @@ def _models(model: h5py.Group) -> Iterator[h5py.Group]:
 
 
 def _class_count(file: Path, features: int) -> int:
-    """Return the class count of a checkpoint: the width of its last dense layer.
+    """Return the width of a checkpoint's last dense layer.
 
-    Returns:
-        0 if none takes the network's features: a head as wide as another layer might be huge.
+    0 if none takes the network's features: a head as wide as another layer might be huge.
     """
     with opened(file) as model:
         groups = model["layers"]
@@ -135,11 +134,7 @@ def _class_count(file: Path, features: int) -> int:
 
 
 def _shape(kernel: h5py.Group | h5py.Dataset) -> tuple[int, int]:
-    """Return a dense kernel's shape.
-
-    Raises:
-        ValueError: It is no dense kernel.
-    """
+    """Return a dense kernel's shape; ValueError if it is none."""
     if not isinstance(kernel, h5py.Dataset):
         raise ValueError(f"{kernel.name} is not a data set")
     if kernel.ndim != 2:

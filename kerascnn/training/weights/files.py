@@ -37,11 +37,7 @@ def key(layer: str, weight: str) -> str:
 
 
 def tensors_of(model: keras.Model) -> Tensors:
-    """Return the weights of a network, nested models included.
-
-    Returns:
-        Arrays by ``LAYER/WEIGHT``.
-    """
+    """Return the weights of a network by ``LAYER/WEIGHT``, nested models included."""
     return {
         key(layer.name, weight.name): keras.ops.convert_to_numpy(weight.value)
         for layer in flat(model)
@@ -50,10 +46,7 @@ def tensors_of(model: keras.Model) -> Tensors:
 
 
 def read_tensors(path: Path) -> Tensors:
-    """Read every tensor of a file.
-
-    Args:
-        path: Path of any kind but ``.weights.h5``, which names tensors by their order.
+    """Read every tensor of a file of any kind but ``.weights.h5``, which names none.
 
     Returns:
         Arrays by ``LAYER/WEIGHT`` for Keras' kinds, by PyTorch's names for PyTorch's.

@@ -26,15 +26,7 @@ now."""
 
 
 def from_library(model: keras.Model, tensors: Tensors) -> Tensors:
-    """Rename the tensors of a library's own model as in our build of it.
-
-    Args:
-        model: Our build.
-        tensors: Tensors by ``LAYER/WEIGHT``, prefixed by the names of enclosing models.
-
-    Returns:
-        The tensors with our names; unknown names are kept.
-    """
+    """Rename the tensors of a library's own model as in our build; unknown names are kept."""
     ours = {layer.name: layer.name for layer in flat(model)}
     origins = _counted(map(origin_of, flat(model)))
     known = {theirs: our for our, theirs in zip(ours, origins, strict=True) if theirs} | ours

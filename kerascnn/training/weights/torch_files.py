@@ -39,10 +39,7 @@ _NO_WEIGHTS = ("lfs", "page", "answer", "text", "empty", "zeros")
 
 
 def read_checkpoint(path: Path) -> Tensors:
-    """Read the tensors of a checkpoint. No code of the file is run.
-
-    Returns:
-        Arrays by PyTorch's names, in float32.
+    """Read a checkpoint's float32 arrays by PyTorch's names. No code of the file is run.
 
     Raises:
         ModelFileError: torch is not installed, or the file holds no state, holds code, or is

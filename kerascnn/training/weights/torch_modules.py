@@ -48,16 +48,9 @@ Spelling = Callable[[str], str]
 def module_names(tensors: Tensors, layout: str, source: str) -> Tensors:
     """Rename tensors as in torchvision's or timm's own network.
 
-    Args:
-        tensors: Tensors by PyTorch's names, as from DataParallel, ``torch.compile``, Lightning,
-            fastai, or a module that holds the network or its features.
-        layout: A key of :data:`LAYOUTS`.
-        source: Name of the file, for error messages.
-
-    Returns:
-        The tensors without the prefix under which most names are known; those without that prefix
-        (a loss) are dropped, unless they are convolutions, or linear layers where the network has
-        no head.
+    They may be from DataParallel, ``torch.compile``, Lightning, fastai, or a module that holds the
+    network or its features. Those without the prefix under which most names are known (a loss) are
+    dropped, unless they are convolutions, or linear layers where the network has no head.
 
     Raises:
         ModelFileError: The file holds the network more than once.

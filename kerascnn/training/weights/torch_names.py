@@ -235,15 +235,7 @@ EPSILON = 1e-5
 
 
 def without_batchnorm(tensors: dict[str, Array], layout: str) -> dict[str, Array]:
-    """Fold the BatchNormalization of VGG's ``_bn`` into its convolutions, with the same result.
-
-    Args:
-        tensors: Tensors of any network, by PyTorch's names.
-        layout: A key of :data:`LAYOUTS`.
-
-    Returns:
-        Tensors of VGG without BatchNormalization; those of other networks unchanged.
-    """
+    """Fold the BatchNormalization of VGG's ``_bn`` into its convolutions, with the same result."""
     if layout not in VGG_REPEATS or "features.1.running_var" not in tensors:
         return tensors
     there = sorted(
@@ -265,17 +257,13 @@ def without_batchnorm(tensors: dict[str, Array], layout: str) -> dict[str, Array
 
 
 def to_keras(name: str, tensor: Array, shape: tuple[int, ...], flattened: int | None) -> Array:
-    """Convert a tensor to Keras' layout.
+    """Convert a tensor to Keras' layout; its shape may still be wrong.
 
     Args:
         name: Our name, ``LAYER/WEIGHT``.
-        tensor: Tensor in PyTorch's layout.
         shape: Shape of the target weight.
         flattened: Channels of the feature map that is flattened before this dense layer; None:
             there is none.
-
-    Returns:
-        The tensor in Keras' layout; its shape may still be wrong.
     """
     if not name.endswith("/kernel"):
         return tensor.reshape(-1) if tensor.ndim > 1 else tensor  # torchvision's LayerScale

@@ -1,8 +1,7 @@
 """Quantization of a float32 network to 8-bit integers.
 
-Knows: onnxruntime's quantizer: activation ranges measured on real pictures, per-channel scales of
-the weights, QuantizeLinear and DequantizeLinear around unchanged operators (QDQ). Does not know:
-which method or which layers are best (:mod:`.search`).
+Knows: onnxruntime's quantizer (QDQ): activation ranges measured on real pictures, per-channel
+scales of the weights. Does not know: which method or layers are best (:mod:`.search`).
 """
 
 from __future__ import annotations
@@ -57,16 +56,7 @@ def measure_ranges(core: onnx.ModelProto, pixels: npt.NDArray[np.float32], metho
 
 
 def quantize(core: onnx.ModelProto, ranges: Any, kept: Iterable[str] = ()) -> onnx.ModelProto:
-    """Quantize a network.
-
-    Args:
-        core: As for :func:`measure_ranges`.
-        ranges: The result of :func:`measure_ranges`.
-        kept: Names of layers that stay float32.
-
-    Returns:
-        The network with QDQ pairs; its input and output stay float32.
-    """
+    """Quantize a network, except layers of ``kept`` names; input and output stay float32."""
     from onnxruntime.quantization import QuantType
     from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
     from onnxruntime.quantization.registry import QDQRegistry
@@ -98,7 +88,6 @@ def normalize(images: npt.NDArray[np.uint8], rule: Normalization) -> npt.NDArray
 
     Args:
         images: uint8 ``[pictures, size, size, 3]``, RGB.
-        rule: Rule of the card.
 
     Returns:
         float32 ``[pictures, 3, size, size]``; one channel for a grayscale network.

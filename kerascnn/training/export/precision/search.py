@@ -35,9 +35,7 @@ class Candidate:
     """A quantized network and its accuracy.
 
     Attributes:
-        method: Calibration method.
         kept: Layers that stay float32.
-        model: The network.
         right: Top-1 accuracy, 0 to 1.
         distance: Mean Kullback-Leibler divergence from the probabilities of float32.
     """
@@ -60,12 +58,10 @@ def search(
     """Find the simplest candidate that keeps the accuracy, else the most accurate one.
 
     Args:
-        core: The float32 network.
         pixels: float32 ``[pictures, 3, size, size]``, normalized, to calibrate on.
         labels: Labels of the pictures that ``answer`` runs on, int64.
         answer: Runs a network on those pictures.
         max_drop: Top-1 accuracy that may be lost, 0 to 1.
-        tell: Called with a description of each step.
     """
     trial = _Trial(core, labels, answer)
     tell(sentence("measuring ranges"))
