@@ -17,7 +17,7 @@ import click
 
 from kerascnn.cli.help import TranslatedHelp, option_row, summary_of
 from kerascnn.cli.shown_errors import LANGUAGE, OPTIONS, wanted_language
-from kerascnn.language import LANGUAGES, translated_help, use_language
+from kerascnn.language import LANGUAGES, tr, translated_help, use_language
 from kerascnn.printable import columns, printable_json
 
 if TYPE_CHECKING:
@@ -180,6 +180,11 @@ def _takes_a_path(parameter: click.Parameter) -> bool:
 
 def _remember_debug(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
     ctx.find_root().meta["debug"] = value or ctx.find_root().meta.get("debug", False)
+
+
+def tell(sentence: str, /, err: bool = False, **values: object) -> None:
+    """Print a sentence in the user's language; the values are those of :func:`tr`."""
+    click.echo(tr(sentence, **values), err=err)
 
 
 def print_json(value: Any) -> None:

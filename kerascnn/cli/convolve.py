@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kerascnn.cli.base import Command, print_json
+from kerascnn.cli.base import Command, print_json, tell
 from kerascnn.cli.declared_options import DeclaredType
-from kerascnn.language import tr
 from kerascnn.option_kinds import Number
 
 if TYPE_CHECKING:
@@ -87,7 +86,11 @@ def command(
         sizes = {"from": list(picture.shape[:2]), "to": list(answer.shape[:2])}
         print_json({"written": written, "kernel": weights.tolist(), **sizes})
         return
-    _print_result(written, picture.shape, answer.shape)
+    (height, width), (rows, columns) = picture.shape[:2], answer.shape[:2]
+    tell(
+        "{written}: {width} x {height} became {columns} x {rows}",
+        written=", ".join(written), width=width, height=height, columns=columns, rows=rows,
+    )  # fmt: skip
 
 
 def _check_padded(shape: tuple[int, ...], padding: Padding) -> None:
@@ -100,19 +103,6 @@ def _check_padded(shape: tuple[int, ...], padding: Padding) -> None:
             f"padding {padding} makes a picture of {width:,} x {height:,} pixels. Use less: at "
             f"most {MAX_PIXELS:,} pixels in all."
         )
-
-
-def _print_result(written: list[str], before: tuple[int, ...], after: tuple[int, ...]) -> None:
-    click.echo(
-        tr(
-            "{written}: {width} x {height} became {columns} x {rows}",
-            written=", ".join(written),
-            width=before[1],
-            height=before[0],
-            columns=after[1],
-            rows=after[0],
-        )
-    )
 
 
 def _kernel(name: str) -> npt.NDArray[np.floating[Any]]:

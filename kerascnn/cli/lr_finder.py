@@ -6,12 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
-from kerascnn.cli.base import console, print_json, quiet_tensorflow
+from kerascnn.cli.base import console, print_json, quiet_tensorflow, tell
 from kerascnn.cli.shown_errors import as_options
 from kerascnn.files import write_bytes
-from kerascnn.language import tr
 
 if TYPE_CHECKING:
     from kerascnn.training.config import TrainConfig
@@ -36,18 +33,16 @@ def find_rate(config: TrainConfig, plot: Path, as_json: bool) -> None:
         print_json({**asdict(found), "plot": str(plot)})
         return
     _print_result(found)
-    click.echo(tr("picture: {path}", path=plot))
+    tell("picture: {path}", path=plot)
 
 
 def _print_result(found: Suggestion) -> None:
-    click.echo(
-        tr(
-            "suggested: --learning-rate {rate}, a tenth of {lowest}, where the smoothed loss was "
-            "lowest (it fell fastest at {steepest})",
-            rate=f"{found.learning_rate:g}",
-            lowest=f"{found.lowest:.2g}",
-            steepest=f"{found.steepest:.2g}",
-        )
+    tell(
+        "suggested: --learning-rate {rate}, a tenth of {lowest}, where the smoothed loss was "
+        "lowest (it fell fastest at {steepest})",
+        rate=f"{found.learning_rate:g}",
+        lowest=f"{found.lowest:.2g}",
+        steepest=f"{found.steepest:.2g}",
     )
     if not found.diverged:
-        click.echo(tr("the loss did not diverge: a higher rate may work too. See the plot."))
+        tell("the loss did not diverge: a higher rate may work too. See the plot.")

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kerascnn.cli.base import add_options
+from kerascnn.cli.base import add_options, tell
 from kerascnn.inference.runtime.providers import ARITHMETICS, PROVIDERS
-from kerascnn.language import tr
 
 if TYPE_CHECKING:
     from kerascnn.inference import Classifier
@@ -53,10 +52,10 @@ RUNTIME = ("provider", "arithmetic", "threads")
 def announce(classifier: Classifier) -> None:
     """Print to stderr the provider in use, its arithmetic, and the reason."""
     provider = classifier.provider
-    line = tr(
+    tell(
         "provider: {provider}, arithmetic {arithmetic} ({why})",
         provider=provider,
         arithmetic=classifier.arithmetic,
         why=provider.why,
+        err=True,
     )
-    click.echo(line, err=True)

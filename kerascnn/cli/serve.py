@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from kerascnn.cli import provider
-from kerascnn.cli.base import Command, add_options
+from kerascnn.cli.base import Command, add_options, tell
 from kerascnn.cli.declared_options import declared_option, grouped
 from kerascnn.cli.foreign import HEADING, foreign_options, pop_foreign
 from kerascnn.cli.serve_settings import (
@@ -20,7 +20,6 @@ from kerascnn.cli.serve_settings import (
 )
 from kerascnn.cli.shared import download_models
 from kerascnn.cli.shown_errors import warning
-from kerascnn.language import tr
 from kerascnn.option_kinds import Number
 from kerascnn.options import options_of
 from kerascnn.printable import printable
@@ -88,8 +87,9 @@ def command(**options: Any) -> None:
     foreign = pop_foreign(options)
     config = ServeConfig(**options, foreign=foreign)
     names = printable(", ".join(config.names))
-    serving.serve(config, lambda address: _print_result(names, address))
-
-
-def _print_result(names: str, address: str) -> None:
-    click.echo(tr("serving {names} at {address}", names=names, address=address), err=True)
+    serving.serve(
+        config,
+        lambda address: tell(
+            "serving {names} at {address}", names=names, address=address, err=True
+        ),
+    )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kerascnn.cli.base import Command, console, print_json
+from kerascnn.cli.base import Command, console, print_json, tell
 from kerascnn.cli.shared import check_data_is_there
 from kerascnn.cli.shown_errors import INTERRUPTED, as_options
 from kerascnn.cli.train_options import config_options, groups
@@ -123,13 +123,11 @@ def _print_result(run: Run, as_json: bool) -> None:
     if as_json:
         print_json({"run": str(run.folder), "model": str(run.model_path), "metrics": card.metrics})
         return
-    click.echo(
-        tr(
-            "{folder}: validation accuracy {top1} (epoch {epoch} kept)",
-            folder=run.folder,
-            top1=f"{card.metrics['val_top1']:.2%}",
-            epoch=card.metrics["epoch"],
-        )
+    tell(
+        "{folder}: validation accuracy {top1} (epoch {epoch} kept)",
+        folder=run.folder,
+        top1=f"{card.metrics['val_top1']:.2%}",
+        epoch=card.metrics["epoch"],
     )
     for line in filter(None, _next_steps(run, card)):
         click.echo(line)
@@ -143,7 +141,7 @@ def _train(
     overwrite: bool,
 ) -> Run:
     """Train with a progress display; exit if interrupted, or if not rank 0 of a cluster."""
-    click.echo(tr("opening {data} …", data=printable(config.data)), err=True)
+    tell("opening {data} …", data=printable(config.data), err=True)
     from kerascnn.training.keras_backend import check_installed, lean_import
 
     check_installed()
@@ -161,7 +159,7 @@ def _train(
         click.echo(display.stopped(again), err=True)
         ctx.exit(INTERRUPTED)
     if cluster and cluster.rank:
-        click.echo(tr("rank {rank}: done; rank 0 has the run.", rank=cluster.rank))
+        tell("rank {rank}: done; rank 0 has the run.", rank=cluster.rank)
         ctx.exit()
     return run
 
