@@ -21,20 +21,7 @@ from kerascnn.inference.runtime.providers import Provider
 # onnxruntime's wheels from 1.29 on send telemetry unless this is set before the import.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 with needs_extra("cpu", "to run an exported model"):
-    import onnxruntime
-
-__all__ = [
-    "ERRORS_ONLY",
-    "NAMES",
-    "SILENT",
-    "find_gpu_libraries",
-    "load_errors",
-    "missing_library",
-    "onnxruntime",
-    "opened",
-    "reason",
-    "silently",
-]
+    import onnxruntime as onnxruntime
 
 _PLACES = re.compile(
     r"^(?:\[ONNXRuntimeError\] : \d+ : \w+ : )?(?:Load model from .*? failed: ?)?"
