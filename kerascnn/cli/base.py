@@ -10,7 +10,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -61,7 +61,7 @@ class Command(TranslatedHelp):
         super().__init__(*args, **kwargs)
         self.groups = groups or {}
         self.of_train = {name: f"--{name.replace('_', '-')}" for name in of_train}
-        self.params += [lang_option(), debug_option()]
+        self.params += _common_options()
         for parameter in self.params:
             if parameter.type is click.STRING and _takes_a_path(parameter):
                 # Only for path completion in shells; the value is not changed.
@@ -109,7 +109,7 @@ class Group(TranslatedHelp, click.Group):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.params += [lang_option(), debug_option()]
+        self.params += _common_options()
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -142,29 +142,18 @@ def option_name(parameter: click.Option) -> str:
     return max(parameter.opts, key=len)
 
 
-def debug_option() -> click.Option:
-    """Create the option ``--debug``."""
-    return click.Option(
-        ["--debug"],
-        is_flag=True,
-        expose_value=False,
-        callback=_remember_debug,
-        is_eager=True,
-        help="Show the traceback of an error.",
-    )
-
-
-def lang_option() -> click.Option:
-    """Create the option ``--lang``."""
-    return click.Option(
+def _common_options() -> list[click.Parameter]:
+    """Create the options ``--lang`` and ``--debug``."""
+    create = partial(click.Option, expose_value=False, is_eager=True)
+    language = create(
         ["--lang"],
         type=click.Choice(LANGUAGES),
-        expose_value=False,
-        is_eager=True,
         callback=_remember_language,
         help="Language of help, pages, figures, results and errors.  "
         "[default: $KERASCNN_LANG, else en]",
     )
+    what = "Show the traceback of an error."
+    return [language, create(["--debug"], is_flag=True, callback=_remember_debug, help=what)]
 
 
 def _remember_language(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:

@@ -66,12 +66,10 @@ def command(
     kerascnn convolve photo.jpg --kernel edge -o edges.png
     kerascnn convolve photo.jpg --kernel mine.txt --stride 2 --padding same -o out.png
     """
-    from kerascnn import convolution, images
+    from kerascnn import convolution
 
     weights = _kernel(kernel)
-    picture = images.decode(image)
-    if all((picture[:, :, 0] == picture[:, :, one]).all() for one in (1, 2)):  # gray
-        picture = picture[:, :, 0]
+    picture = _picture(image)
     _check_padded(picture.shape, padding)
     answer = convolution.filter_picture(picture, weights, stride, padding)
     _write(answer, out)
@@ -91,6 +89,14 @@ def command(
         "{written}: {width} x {height} became {columns} x {rows}",
         written=", ".join(written), width=width, height=height, columns=columns, rows=rows,
     )  # fmt: skip
+
+
+def _picture(image: str) -> npt.NDArray[np.uint8]:
+    """Decode a picture; a gray one has no axis of channels."""
+    from kerascnn import images
+
+    rgb = images.decode(image)
+    return rgb[:, :, 0] if (rgb == rgb[:, :, :1]).all() else rgb
 
 
 def _check_padded(shape: tuple[int, ...], padding: Padding) -> None:

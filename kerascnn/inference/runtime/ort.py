@@ -104,9 +104,8 @@ def _cannot_open(path: str | Path, provider: Provider, error: Exception) -> Kera
 
 def find_gpu_libraries() -> None:
     """Load CUDA and cuDNN from pip packages, which are not on the loader's search path."""
-    if hasattr(onnxruntime, "preload_dlls"):
-        with redirect_stdout(io.StringIO()):  # it prints the libraries that it does not find
-            onnxruntime.preload_dlls()
+    with redirect_stdout(io.StringIO()):  # it prints the libraries that it does not find
+        onnxruntime.preload_dlls()
 
 
 def missing_library(name: str) -> str:
