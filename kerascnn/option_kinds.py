@@ -111,11 +111,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Flag:
-    """A boolean.
-
-    Attributes:
-        both: Whether the command line has ``--x/--no-x``, whatever the default.
-    """
+    """A boolean; ``both``: with ``--x/--no-x`` on the command line, whatever the default."""
 
     both: bool = False
     expected: str = "True or False"

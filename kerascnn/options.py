@@ -26,10 +26,8 @@ class Option:
     """The declaration of an option.
 
     Attributes:
-        kind: Kind of its values.
         help: Description for ``--help`` and the documentation, with other options in backticks, by
             their names in Python.
-        group: Heading of the option.
         default: Description of the default, if the value itself is not descriptive.
     """
 

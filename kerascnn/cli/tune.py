@@ -64,6 +64,15 @@ def command(ctx: click.Context, /, data: str, as_json: bool, **options: Any) -> 
     config = TrainConfig(data=data, **given)
     asked = Search(config, **options)
     check_data_is_there(config.data, config.val)
+    found = _search(ctx, asked)
+    plot = _plot(found, Path(asked.out))
+    if as_json:
+        print_json({**asdict(found), "run": str(found.run), "plot": plot and str(plot)})
+        return
+    _print_result(found, plot)
+
+
+def _search(ctx: click.Context, asked: Search) -> SearchResult:
     tell("loading Keras …", err=True)
     with quiet_tensorflow():
         from kerascnn.training.display.terminal import TrainingDisplay
@@ -71,16 +80,11 @@ def command(ctx: click.Context, /, data: str, as_json: bool, **options: Any) -> 
 
     try:
         with TrainingDisplay(console(stderr=True), as_options) as display:
-            found = search(asked, display)
+            return search(asked, display)
     except KeyboardInterrupt:
         line = tr("Stopped. Run the same command again to continue the study.")
         click.echo(f"\n{line}", err=True)
         ctx.exit(INTERRUPTED)
-    plot = _plot(found, Path(asked.out))
-    if as_json:
-        print_json({**asdict(found), "run": str(found.run), "plot": plot and str(plot)})
-        return
-    _print_result(found, plot)
 
 
 def _plot(found: SearchResult, folder: Path) -> Path | None:

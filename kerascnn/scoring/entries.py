@@ -25,14 +25,7 @@ _NAMED = 3
 
 @dataclass
 class Changes:
-    """Differences from the state when the plan was created.
-
-    Attributes:
-        added: Number of new pictures.
-        changed: Number of pictures with another size or modification time.
-        gone: Number of removed pictures.
-        examples: First few paths of each kind.
-    """
+    """Differences from the state when the plan was created: counts, and a few paths of each."""
 
     added: int = 0
     changed: int = 0

@@ -58,10 +58,6 @@ class ScoringOptions:
     Attributes:
         model: SHA-256 of the model's file.
         card: SHA-256 of the model's card, from its file or from options.
-        top_k: Classes to list for each picture.
-        min_probability: Below this, a picture gets no label.
-        arithmetic: ``exact`` or ``fast``.
-        format: Format of the parts: ``parquet`` or ``jsonl``.
     """
 
     model: str
@@ -74,11 +70,7 @@ class ScoringOptions:
 
 @dataclass(frozen=True)
 class Plan:
-    """The header of a plan; the pictures stay on disk.
-
-    Attributes:
-        base: Base folder of relative paths.
-    """
+    """The header of a plan; the pictures stay on disk. ``base``: folder of relative paths."""
 
     question: ScoringOptions
     pictures: int
