@@ -72,6 +72,11 @@ def ray_cluster(where: str, threads: int, gpu: bool) -> Iterator[RayTasks]:
             ``ray://HOST:PORT``.
         threads: Processors per part.
         gpu: Whether a part needs a GPU.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+        KerascnnError: There is no cluster.
+        ConfigError: Its machines have different versions.
     """
     with needs_extra("ray", "to score on a cluster"):
         import ray
