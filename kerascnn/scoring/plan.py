@@ -53,15 +53,10 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class ScoringOptions:
-    """Options that determine the predictions.
+    """Options that determine the predictions."""
 
-    Attributes:
-        model: SHA-256 of the model's file.
-        card: SHA-256 of the model's card, from its file or from options.
-    """
-
-    model: str
-    card: str
+    model: str  # SHA-256 of the model's file
+    card: str  # SHA-256 of the model's card, from its file or from options
     top_k: int
     min_probability: float
     arithmetic: str
