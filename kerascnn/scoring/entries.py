@@ -101,12 +101,7 @@ def describe(path: str, base: str = "") -> Entry:
 
 
 def compare(plan: Plan, now: Iterable[Entry] | None) -> Changes:
-    """Find differences from the plan.
-
-    Args:
-        plan: The plan.
-        now: Current pictures; None: check those of the plan, without finding added ones.
-    """
+    """Find differences from the plan; ``now`` None: check its pictures, without added ones."""
     changes = Changes()
     if now is None:
         for old in plan.entries():
