@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kerascnn.cli.base import Command, add_options, console, print_json, quiet_tensorflow, tell
-from kerascnn.cli.completion import complete_networks
-from kerascnn.cli.shared import check_data_is_there, check_drawable
+from kerascnn.cli.shared import check_data_is_there, check_drawable, complete_networks
 from kerascnn.cli.shown_errors import as_options
 from kerascnn.cli.train_options import train_option
 from kerascnn.language import tr

@@ -13,8 +13,7 @@ from click.core import ParameterSource
 from kerascnn.cli.base import SOME_INPUTS_BAD, Command, add_options, tell
 from kerascnn.cli.declared_options import converted_option
 from kerascnn.cli.foreign import HEADING, announce_sizing, foreign_options, pop_foreign
-from kerascnn.cli.provider import RUNTIME, announce, provider_options
-from kerascnn.cli.shared import download_models
+from kerascnn.cli.shared import RUNTIME, announce, download_models, provider_options
 from kerascnn.cli.streams import stdin_of_paths
 from kerascnn.errors import ConfigError
 from kerascnn.scoring.request import Request

@@ -14,7 +14,7 @@ import click
 from kerascnn.cli.base import SOME_INPUTS_BAD, Command, add_options, print_json, tell
 from kerascnn.cli.declared_options import declared_option, grouped
 from kerascnn.cli.foreign import HEADING, announce_sizing, foreign_options, pop_foreign
-from kerascnn.cli.provider import numeric_options
+from kerascnn.cli.shared import numeric_options
 from kerascnn.cli.shown_errors import INTERRUPTED, warning
 from kerascnn.cli.streams import stdin_of_paths, unescaped
 from kerascnn.language import count, tr

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from kerascnn.cli import provider
+from kerascnn.cli import shared
 from kerascnn.cli.base import Command, add_options, tell
 from kerascnn.cli.declared_options import declared_option, grouped
 from kerascnn.cli.foreign import HEADING, foreign_options, pop_foreign
@@ -29,7 +29,7 @@ from kerascnn.serving.sources import RUNTIME
 _IN_GROUPS = {
     **dict.fromkeys(GROUPS, ()),
     LISTENING: ("config",),
-    RUNTIME: provider.RUNTIME,
+    RUNTIME: shared.RUNTIME,
     **HEADING,
 }
 """Parameters of the command that are not in its configuration, by heading."""
@@ -58,7 +58,7 @@ def _option(name: str) -> Any:
     envvar=[f"{PREFIX}_MODELS", f"{PREFIX}_MODEL"],
 )
 @serve_config_option
-@provider.provider_options
+@shared.provider_options
 @add_options(*map(_option, options_of(ServeConfig)))
 @foreign_options
 def command(**options: Any) -> None:

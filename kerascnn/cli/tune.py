@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kerascnn.cli.base import Command, add_options, console, print_json, quiet_tensorflow, tell
-from kerascnn.cli.completion import complete_networks
 from kerascnn.cli.declared_options import declared_option, grouped
-from kerascnn.cli.shared import check_data_is_there
+from kerascnn.cli.shared import check_data_is_there, complete_networks
 from kerascnn.cli.shown_errors import INTERRUPTED, as_options
 from kerascnn.cli.train_options import train_option
 from kerascnn.files import write_bytes
