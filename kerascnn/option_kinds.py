@@ -34,18 +34,13 @@ class Kind(Protocol):
 
 @dataclass(frozen=True)
 class Number:
-    """A number within limits, or one of a few words.
-
-    Attributes:
-        good: Returns whether a finite number is within the limits.
-        words: Valid words instead of a number, e.g. ``auto``.
-    """
+    """A number within limits, or one of a few words."""
 
     type: type[int] | type[float]
-    good: Callable[[Any], bool]
+    good: Callable[[Any], bool]  # returns whether a finite number is within the limits
     expected: str
     metavar: str
-    words: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()  # valid words instead of a number, e.g. `auto`
     choices: tuple[str, ...] = ()
 
     def read(self, value: Any) -> Any:
@@ -90,15 +85,11 @@ class Choice:
 
 @dataclass(frozen=True)
 class Text:
-    """Text, or a path.
-
-    Attributes:
-        good: Returns whether a text is valid.
-    """
+    """Text, or a path."""
 
     expected: str
     metavar: str
-    good: Callable[[str], bool] = bool
+    good: Callable[[str], bool] = bool  # returns whether a text is valid
     choices: tuple[str, ...] = ()
 
     def read(self, value: Any) -> str:
@@ -111,11 +102,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Flag:
-    """A boolean.
-
-    Attributes:
-        both: Whether the command line has ``--x/--no-x``, whatever the default.
-    """
+    """A boolean; ``both``: with ``--x/--no-x`` on the command line, whatever the default."""
 
     both: bool = False
     expected: str = "True or False"

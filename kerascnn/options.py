@@ -23,20 +23,14 @@ KEY = "option"
 
 @dataclass(frozen=True)
 class Option:
-    """The declaration of an option.
-
-    Attributes:
-        kind: Kind of its values.
-        help: Description for ``--help`` and the documentation, with other options in backticks, by
-            their names in Python.
-        group: Heading of the option.
-        default: Description of the default, if the value itself is not descriptive.
-    """
+    """The declaration of an option."""
 
     kind: Kind
+    # description for `--help` and the documentation, with other options in backticks, by their
+    # names in Python
     help: str
     group: str
-    default: str = ""
+    default: str = ""  # description of the default, if the value itself is not descriptive
 
 
 def option(default: Any, kind: Kind, help: str, group: str, *, without: str = "") -> Any:

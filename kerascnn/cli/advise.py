@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kerascnn.cli.base import Command, add_options, console, print_json, quiet_tensorflow
-from kerascnn.cli.completion import complete_networks
-from kerascnn.cli.shared import check_data_is_there, check_drawable
+from kerascnn.cli.base import Command, add_options, console, print_json, quiet_tensorflow, tell
+from kerascnn.cli.shared import check_data_is_there, check_drawable, complete_networks
 from kerascnn.cli.shown_errors import as_options
 from kerascnn.cli.train_options import train_option
 from kerascnn.language import tr
@@ -74,19 +73,13 @@ def command(figure: str | None, as_json: bool, **options: Any) -> None:
 def _print_result(advice: Advice, line: str) -> None:
     low, high = advice.expected_top1
     click.echo(f"{advice.scope}: {tr(', then ').join(advice.phases)}")
-    click.echo(
-        tr(
-            "expected accuracy on new pictures: {low} to {high}",
-            low=f"{low:.0%}",
-            high=f"{high:.0%}",
-        )
-    )
+    tell("expected accuracy on new pictures: {low} to {high}", low=f"{low:.0%}", high=f"{high:.0%}")
     for doubt in advice.doubts:
         click.echo(f"! {as_options(tr(doubt))}")
     for reason in advice.reasons:
         click.echo(f"- {as_options(tr(reason))}")
     for stage in advice.facts.stages:
-        click.echo(tr("  {stage}: probe {share}", stage=stage.name, share=f"{stage.probe:.1%}"))
+        tell("  {stage}: probe {share}", stage=stage.name, share=f"{stage.probe:.1%}")
     click.echo(line)
 
 

@@ -10,14 +10,14 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from kerascnn.cli.help import TranslatedHelp, option_row, summary_of
 from kerascnn.cli.shown_errors import LANGUAGE, OPTIONS, wanted_language
-from kerascnn.language import LANGUAGES, translated_help, use_language
+from kerascnn.language import LANGUAGES, tr, translated_help, use_language
 from kerascnn.printable import columns, printable_json
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Command(TranslatedHelp):
         super().__init__(*args, **kwargs)
         self.groups = groups or {}
         self.of_train = {name: f"--{name.replace('_', '-')}" for name in of_train}
-        self.params += [lang_option(), debug_option()]
+        self.params += _common_options()
         for parameter in self.params:
             if parameter.type is click.STRING and _takes_a_path(parameter):
                 # Only for path completion in shells; the value is not changed.
@@ -109,7 +109,7 @@ class Group(TranslatedHelp, click.Group):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.params += [lang_option(), debug_option()]
+        self.params += _common_options()
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -142,29 +142,18 @@ def option_name(parameter: click.Option) -> str:
     return max(parameter.opts, key=len)
 
 
-def debug_option() -> click.Option:
-    """Create the option ``--debug``."""
-    return click.Option(
-        ["--debug"],
-        is_flag=True,
-        expose_value=False,
-        callback=_remember_debug,
-        is_eager=True,
-        help="Show the traceback of an error.",
-    )
-
-
-def lang_option() -> click.Option:
-    """Create the option ``--lang``."""
-    return click.Option(
+def _common_options() -> list[click.Parameter]:
+    """Create the options ``--lang`` and ``--debug``."""
+    create = partial(click.Option, expose_value=False, is_eager=True)
+    language = create(
         ["--lang"],
         type=click.Choice(LANGUAGES),
-        expose_value=False,
-        is_eager=True,
         callback=_remember_language,
         help="Language of help, pages, figures, results and errors.  "
         "[default: $KERASCNN_LANG, else en]",
     )
+    what = "Show the traceback of an error."
+    return [language, create(["--debug"], is_flag=True, callback=_remember_debug, help=what)]
 
 
 def _remember_language(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
@@ -180,6 +169,11 @@ def _takes_a_path(parameter: click.Parameter) -> bool:
 
 def _remember_debug(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
     ctx.find_root().meta["debug"] = value or ctx.find_root().meta.get("debug", False)
+
+
+def tell(sentence: str, /, err: bool = False, **values: object) -> None:
+    """Print a sentence in the user's language; the values are those of :func:`tr`."""
+    click.echo(tr(sentence, **values), err=err)
 
 
 def print_json(value: Any) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kerascnn.cli.base import Command, console, padded, print_json
+from kerascnn.cli.base import Command, console, padded, print_json, tell
 from kerascnn.cli.foreign import HEADING, foreign_from_options, foreign_options
 from kerascnn.cli.shared import download_models
 from kerascnn.inference.runtime.providers import ARITHMETICS
@@ -91,14 +91,12 @@ def command(
     if save:
         for one in found:
             saved = save_settings(one.model, one.tuned_settings())
-            click.echo(tr("saved: {path}", path=saved), err=True)
+            tell("saved: {path}", path=saved, err=True)
 
 
 def _show(found: Benchmark, arithmetic: Any) -> None:
-    click.echo(
-        tr("{model}: images per second, from memory, at the model's size", model=found.model)
-    )
-    click.echo(tr(_HEADING))
+    tell("{model}: images per second, from memory, at the model's size", model=found.model)
+    tell(_HEADING)
     most = max(one.best.images_per_second for one in found.measured)
     for one in found.measured:
         for timing in one.results:
@@ -108,9 +106,7 @@ def _show(found: Benchmark, arithmetic: Any) -> None:
                 f"{timing.p50_ms:>8.2f}  {timing.p99_ms:>8.2f}  {_changed(one):<10} {bar}"
             )
     for provider, why in found.unavailable.items():
-        click.echo(
-            tr("{provider} does not run here: {why}", provider=provider, why=translated(why))
-        )
+        tell("{provider} does not run here: {why}", provider=provider, why=translated(why))
     click.echo(_best(found, arithmetic))
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kerascnn.cli.base import Command, print_json
-from kerascnn.language import count, tr
+from kerascnn.cli.base import Command, print_json, tell
+from kerascnn.language import count
 
 if TYPE_CHECKING:
     from kerascnn.training.data.cache import PackCache
@@ -37,7 +37,7 @@ def command(clear: bool, folder: str | None, as_json: bool) -> None:
         print_json(_to_dict(cache, freed))
         return
     if clear:
-        click.echo(tr("{folder}: {size} MB freed", folder=cache.folder, size=f"{freed / 1e6:,.1f}"))
+        tell("{folder}: {size} MB freed", folder=cache.folder, size=f"{freed / 1e6:,.1f}")
     _show(cache)
 
 
@@ -64,15 +64,13 @@ def _show(cache: PackCache) -> None:
     entries = cache.entries()
     for entry in entries:
         used = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.used))
-        click.echo(
-            tr(
-                "{key}  {megabytes} MB  used {used}  {pictures} of {size}x{size}",
-                key=entry.folder.name[:12],
-                pictures=count(entry.pictures, "picture"),
-                size=entry.size,
-                megabytes=f"{entry.bytes / 1e6:>10,.1f}",
-                used=used,
-            )
+        tell(
+            "{key}  {megabytes} MB  used {used}  {pictures} of {size}x{size}",
+            key=entry.folder.name[:12],
+            pictures=count(entry.pictures, "picture"),
+            size=entry.size,
+            megabytes=f"{entry.bytes / 1e6:>10,.1f}",
+            used=used,
         )
     size = f"{sum(entry.bytes for entry in entries) / 1e6:,.1f}"
-    click.echo(tr("{folder}: {size} MB in all", folder=cache.folder, size=size))
+    tell("{folder}: {size} MB in all", folder=cache.folder, size=size)

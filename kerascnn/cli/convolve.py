@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kerascnn.cli.base import Command, print_json
+from kerascnn.cli.base import Command, print_json, tell
 from kerascnn.cli.declared_options import DeclaredType
-from kerascnn.language import tr
 from kerascnn.option_kinds import Number
 
 if TYPE_CHECKING:
@@ -67,12 +66,10 @@ def command(
     kerascnn convolve photo.jpg --kernel edge -o edges.png
     kerascnn convolve photo.jpg --kernel mine.txt --stride 2 --padding same -o out.png
     """
-    from kerascnn import convolution, images
+    from kerascnn import convolution
 
     weights = _kernel(kernel)
-    picture = images.decode(image)
-    if all((picture[:, :, 0] == picture[:, :, one]).all() for one in (1, 2)):  # gray
-        picture = picture[:, :, 0]
+    picture = _picture(image)
     _check_padded(picture.shape, padding)
     answer = convolution.filter_picture(picture, weights, stride, padding)
     _write(answer, out)
@@ -87,7 +84,19 @@ def command(
         sizes = {"from": list(picture.shape[:2]), "to": list(answer.shape[:2])}
         print_json({"written": written, "kernel": weights.tolist(), **sizes})
         return
-    _print_result(written, picture.shape, answer.shape)
+    (height, width), (rows, columns) = picture.shape[:2], answer.shape[:2]
+    tell(
+        "{written}: {width} x {height} became {columns} x {rows}",
+        written=", ".join(written), width=width, height=height, columns=columns, rows=rows,
+    )  # fmt: skip
+
+
+def _picture(image: str) -> npt.NDArray[np.uint8]:
+    """Decode a picture; a gray one has no axis of channels."""
+    from kerascnn import images
+
+    rgb = images.decode(image)
+    return rgb[:, :, 0] if (rgb == rgb[:, :, :1]).all() else rgb
 
 
 def _check_padded(shape: tuple[int, ...], padding: Padding) -> None:
@@ -100,19 +109,6 @@ def _check_padded(shape: tuple[int, ...], padding: Padding) -> None:
             f"padding {padding} makes a picture of {width:,} x {height:,} pixels. Use less: at "
             f"most {MAX_PIXELS:,} pixels in all."
         )
-
-
-def _print_result(written: list[str], before: tuple[int, ...], after: tuple[int, ...]) -> None:
-    click.echo(
-        tr(
-            "{written}: {width} x {height} became {columns} x {rows}",
-            written=", ".join(written),
-            width=before[1],
-            height=before[0],
-            columns=after[1],
-            rows=after[0],
-        )
-    )
 
 
 def _kernel(name: str) -> npt.NDArray[np.floating[Any]]:

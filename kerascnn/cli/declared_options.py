@@ -16,12 +16,7 @@ from kerascnn.options import KEY, Option, help_text, options_of
 
 
 def grouped(configuration: Any, more: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    """Return the headings of ``--help`` and the parameters under each.
-
-    Args:
-        configuration: The dataclass.
-        more: Further parameters of the command by heading, in order.
-    """
+    """Return the declared options and ``more`` parameters of each heading, in order."""
     declared = options_of(configuration).items()
     return {
         heading: (*(name for name, (option, _) in declared if option.group == heading), *others)

@@ -41,7 +41,7 @@ def show_evaluation(evaluation: Evaluation) -> None:
         out.print(_mistakes(evaluation))
     if evaluation.leaks and evaluation.leaks.pictures:
         out.print()
-        _show_leaks(evaluation)
+        _show_leaks(evaluation, evaluation.leaks)
     if evaluation.skipped:
         unread = count(len(evaluation.skipped), "picture")
         out.print(tr("{pictures} could not be read", pictures=unread))
@@ -130,10 +130,7 @@ def _mistakes(evaluation: Evaluation) -> Table:
     return table
 
 
-def _show_leaks(evaluation: Evaluation) -> None:
-    leaks = evaluation.leaks
-    if leaks is None:
-        return
+def _show_leaks(evaluation: Evaluation, leaks: Leaks) -> None:
     console().print(
         tr(
             "also in {splits}: {count} of these pictures ({equal} with identical pixels, {near} "

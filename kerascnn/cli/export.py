@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from kerascnn.card import Precision
-from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
+from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow, tell
 from kerascnn.cli.foreign import (
     HEADING,
     announce_sizing,
@@ -143,12 +143,11 @@ def _values(result: Export) -> dict[str, Any]:
 def _print_result(result: Export, repository: Path | None, is_foreign: bool) -> None:
     click.echo(f"{result.path}: {result.bytes / 1e6:.1f} MB; {_proof(result.card)}")
     if repository:
-        line = "{folder}: for Triton; KServe's manifest is next to it"
-        click.echo(tr(line, folder=repository))
+        tell("{folder}: for Triton; KServe's manifest is next to it", folder=repository)
     if is_foreign and "top1" in result.card.metrics:
         top1 = f"{result.card.metrics['top1']:.1%}"
-        click.echo(tr("of these, {top1} are classified correctly", top1=top1))
-    click.echo(tr("next: {command}", command=f"kerascnn predict {result.path} PICTURE…"))
+        tell("of these, {top1} are classified correctly", top1=top1)
+    tell("next: {command}", command=f"kerascnn predict {result.path} PICTURE…")
 
 
 def _warn_if_not_learned(card: ModelCard) -> None:

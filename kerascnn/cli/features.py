@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kerascnn.cli.base import Command, open_run, print_json, quiet_tensorflow
+from kerascnn.cli.base import Command, open_run, print_json, quiet_tensorflow, tell
 from kerascnn.cli.shared import check_drawable, download_models
 from kerascnn.language import count, tr
 
@@ -61,14 +61,12 @@ def command(
     if as_json:
         print_json({"figure": out, **_values(found)})
         return
-    click.echo(
-        tr(
-            "{out}: {filters} of {first}, feature maps of {blocks}",
-            out=out,
-            filters=count(len(found.kernels), "filter"),
-            first=found.first,
-            blocks=", ".join(one.block for one in found.blocks),
-        )
+    tell(
+        "{out}: {filters} of {first}, feature maps of {blocks}",
+        out=out,
+        filters=count(len(found.kernels), "filter"),
+        first=found.first,
+        blocks=", ".join(one.block for one in found.blocks),
     )
 
 

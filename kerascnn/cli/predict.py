@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from kerascnn.cli.base import SOME_INPUTS_BAD, Command, add_options
+from kerascnn.cli.base import SOME_INPUTS_BAD, Command, add_options, tell
 from kerascnn.cli.declared_options import converted_option
 from kerascnn.cli.foreign import HEADING, announce_sizing, foreign_options, pop_foreign
-from kerascnn.cli.provider import RUNTIME, announce, provider_options
-from kerascnn.cli.shared import download_models
+from kerascnn.cli.shared import RUNTIME, announce, download_models, provider_options
 from kerascnn.cli.streams import stdin_of_paths
 from kerascnn.errors import ConfigError
-from kerascnn.language import tr
 from kerascnn.scoring.request import Request
 
 if TYPE_CHECKING:
@@ -99,7 +97,7 @@ def command(ctx: click.Context, /, model: str, form: str, as_json: bool, **optio
         bad += sum("error" in row for row in rows)
         write(rows)
     if bad:
-        click.echo(tr("{count} of the pictures could not be read", count=f"{bad:,}"), err=True)
+        tell("{count} of the pictures could not be read", count=f"{bad:,}", err=True)
         ctx.exit(SOME_INPUTS_BAD)
 
 
@@ -125,10 +123,10 @@ def _paths(classifier: Classifier, patterns: tuple[str, ...], resume: str | None
     earlier = read_previous(resume, classifier.classes)
     with suppress(OSError):  # a stream in memory, as in tests, has no descriptor
         repair(earlier, sys.stdout.fileno())
-    line = tr(
+    tell(
         "pictures that already have a prediction in {resume}: {count}",
         count=f"{len(earlier.answered):,}",
         resume=resume,
+        err=True,
     )
-    click.echo(line, err=True)
     return (path for path in paths if path not in earlier.answered)

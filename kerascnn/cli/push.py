@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from kerascnn.cli.base import Command, add_options, print_json
+from kerascnn.cli.base import Command, add_options, print_json, tell
 from kerascnn.cli.declared_options import declared_option, grouped
 from kerascnn.deployment import hub
 from kerascnn.errors import ConfigError
@@ -91,8 +91,8 @@ def command(
         return
     click.echo(f"{done.url}: {', '.join(done.files)}")
     if done.kept_page:
-        click.echo(tr("README.md on the Hub was not written by kerascnn push, and is kept."))
-    click.echo(tr("next: {command}", command=f"kerascnn predict {done.address} PICTURE…"))
+        tell("README.md on the Hub was not written by kerascnn push, and is kept.")
+    tell("next: {command}", command=f"kerascnn predict {done.address} PICTURE…")
 
 
 def _asked_license() -> str:
@@ -116,4 +116,4 @@ def _confirm(what: str) -> None:
         question = tr(what)
         click.confirm(f"{question[0].upper()}{question[1:]}?", abort=True, err=True)
     else:
-        click.echo(tr(what), err=True)
+        tell(what, err=True)

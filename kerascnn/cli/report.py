@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from kerascnn.cli.base import Command, console, open_run, print_json, quiet_tensorflow
+from kerascnn.cli.base import Command, console, open_run, print_json, quiet_tensorflow, tell
 from kerascnn.cli.foreign import HEADING, foreign_from_options, foreign_options
 from kerascnn.cli.shared import check_data_is_there, download_if_remote, split_option
 from kerascnn.errors import ConfigError
@@ -56,7 +56,7 @@ def command(
     if as_json:
         print_json({"report": str(path)})
     else:
-        click.echo(tr("{path}: open it in a browser", path=path))
+        tell("{path}: open it in a browser", path=path)
 
 
 def _file(

@@ -11,10 +11,10 @@ from typing import Any
 
 import click
 
-from kerascnn.cli.base import SOME_INPUTS_BAD, Command, add_options, print_json
+from kerascnn.cli.base import SOME_INPUTS_BAD, Command, add_options, print_json, tell
 from kerascnn.cli.declared_options import declared_option, grouped
 from kerascnn.cli.foreign import HEADING, announce_sizing, foreign_options, pop_foreign
-from kerascnn.cli.provider import numeric_options
+from kerascnn.cli.shared import numeric_options
 from kerascnn.cli.shown_errors import INTERRUPTED, warning
 from kerascnn.cli.streams import stdin_of_paths, unescaped
 from kerascnn.language import count, tr
@@ -104,13 +104,13 @@ def _lines(total: int) -> Callable[[int], object]:
         done, now = done + pictures, time.monotonic()
         if now - logged >= _LOG_INTERVAL:
             logged = now
-            line = tr(
+            tell(
                 "{done} of {pictures}, {speed}/s",
                 done=f"{done:,}",
                 pictures=count(total, "picture"),
                 speed=f"{done / (now - begun):,.0f}",
+                err=True,
             )
-            click.echo(line, err=True)
 
     return advance
 
@@ -118,20 +118,17 @@ def _lines(total: int) -> Callable[[int], object]:
 def _report(failed: dict[int, str], summary: dict[str, Any] | None, as_json: bool) -> None:
     for number, why in sorted(failed.items()):
         part = tr("part {number}: {why}", number=number, why=translated(why))
-        click.echo(tr("error: {message}", message=part), err=True)
+        tell("error: {message}", message=part, err=True)
     if summary is None:
         return
     if as_json:
         print_json(summary)
         return
-    click.echo(
-        tr(
-            "{scored} of {pictures} scored, {failed} could not be read; missing: {missing} of "
-            "{parts}",
-            scored=f"{summary['scored']:,}",
-            pictures=count(summary["pictures"], "picture"),
-            failed=f"{summary['failed']:,}",
-            missing=f"{len(summary['missing_parts']):,}",
-            parts=count(summary["parts"], "part"),
-        )
+    tell(
+        "{scored} of {pictures} scored, {failed} could not be read; missing: {missing} of {parts}",
+        scored=f"{summary['scored']:,}",
+        pictures=count(summary["pictures"], "picture"),
+        failed=f"{summary['failed']:,}",
+        missing=f"{len(summary['missing_parts']):,}",
+        parts=count(summary["parts"], "part"),
     )

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from kerascnn.cli import provider
-from kerascnn.cli.base import Command, add_options
+from kerascnn.cli import shared
+from kerascnn.cli.base import Command, add_options, tell
 from kerascnn.cli.declared_options import declared_option, grouped
 from kerascnn.cli.foreign import HEADING, foreign_options, pop_foreign
 from kerascnn.cli.serve_settings import (
@@ -20,7 +20,6 @@ from kerascnn.cli.serve_settings import (
 )
 from kerascnn.cli.shared import download_models
 from kerascnn.cli.shown_errors import warning
-from kerascnn.language import tr
 from kerascnn.option_kinds import Number
 from kerascnn.options import options_of
 from kerascnn.printable import printable
@@ -30,7 +29,7 @@ from kerascnn.serving.sources import RUNTIME
 _IN_GROUPS = {
     **dict.fromkeys(GROUPS, ()),
     LISTENING: ("config",),
-    RUNTIME: provider.RUNTIME,
+    RUNTIME: shared.RUNTIME,
     **HEADING,
 }
 """Parameters of the command that are not in its configuration, by heading."""
@@ -59,7 +58,7 @@ def _option(name: str) -> Any:
     envvar=[f"{PREFIX}_MODELS", f"{PREFIX}_MODEL"],
 )
 @serve_config_option
-@provider.provider_options
+@shared.provider_options
 @add_options(*map(_option, options_of(ServeConfig)))
 @foreign_options
 def command(**options: Any) -> None:
@@ -88,8 +87,9 @@ def command(**options: Any) -> None:
     foreign = pop_foreign(options)
     config = ServeConfig(**options, foreign=foreign)
     names = printable(", ".join(config.names))
-    serving.serve(config, lambda address: _print_result(names, address))
-
-
-def _print_result(names: str, address: str) -> None:
-    click.echo(tr("serving {names} at {address}", names=names, address=address), err=True)
+    serving.serve(
+        config,
+        lambda address: tell(
+            "serving {names} at {address}", names=names, address=address, err=True
+        ),
+    )

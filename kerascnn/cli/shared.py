@@ -1,6 +1,6 @@
-"""Options and checks that several commands share.
+"""Options, shell completion and checks that several commands share.
 
-Knows: Click. Does not know how the options are used.
+Knows: Click, the table of network facts, which needs no Keras. Does not know how options are used.
 """
 
 from __future__ import annotations
@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kerascnn.cli.base import add_options, tell
 from kerascnn.cli.declared_options import DeclaredType
 from kerascnn.errors import ConfigError
 from kerascnn.hub import fetch, is_on_hub
 from kerascnn.inference.model_file.foreign import PictureSize
+from kerascnn.inference.runtime.providers import ARITHMETICS, PROVIDERS
 from kerascnn.language import tr
 
 if TYPE_CHECKING:
     from kerascnn.card import Reduction
+    from kerascnn.inference import Classifier
 
 
 class SquareSize(DeclaredType):
@@ -46,6 +49,40 @@ split_option = click.option(
     type=click.Choice(["train", "val", "test", "all"]),
     help="Which part of DATA to use.  [default: test, else val, else all]",
 )
+
+
+numeric_options = add_options(
+    click.option(
+        "--provider",
+        type=click.Choice(["auto", *PROVIDERS]),
+        default="auto",
+        show_default=True,
+        help="Execution provider. auto: the fastest found by `kerascnn bench --save`, else cpu.",
+    ),
+    click.option(
+        "--arithmetic",
+        type=click.Choice(ARITHMETICS),
+        default="exact",
+        show_default=True,
+        help="exact: float32. fast: the provider's bfloat16, TF32 or float16; some predictions "
+        "change.",
+    ),
+)
+"""Add ``--provider`` and ``--arithmetic`` to a command."""
+
+provider_options = add_options(
+    numeric_options,
+    click.option(
+        "--threads",
+        type=int,
+        help="Threads for each inference, and in `predict` for reading pictures.  "
+        "[default: the available processors; 1 for very small networks]",
+    ),
+)
+"""Add ``--provider``, ``--arithmetic`` and ``--threads`` to a command."""
+
+RUNTIME = ("provider", "arithmetic", "threads")
+"""Parameter names of these options."""
 
 
 def download_models(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
@@ -94,3 +131,37 @@ def check_data_is_there(*data: Any) -> None:
     for one in data:
         if isinstance(one, str):
             check_data_exists(one)
+
+
+def announce(classifier: Classifier) -> None:
+    """Print to stderr the provider in use, its arithmetic, and the reason."""
+    provider = classifier.provider
+    tell(
+        "provider: {provider}, arithmetic {arithmetic} ({why})",
+        provider=provider,
+        arithmetic=classifier.arithmetic,
+        why=provider.why,
+        err=True,
+    )
+
+
+def complete_networks(_context: click.Context, _option: click.Parameter, typed: str) -> list[str]:
+    """Return the networks whose names start with the typed text."""
+    from kerascnn.training.networks.facts import load_facts
+
+    return [name for name in load_facts() if name.startswith(typed)]
+
+
+def complete_scopes(context: click.Context, _option: click.Parameter, typed: str) -> list[str]:
+    """Complete ``--trainable``: the last item of its list, for the network given before it."""
+    from kerascnn.training.networks.facts import load_facts
+
+    facts = load_facts()
+    # While a value is still missing, Click leaves arguments unparsed.
+    named = [context.params.get("model"), *context.args]
+    blocks = next((facts[name]["blocks"] for name in named if name in facts), [])
+    *listed, _ = typed.split(",")
+    found = [",".join([*listed, block]) for block in blocks if block not in listed]
+    if not listed:
+        found += ["all", "head", "auto", *(f"from:{block}" for block in blocks)]
+    return [name for name in dict.fromkeys(found) if name.startswith(typed)]

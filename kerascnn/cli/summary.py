@@ -17,8 +17,7 @@ from kerascnn.cli.base import (
     print_json,
     quiet_tensorflow,
 )
-from kerascnn.cli.completion import complete_networks, complete_scopes
-from kerascnn.cli.shared import download_models
+from kerascnn.cli.shared import complete_networks, complete_scopes, download_models
 from kerascnn.cli.train_options import train_option
 from kerascnn.errors import ModelFileError
 from kerascnn.files import did_you_mean

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from kerascnn.cli.base import Command, console, print_json
+from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow, tell
 from kerascnn.cli.shared import check_data_is_there
 from kerascnn.cli.shown_errors import INTERRUPTED, as_options
 from kerascnn.cli.train_options import config_options, groups
@@ -18,6 +19,7 @@ from kerascnn.cli.train_settings import (
     given_options,
     train_config_option,
 )
+from kerascnn.files import write_bytes
 from kerascnn.language import count, tr
 from kerascnn.printable import command_line, printable
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from kerascnn.card import ModelCard
     from kerascnn.report import Learning
     from kerascnn.training.config import TrainConfig
+    from kerascnn.training.lr_finder import Suggestion
     from kerascnn.training.run.folder import Run
 
 
@@ -111,9 +114,7 @@ def command(
     config = _config(given, resume)
     check_data_is_there(config.data, config.val)
     if find_lr:
-        from kerascnn.cli.lr_finder import find_rate
-
-        find_rate(config, plot, as_json)
+        _find_rate(config, plot, as_json)
         return
     _print_result(_train(ctx, config, (distributed, processes, rank), resume, overwrite), as_json)
 
@@ -123,13 +124,11 @@ def _print_result(run: Run, as_json: bool) -> None:
     if as_json:
         print_json({"run": str(run.folder), "model": str(run.model_path), "metrics": card.metrics})
         return
-    click.echo(
-        tr(
-            "{folder}: validation accuracy {top1} (epoch {epoch} kept)",
-            folder=run.folder,
-            top1=f"{card.metrics['val_top1']:.2%}",
-            epoch=card.metrics["epoch"],
-        )
+    tell(
+        "{folder}: validation accuracy {top1} (epoch {epoch} kept)",
+        folder=run.folder,
+        top1=f"{card.metrics['val_top1']:.2%}",
+        epoch=card.metrics["epoch"],
     )
     for line in filter(None, _next_steps(run, card)):
         click.echo(line)
@@ -143,7 +142,7 @@ def _train(
     overwrite: bool,
 ) -> Run:
     """Train with a progress display; exit if interrupted, or if not rank 0 of a cluster."""
-    click.echo(tr("opening {data} …", data=printable(config.data)), err=True)
+    tell("opening {data} …", data=printable(config.data), err=True)
     from kerascnn.training.keras_backend import check_installed, lean_import
 
     check_installed()
@@ -161,7 +160,7 @@ def _train(
         click.echo(display.stopped(again), err=True)
         ctx.exit(INTERRUPTED)
     if cluster and cluster.rank:
-        click.echo(tr("rank {rank}: done; rank 0 has the run.", rank=cluster.rank))
+        tell("rank {rank}: done; rank 0 has the run.", rank=cluster.rank)
         ctx.exit()
     return run
 
@@ -211,3 +210,36 @@ def _config(given: dict[str, Any], resume: bool) -> TrainConfig:
     from kerascnn.training.run.resume import resumed_config
 
     return resumed_config(given) if resume else TrainConfig(**given)
+
+
+def _find_rate(config: TrainConfig, plot: Path, as_json: bool) -> None:
+    """Run the learning-rate finder and print the suggestion."""
+    with quiet_tensorflow():
+        from kerascnn.training.display.terminal import TrainingDisplay
+        from kerascnn.training.lr_finder import find_learning_rate
+    from kerascnn.report.png_figures import range_test_png
+
+    with TrainingDisplay(console(stderr=True), as_options) as display:
+        found = find_learning_rate(config, display)
+    marks = [
+        ("suggested", found.learning_rate), ("lowest loss", found.lowest),
+        ("steepest", found.steepest),
+    ]  # fmt: skip
+    write_bytes(plot, range_test_png(found.rates, found.losses, marks))
+    if as_json:
+        print_json({**asdict(found), "plot": str(plot)})
+        return
+    _print_rate(found)
+    tell("picture: {path}", path=plot)
+
+
+def _print_rate(found: Suggestion) -> None:
+    tell(
+        "suggested: --learning-rate {rate}, a tenth of {lowest}, where the smoothed loss was "
+        "lowest (it fell fastest at {steepest})",
+        rate=f"{found.learning_rate:g}",
+        lowest=f"{found.lowest:.2g}",
+        steepest=f"{found.steepest:.2g}",
+    )
+    if not found.diverged:
+        tell("the loss did not diverge: a higher rate may work too. See the plot.")

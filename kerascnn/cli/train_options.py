@@ -8,9 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from kerascnn.cli.base import add_options
-from kerascnn.cli.completion import complete_networks, complete_scopes
 from kerascnn.cli.declared_options import declared_option, grouped
-from kerascnn.cli.shared import SquareSize
+from kerascnn.cli.shared import SquareSize, complete_networks, complete_scopes
 from kerascnn.options import options_of
 
 # These imports are light: they need neither Keras nor the rest of the training half.

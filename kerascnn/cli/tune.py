@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kerascnn.cli.base import Command, add_options, console, print_json, quiet_tensorflow
-from kerascnn.cli.completion import complete_networks
+from kerascnn.cli.base import Command, add_options, console, print_json, quiet_tensorflow, tell
 from kerascnn.cli.declared_options import declared_option, grouped
-from kerascnn.cli.shared import check_data_is_there
+from kerascnn.cli.shared import check_data_is_there, complete_networks
 from kerascnn.cli.shown_errors import INTERRUPTED, as_options
 from kerascnn.cli.train_options import train_option
 from kerascnn.files import write_bytes
@@ -64,23 +63,27 @@ def command(ctx: click.Context, /, data: str, as_json: bool, **options: Any) -> 
     config = TrainConfig(data=data, **given)
     asked = Search(config, **options)
     check_data_is_there(config.data, config.val)
-    click.echo(tr("loading Keras …"), err=True)
+    found = _search(ctx, asked)
+    plot = _plot(found, Path(asked.out))
+    if as_json:
+        print_json({**asdict(found), "run": str(found.run), "plot": plot and str(plot)})
+        return
+    _print_result(found, plot)
+
+
+def _search(ctx: click.Context, asked: Search) -> SearchResult:
+    tell("loading Keras …", err=True)
     with quiet_tensorflow():
         from kerascnn.training.display.terminal import TrainingDisplay
         from kerascnn.training.tuning.study import search
 
     try:
         with TrainingDisplay(console(stderr=True), as_options) as display:
-            found = search(asked, display)
+            return search(asked, display)
     except KeyboardInterrupt:
         line = tr("Stopped. Run the same command again to continue the study.")
         click.echo(f"\n{line}", err=True)
         ctx.exit(INTERRUPTED)
-    plot = _plot(found, Path(asked.out))
-    if as_json:
-        print_json({**asdict(found), "run": str(found.run), "plot": plot and str(plot)})
-        return
-    _print_result(found, plot)
 
 
 def _plot(found: SearchResult, folder: Path) -> Path | None:
@@ -98,18 +101,16 @@ def _print_result(found: SearchResult, plot: Path | None) -> None:
         tr("{count} {state}", count=count, state=tr(state))
         for state, count in sorted(found.trials.items())
     )
-    click.echo(tr("trials: {counts}", counts=", ".join(counts)))
+    tell("trials: {counts}", counts=", ".join(counts))
     here = "" if found.run.is_dir() else tr(" (on {machine})", machine=found.machine)
     top1 = f"{found.val_top1:.2%}"
-    click.echo(
-        tr("best: {run}{here}, validation accuracy {top1}", run=found.run, here=here, top1=top1)
-    )
+    tell("best: {run}{here}, validation accuracy {top1}", run=found.run, here=here, top1=top1)
     for line in _remarks(found):
         click.echo(line)
-    click.echo(tr("report: {path}", path=found.run / "report.html"))
-    click.echo(tr("repeat: {command}", command=found.command))
+    tell("report: {path}", path=found.run / "report.html")
+    tell("repeat: {command}", command=found.command)
     if plot:
-        click.echo(tr("what mattered: {plot}", plot=plot))
+        tell("what mattered: {plot}", plot=plot)
 
 
 def _remarks(found: SearchResult) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kerascnn.cli.base import Command, Group, console, print_json
-from kerascnn.cli.completion import complete_networks
+from kerascnn.cli.shared import complete_networks
 from kerascnn.language import tr
 
 if TYPE_CHECKING:

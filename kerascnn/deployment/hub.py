@@ -64,15 +64,10 @@ _PLACES = {
 
 @dataclass(frozen=True)
 class Request:
-    """Target and options of an upload; the declarations of the options describe the other fields.
+    """Target and options of an upload, most of which their declarations describe."""
 
-    Attributes:
-        repo: ``OWNER/NAME``.
-        license_id: The Hub's identifier of a license.
-    """
-
-    repo: str
-    license_id: str
+    repo: str  # `OWNER/NAME`
+    license_id: str  # the Hub's identifier of a license
     # fmt: off
     private: bool = option(False, Flag(), "Make a new repository private.", REPOSITORY)
     revision: str | None = option(None, Text("the name of a branch", "BRANCH"),
@@ -87,20 +82,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Pushed:
-    """Result of an upload.
+    """Result of an upload."""
 
-    Attributes:
-        address: Permanent address of the exported file.
-        files: SHA-256 by file name, including the page and the card.
-        kept_page: Whether a page that a user has written was kept.
-    """
-
-    address: str
+    address: str  # permanent address of the exported file
     url: str
     commit: str
     private: bool
-    files: dict[str, str]
-    kept_page: bool
+    files: dict[str, str]  # SHA-256 by file name, including the page and the card
+    kept_page: bool  # whether a page that a user has written was kept
 
 
 def check_order(model: str, repo: str) -> None:

@@ -5,67 +5,35 @@ large or suspicious files are decoded in a process that can be killed (read).
 Does not know labels, models or normalization.
 """
 
-from kerascnn.images.arrays import rgb_array
-from kerascnn.images.channels import GRAY_WEIGHTS, gray
-from kerascnn.images.decoding import FORMATS, SUFFIXES, from_pillow
-from kerascnn.images.header import Header
-from kerascnn.images.limits import MAX_PIXELS
-from kerascnn.images.read import (
-    Buffer,
-    Source,
-    UnboundedError,
-    apply_decoded,
-    attempt,
-    decode,
-    is_open_file,
-    longer_side,
-    prepare,
-    read_header,
-)
-from kerascnn.images.resizing import (
-    Axis,
-    UInt8Array,
-    axes,
-    default_resize,
-    pixels_between,
-    size_picture,
-)
-from kerascnn.images.unsupported import UNREAD_SUFFIXES, WHAT_TO_DO, begins_as_picture
-from kerascnn.images.worker_pool import PixelFunction
-from kerascnn.resizing import RESIZE_RULES, Resize, ResizeRule, Resizing, Shape
-
-__all__ = [
-    "FORMATS",
-    "GRAY_WEIGHTS",
-    "MAX_PIXELS",
-    "RESIZE_RULES",
-    "SUFFIXES",
-    "UNREAD_SUFFIXES",
-    "WHAT_TO_DO",
-    "Axis",
-    "Buffer",
-    "Header",
-    "PixelFunction",
-    "Resize",
-    "ResizeRule",
-    "Resizing",
-    "Shape",
-    "Source",
-    "UInt8Array",
-    "UnboundedError",
-    "apply_decoded",
-    "attempt",
-    "axes",
-    "begins_as_picture",
-    "decode",
-    "default_resize",
-    "from_pillow",
-    "gray",
-    "is_open_file",
-    "longer_side",
-    "pixels_between",
-    "prepare",
-    "read_header",
-    "rgb_array",
-    "size_picture",
-]
+from kerascnn.images.arrays import GRAY_WEIGHTS as GRAY_WEIGHTS
+from kerascnn.images.arrays import gray as gray
+from kerascnn.images.arrays import rgb_array as rgb_array
+from kerascnn.images.decoding import FORMATS as FORMATS
+from kerascnn.images.decoding import SUFFIXES as SUFFIXES
+from kerascnn.images.decoding import from_pillow as from_pillow
+from kerascnn.images.header import Header as Header
+from kerascnn.images.read import Buffer as Buffer
+from kerascnn.images.read import Source as Source
+from kerascnn.images.read import UnboundedError as UnboundedError
+from kerascnn.images.read import apply_decoded as apply_decoded
+from kerascnn.images.read import attempt as attempt
+from kerascnn.images.read import decode as decode
+from kerascnn.images.read import is_open_file as is_open_file
+from kerascnn.images.read import longer_side as longer_side
+from kerascnn.images.read import prepare as prepare
+from kerascnn.images.read import read_header as read_header
+from kerascnn.images.resizing import Axis as Axis
+from kerascnn.images.resizing import UInt8Array as UInt8Array
+from kerascnn.images.resizing import axes as axes
+from kerascnn.images.resizing import default_resize as default_resize
+from kerascnn.images.resizing import pixels_between as pixels_between
+from kerascnn.images.resizing import size_picture as size_picture
+from kerascnn.images.unsupported import UNREAD_SUFFIXES as UNREAD_SUFFIXES
+from kerascnn.images.unsupported import WHAT_TO_DO as WHAT_TO_DO
+from kerascnn.images.unsupported import begins_as_picture as begins_as_picture
+from kerascnn.images.worker_pool import PixelFunction as PixelFunction
+from kerascnn.resizing import RESIZE_RULES as RESIZE_RULES
+from kerascnn.resizing import Resize as Resize
+from kerascnn.resizing import ResizeRule as ResizeRule
+from kerascnn.resizing import Resizing as Resizing
+from kerascnn.resizing import Shape as Shape

@@ -1,6 +1,7 @@
-"""Checks arrays that are given as pictures, and the sides of any picture.
+"""Checks arrays that are given as pictures, and the sides of any picture; converts RGB to gray.
 
-Knows: types, shapes, the limits of sides. Does not know files or Pillow.
+Knows: types, shapes, the limits of sides, the formula of gray. Does not know files or models;
+``kerascnn.training.export.preprocessing`` builds the same arithmetic into the exported graph.
 """
 
 from __future__ import annotations
@@ -11,6 +12,10 @@ import numpy.typing as npt
 from kerascnn.errors import PictureError
 from kerascnn.images.limits import MAX_ASPECT, MAX_SIDE
 from kerascnn.images.resizing import UInt8Array
+
+GRAY_WEIGHTS = (19595, 38470, 7471)
+"""Weights of red, green and blue, in 65536ths: ITU-R BT.601 as rounded by Pillow's
+``convert("L")``. They sum to 65536, so a gray picture keeps its values."""
 
 
 def rgb_array(array: npt.NDArray[np.generic], name: str = "picture") -> UInt8Array:
@@ -57,3 +62,14 @@ def check_sides(width: int, height: int, name: str) -> None:
             f"{name}: {width} x {height} is too long or too narrow. Expected at most {MAX_SIDE:,} "
             f"pixels per side, and one side at most {MAX_ASPECT:,} times the other. Crop it first."
         )
+
+
+def gray(pictures: UInt8Array) -> UInt8Array:
+    """Convert RGB, uint8 ``[..., 3]``, to gray, uint8 ``[..., 1]``, exactly as Pillow does.
+
+    Examples:
+        >>> gray(np.asarray([[255, 0, 0], [7, 7, 7]], np.uint8)).tolist()
+        [[76], [7]]
+    """
+    total = pictures.astype(np.int32) @ np.asarray(GRAY_WEIGHTS, np.int32)
+    return ((total + 32768) >> 16).astype(np.uint8)[..., None]

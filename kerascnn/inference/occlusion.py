@@ -105,11 +105,7 @@ def _heats(
 
 
 def top_classes(probabilities: npt.NDArray[np.float32], top: int) -> npt.NDArray[np.int64]:
-    """Return the indices of the most probable classes.
-
-    Returns:
-        int64, the most probable first; ties in class order.
-    """
+    """Return the indices of the top classes, int64, best first; ties in class order."""
     return np.argsort(-probabilities, kind="stable")[:top]
 
 
@@ -153,11 +149,7 @@ def log_odds(
 
 
 def normalized_heat(values: npt.NDArray[np.float64]) -> Heat:
-    """Keep the positive values of ``[height, width]``, scaled to 0 to 1.
-
-    Returns:
-        The positive values divided by their maximum; all 0 if there are none.
-    """
+    """Divide the positive values of ``[height, width]`` by their maximum, 0 to 1."""
     positive = np.maximum(values, 0)
     largest = positive.max()
     return (positive / largest if largest > 0 else positive).astype(np.float32)

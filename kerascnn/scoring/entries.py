@@ -25,14 +25,7 @@ _NAMED = 3
 
 @dataclass
 class Changes:
-    """Differences from the state when the plan was created.
-
-    Attributes:
-        added: Number of new pictures.
-        changed: Number of pictures with another size or modification time.
-        gone: Number of removed pictures.
-        examples: First few paths of each kind.
-    """
+    """Differences from the state when the plan was created: counts, and a few paths of each."""
 
     added: int = 0
     changed: int = 0
@@ -108,12 +101,7 @@ def describe(path: str, base: str = "") -> Entry:
 
 
 def compare(plan: Plan, now: Iterable[Entry] | None) -> Changes:
-    """Find differences from the plan.
-
-    Args:
-        plan: The plan.
-        now: Current pictures; None: check those of the plan, without finding added ones.
-    """
+    """Find differences from the plan; ``now`` None: check its pictures, without added ones."""
     changes = Changes()
     if now is None:
         for old in plan.entries():

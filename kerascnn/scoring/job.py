@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +23,6 @@ from kerascnn.inference.model_file.foreign import MADE_ELSEWHERE
 from kerascnn.inference.signature_of_foreign import open_signature
 from kerascnn.leftovers import remove_leftovers
 from kerascnn.parallel import usable_cpus
-from kerascnn.scoring.array_jobs import part_number
 from kerascnn.scoring.engine import Engine, InProcess, score_parts
 from kerascnn.scoring.entries import Changes, compare, compare_part, find_entries
 from kerascnn.scoring.formats import check_format, default_format
@@ -39,6 +38,10 @@ log = logging.getLogger(__name__)
 _LOCK, _WORKING = "_plan.lock", "_score.lock"
 _ON_GPU = ("cuda", "tensorrt")
 """Providers for which one process saturates the device."""
+
+INDEX_VARIABLES = ("SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX")
+"""Environment variables with the index of a process in Slurm's array jobs and Kubernetes' indexed
+jobs."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,30 @@ def prepare(
     missing = [one for one in plan.missing() if number in (None, one)]
     changes = _changes(request, plan, number, stdin) if before else Changes()
     return Work(request, plan, number, missing, changes)
+
+
+def part_number(text: str | None, environment: Mapping[str, str]) -> int | None:
+    """Parse the number of the part to score.
+
+    Raises:
+        ConfigError: It is not a number.
+
+    Examples:
+        >>> part_number("7", {}), part_number("auto", {"JOB_COMPLETION_INDEX": "3"})
+        (7, 3)
+    """
+    if text is None:
+        return None
+    if text == "auto":
+        text = next(filter(None, map(environment.get, INDEX_VARIABLES)), None)
+        if text is None:
+            raise ConfigError(
+                f"`part` auto needs {' or '.join(INDEX_VARIABLES)}, and neither is set. Expected "
+                "one of them, or a number in place of auto."
+            )
+    if not (text.isascii() and text.isdecimal()):
+        raise ConfigError(f"`part` is {text!r}; expected a number from 0, or auto.")
+    return int(text)
 
 
 def _changes(request: Request, plan: Plan, number: int | None, stdin: TextIO) -> Changes:

@@ -62,11 +62,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a part failed.
-
-    Attributes:
-        everywhere: Whether every other part would fail in the same way.
-    """
+    """Why a part failed; ``everywhere``: every other part would fail in the same way."""
 
     message: str
     everywhere: bool = False

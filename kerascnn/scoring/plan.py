@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -53,19 +53,10 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class ScoringOptions:
-    """Options that determine the predictions.
+    """Options that determine the predictions."""
 
-    Attributes:
-        model: SHA-256 of the model's file.
-        card: SHA-256 of the model's card, from its file or from options.
-        top_k: Classes to list for each picture.
-        min_probability: Below this, a picture gets no label.
-        arithmetic: ``exact`` or ``fast``.
-        format: Format of the parts: ``parquet`` or ``jsonl``.
-    """
-
-    model: str
-    card: str
+    model: str  # SHA-256 of the model's file
+    card: str  # SHA-256 of the model's card, from its file or from options
     top_k: int
     min_probability: float
     arithmetic: str
@@ -74,19 +65,15 @@ class ScoringOptions:
 
 @dataclass(frozen=True)
 class Plan:
-    """The header of a plan; the pictures stay on disk.
+    """The header of a plan; the pictures stay on disk. ``base``: folder of relative paths."""
 
-    Attributes:
-        base: Base folder of relative paths.
-    """
-
-    folder: Path
     question: ScoringOptions
     pictures: int
     parts: int
     base: str
     list_sha256: str
-    version: str = __version__
+    version: str
+    folder: Path = Path()
 
     def part_file(self, number: int) -> Path:
         """Return the path of a part's file."""
@@ -96,7 +83,7 @@ class Plan:
         """Return the positions of a part's pictures; lengths of parts differ by at most one.
 
         Examples:
-            >>> plan = Plan(Path(), ScoringOptions("", "", 5, 0, "exact", "jsonl"), 10, 3, "", "")
+            >>> plan = Plan(ScoringOptions("", "", 5, 0, "exact", "jsonl"), 10, 3, "", "", "")
             >>> [list(plan.part_range(number)) for number in range(3)]
             [[0, 1, 2], [3, 4, 5], [6, 7, 8, 9]]
         """
@@ -162,7 +149,8 @@ def write_plan(
             count += 1
         if not count:
             raise DataError("no pictures to score: the list is empty. Expected one path per line.")
-    plan = Plan(folder, question, count, parts or _usual(count), base, digest.hexdigest())
+    sha256, most = digest.hexdigest(), parts or _usual(count)
+    plan = Plan(question, count, most, base, sha256, __version__, folder)
     head = asdict(plan)
     del head["folder"]
     write_text(folder / _PLAN, json.dumps(head, indent=2) + "\n")
@@ -205,18 +193,6 @@ def _parent(folder: str) -> str:
     return os.path.realpath(f"{folder}/..")
 
 
-@dataclass(frozen=True)
-class _Head:
-    """The fields in the file of a plan."""
-
-    question: ScoringOptions
-    pictures: int
-    parts: int
-    base: str
-    list_sha256: str
-    version: str
-
-
 def read_plan(folder: Path) -> Plan | None:
     """Read the plan in a folder; None if there is none yet.
 
@@ -227,7 +203,7 @@ def read_plan(folder: Path) -> Plan | None:
     if not path.exists():
         return None
     try:
-        plan = Plan(folder, **vars(build(_Head, json.loads(read_text(path)))))
+        plan = replace(build(Plan, json.loads(read_text(path))), folder=folder)
         _check_head(plan)
     except (ValueError, RecursionError) as error:
         raise ModelFileError(

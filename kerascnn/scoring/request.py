@@ -30,21 +30,13 @@ _COUNT = Number(int, lambda n: n >= 1, "at least 1", "N")
 class Request:
     """Arguments of one invocation; the declarations of the options describe the other fields.
 
-    Attributes:
-        model: Path or URI of the model's file.
-        out: Folder of the plan and the parts.
-        paths: Pictures, as typed by the user; empty: those of the plan.
-        provider: Execution provider.
-        arithmetic: ``exact`` or ``fast``.
-        foreign: Class names and preprocessing of a model that kerascnn did not export.
-
     Raises:
         ConfigError: A value is invalid, or two exclude each other.
     """
 
-    model: str
-    out: Path
-    paths: tuple[str, ...] = ()
+    model: str  # path or URI of the model's file
+    out: Path  # folder of the plan and the parts
+    paths: tuple[str, ...] = ()  # pictures, as typed by the user; empty: those of the plan
     # fmt: off
     on: str = option("local", Text("local, ray or ray://HOST:PORT", "local|ray|ray://HOST:PORT",
         lambda text: bool(re.fullmatch("local|ray|ray://.*", text))),
@@ -62,14 +54,15 @@ class Request:
     min_probability: float = option(0.0, Number(float, lambda x: 0 <= x <= 1, "from 0 to 1", "P"),
         "Give no label below this probability.", PREDICTIONS)
     batch_size: int = option(32, _COUNT, "Pictures per batch.", PREDICTIONS)
-    provider: RequestedProvider = "auto"
-    arithmetic: str = "exact"
+    provider: RequestedProvider = "auto"  # execution provider
+    arithmetic: str = "exact"  # `exact` or `fast`
     workers: int | None = option(None, _COUNT,
         "With `on` local: processes.", RUNTIME, without="one for each available processor")
     threads: int | None = option(None, _COUNT,
         "Threads of each process, which read pictures and run the network.", RUNTIME,
         without="1; with `part` the available processors")
     # fmt: on
+    # class names and preprocessing of a model that kerascnn did not export
     foreign: ForeignModel | None = None
 
     def __post_init__(self) -> None:

@@ -29,11 +29,7 @@ class Use:
 
 
 class Admission:
-    """Context manager in which pictures count as accepted.
-
-    Attributes:
-        typical: Whether their duration counts in the estimate for others.
-    """
+    """Context manager in which pictures count as accepted; ``typical``: in estimates, too."""
 
     def __init__(self, control: AdmissionControl, count: int) -> None:
         self._control, self._count, self.typical = control, count, True

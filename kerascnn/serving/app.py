@@ -8,15 +8,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from starlette.applications import Starlette
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kerascnn.errors import KerascnnError
 from kerascnn.serving.config import ServeConfig
@@ -37,17 +37,29 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Application:
+    """The ASGI application; ``lifespan`` is for an application that mounts it."""
+
+    app: ASGIApp
+    lifespan: Callable[[object], AbstractAsyncContextManager[None]]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request, or the lifespan."""
+        await self.app(scope, receive, send)
+
+
 def create_app(
     config: ServeConfig | Service,
     write_log: Callable[[str], object] | None = None,
     failed: Callable[[KerascnnError], object] | None = None,
     tracer: Tracer | None = None,
-) -> ASGIApp:
+) -> Application:
     """Create the application, for uvicorn or any other ASGI server.
 
     Models are loaded at startup (ASGI's lifespan); until they are warmed up, ``/v2/health/ready``
-    responds with status 503. Starlette's and FastAPI's ``mount`` does not run the lifespan of what
-    it mounts: run it with the outer application's, as docs/serve.md shows.
+    responds with status 503. An application that mounts this one must run its lifespan, because
+    Starlette's and FastAPI's ``mount`` does not: ``FastAPI(lifespan=app.lifespan)``.
 
     Args:
         config: Options, or a service created from them.
@@ -65,7 +77,7 @@ def create_app(
         return Response(document, media_type="application/json")
 
     @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_app: object) -> AsyncIterator[None]:
         async with _running(service, failed or _log_failure):
             yield
 
@@ -76,7 +88,7 @@ def create_app(
     origins = OriginPolicy(options.allowed_host or names_of(options.host), options.cors)
     request_log = RequestLog(service.metrics, write_log, tracer)
     middleware = RequestMiddleware(Routing(router), request_log, options.read_token(), origins)
-    return _with_cors(middleware, options.cors)
+    return Application(_with_cors(middleware, options.cors), lifespan)
 
 
 @asynccontextmanager

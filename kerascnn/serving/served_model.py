@@ -27,24 +27,19 @@ from kerascnn.serving.statistics import Statistics
 
 @dataclass(frozen=True, eq=False)
 class ServedModel:
-    """One version of a model, loaded and warmed up.
-
-    Attributes:
-        version: Its number in a model repository; else the digest.
-        digest: First 12 hexadecimal digits of the SHA-256 of the file and its weight files, the
-            same on every machine.
-        copies: Instances of the network; closed with the model.
-    """
+    """One version of a model, loaded and warmed up."""
 
     name: str
-    version: str
+    version: str  # its number in a model repository; else the digest
+    # first 12 hexadecimal digits of the SHA-256 of the file and its weight files, the same on every
+    # machine
     digest: str
     config: ModelConfig
     card: ModelCard
     provider: str
     batcher: Batcher
     admission: AdmissionControl
-    copies: list[Classifier]
+    copies: list[Classifier]  # instances of the network; closed with the model
     statistics: Statistics
 
     def close(self) -> None:

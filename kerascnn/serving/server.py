@@ -72,7 +72,7 @@ def serve(config: ServeConfig, started: Callable[[str], object] | None = None) -
         server = _Server(config, service, write_log, tracer)
         if started is not None:
             scheme = "https" if config.tls_cert else "http"
-            server.call_when_listening(started, urls(sockets, scheme))
+            server.started_at = started, urls(sockets, scheme)
         server.run(sockets=sockets)
     server.raise_failure()
 
@@ -111,8 +111,7 @@ class _Server(uvicorn.Server):
         self._failure: KerascnnError | None = None
         self._cut_off = 0
         self._service, self._grace = service, config.grace
-        self._started: Callable[[str], object] = lambda _where: None
-        self._addresses = ""
+        self.started_at: tuple[Callable[[str], object], str] = (lambda _where: None, "")
         app = create_app(service, write_log, self._fail, tracer)
         self._grpc = _grpc_server(service, RequestLog(service.metrics, write_log, tracer))
         self._connection: type[Connection] = type(
@@ -132,24 +131,20 @@ class _Server(uvicorn.Server):
                 "aborted. Give more time with `grace`."
             )
 
-    def call_when_listening(self, started: Callable[[str], object], addresses: str) -> None:
-        """Register a callback for when the server listens."""
-        self._started, self._addresses = started, addresses
-
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to listen."""
         await super().startup([])
         for one in sockets or []:
             self.servers.append(await self._listen(one))  # type: ignore[arg-type]
         freeze_imports()
-        where = self._addresses
+        started, where = self.started_at
         if self._grpc is not None and not self.should_exit:
             try:
                 where = f"grpc://{await self._grpc.start()} and {where}"
             except ConfigError as error:
                 self._fail(error)
                 return
-        self._started(where)
+        started(where)
 
     async def _listen(self, listener: socket.socket) -> asyncio.Server | TlsListener:
         """Accept connections on a socket."""

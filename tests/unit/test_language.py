@@ -34,6 +34,7 @@ def said():
             called = isinstance(node, ast.Call) and getattr(node.func, "id", "") in (
                 "tr",
                 "sentence",
+                "tell",
             )
             yield from _texts(node.args[0]) if called else ()
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "count":

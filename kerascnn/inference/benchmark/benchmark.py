@@ -51,20 +51,13 @@ class RunSettings:
 
 @dataclass(frozen=True)
 class Measurement:
-    """Speed and changed predictions for one combination of settings.
-
-    Attributes:
-        results: One measurement per batch size.
-        pictures: Number of real pictures whose outputs were compared with exact ones on the CPU.
-        changed: Number of top-1 predictions that differ.
-        max_abs_diff: Largest difference of a probability.
-    """
+    """Speed and changed predictions for one combination of settings."""
 
     settings: RunSettings
-    results: tuple[Timing, ...]
-    pictures: int
-    changed: int
-    max_abs_diff: float
+    results: tuple[Timing, ...]  # one measurement per batch size
+    pictures: int  # number of real pictures whose outputs were compared with exact ones on the CPU
+    changed: int  # number of top-1 predictions that differ
+    max_abs_diff: float  # largest difference of a probability
 
     @property
     def best(self) -> Timing:
@@ -79,19 +72,15 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """Results for one file.
-
-    Attributes:
-        measured: For each provider and grade of arithmetic, the best settings at every batch size.
-        default: The settings without a measurement: the CPU provider, one thread per processor.
-        unavailable: By provider, why it does not run here.
-        gain: By grade, speedup of its fastest settings over the default, from interleaved runs.
-    """
+    """Results for one file."""
 
     model: str
+    # for each provider and grade of arithmetic, the best settings at every batch size
     measured: tuple[Measurement, ...]
+    # the settings without a measurement: the CPU provider, one thread per processor
     default: Measurement
-    unavailable: dict[str, str]
+    unavailable: dict[str, str]  # by provider, why it does not run here
+    # by grade, speedup of its fastest settings over the default, from interleaved runs
     gain: dict[Arithmetic, float] = field(default_factory=dict)
 
     def best(self, arithmetic: Arithmetic) -> Measurement:

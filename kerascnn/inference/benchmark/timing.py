@@ -30,19 +30,12 @@ _FEWEST, _MOST = 5, 200
 
 @dataclass(frozen=True)
 class Timing:
-    """Duration of runs at one batch size.
+    """Duration of runs at one batch size."""
 
-    Attributes:
-        batch: Pictures per run of the network.
-        images_per_second: Throughput at the median.
-        p50_ms: Median duration of a run.
-        p99_ms: 99th percentile.
-    """
-
-    batch: int
-    images_per_second: float
-    p50_ms: float
-    p99_ms: float
+    batch: int  # pictures per run of the network
+    images_per_second: float  # throughput at the median
+    p50_ms: float  # median duration of a run
+    p99_ms: float  # 99th percentile
 
 
 def interleaved(works: Sequence[Callable[[], object]], rounds: int = ROUNDS) -> list[list[float]]:

@@ -32,15 +32,11 @@ _TYPES = (
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """An input or output of a graph.
-
-    Attributes:
-        type: Element type, as named by numpy; ``sequence``, ``map`` or the like if not a tensor.
-        shape: Sizes; names of dynamic axes, or None for those without a name.
-    """
+    """An input or output of a graph."""
 
     name: str
-    type: str
+    type: str  # element type, as named by numpy; `sequence`, `map` or the like if not a tensor
+    # sizes; names of dynamic axes, or None for those without a name
     shape: tuple[int | str | None, ...] = ()
 
 

@@ -40,21 +40,13 @@ _STEP = 1 / 255
 
 @dataclass(frozen=True)
 class OutputOrigin:
-    """Operators that the numbers of an output originate from.
+    """Operators that the numbers of an output originate from."""
 
-    Attributes:
-        sources: Their kinds, ignoring operators that only pass values on.
-        mixed: Whether they were then added, averaged, weighted or selected from.
-        by_matrix: Whether a matrix product was among the mixing operators.
-        quantized: Whether they are quantized on the way.
-        last: Last operator, ignoring those that only pass values on.
-    """
-
-    sources: frozenset[Source]
-    mixed: bool = False
-    by_matrix: bool = False
-    quantized: bool = False
-    last: str = ""
+    sources: frozenset[Source]  # their kinds, ignoring operators that only pass values on
+    mixed: bool = False  # whether they were then added, averaged, weighted or selected from
+    by_matrix: bool = False  # whether a matrix product was among the mixing operators
+    quantized: bool = False  # whether they are quantized on the way
+    last: str = ""  # last operator, ignoring those that only pass values on
 
     def only(self, source: Source) -> bool:
         """Return whether all numbers originate from this kind of source."""

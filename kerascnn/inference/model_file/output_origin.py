@@ -66,17 +66,12 @@ _SQUASHING: dict[str, Source] = {
 
 @dataclass
 class Graph:
-    """Which operator computes which value.
+    """Which operator computes which value."""
 
-    Attributes:
-        makers: By name of a value, the operator that computes it and the operator's inputs.
-        given: Names of the graph's inputs.
-        weights: Names of its constants.
-    """
-
+    # by name of a value, the operator that computes it and the operator's inputs
     makers: dict[str, tuple[str, list[str]]] = field(default_factory=dict)
-    given: set[str] = field(default_factory=set)
-    weights: set[str] = field(default_factory=set)
+    given: set[str] = field(default_factory=set)  # names of the graph's inputs
+    weights: set[str] = field(default_factory=set)  # names of its constants
 
     def maker(self, name: str) -> tuple[str, list[str]]:
         """Return the operator that computes a value, and its inputs; empty if there is none."""

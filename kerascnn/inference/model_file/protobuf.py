@@ -17,13 +17,7 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 @dataclass(frozen=True)
 class Span:
-    """Position of a field's value in the file; empty for numbers.
-
-    Attributes:
-        start: Offset of its first byte.
-        end: Offset after its last byte.
-        number: Value of an integer, unsigned.
-    """
+    """Position of a field's value in the file; empty for integers, which are ``number``."""
 
     start: int
     end: int

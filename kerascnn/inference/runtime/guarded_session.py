@@ -54,15 +54,13 @@ class GuardedSession:
             )
         return session
 
-    def get_inputs(self) -> Sequence[Any]:
+    def get_inputs(self) -> Any:
         """Describe the inputs, as onnxruntime does."""
-        inputs: Sequence[Any] = self._open().get_inputs()
-        return inputs
+        return self._open().get_inputs()
 
-    def get_outputs(self) -> Sequence[Any]:
+    def get_outputs(self) -> Any:
         """Describe the outputs, as onnxruntime does."""
-        outputs: Sequence[Any] = self._open().get_outputs()
-        return outputs
+        return self._open().get_outputs()
 
     def close(self) -> None:
         """Free the model's memory, after running calls have finished."""

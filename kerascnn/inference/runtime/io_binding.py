@@ -160,15 +160,13 @@ class BoundSession:
             array = array.copy()
         return onnxruntime.OrtValue.ortvalue_from_numpy(array, self._device, 0)
 
-    def get_inputs(self) -> Sequence[Any]:
+    def get_inputs(self) -> Any:
         """Describe the inputs, as onnxruntime does."""
-        inputs: Sequence[Any] = self._session.get_inputs()
-        return inputs
+        return self._session.get_inputs()
 
-    def get_outputs(self) -> Sequence[Any]:
+    def get_outputs(self) -> Any:
         """Describe the outputs, as onnxruntime does."""
-        outputs: Sequence[Any] = self._session.get_outputs()
-        return outputs
+        return self._session.get_outputs()
 
 
 def _run_options(number: str) -> Any:

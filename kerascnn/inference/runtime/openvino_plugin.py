@@ -45,17 +45,17 @@ def plugin_devices() -> list[Any]:
     return _devices(name)
 
 
+def _all_devices() -> list[Any]:  # since onnxruntime 1.23
+    return onnxruntime.get_ep_devices() if hasattr(onnxruntime, "get_ep_devices") else []
+
+
 def _devices(name: str) -> list[Any]:
-    found = onnxruntime.get_ep_devices() if hasattr(onnxruntime, "get_ep_devices") else []
     kind = "OrtHardwareDeviceType.CPU"
-    return [
-        device for device in found if device.ep_name == name and str(device.device.type) == kind
-    ]
+    return [one for one in _all_devices() if (one.ep_name, str(one.device.type)) == (name, kind)]
 
 
 def _processor_is_intel() -> bool:
-    found = onnxruntime.get_ep_devices() if hasattr(onnxruntime, "get_ep_devices") else []
-    return any("intel" in str(device.device.vendor).lower() for device in found)
+    return any("intel" in str(one.device.vendor).lower() for one in _all_devices())
 
 
 def open_plugin(path: str | Path, options: Any, threads: int, arithmetic: Arithmetic) -> Any:

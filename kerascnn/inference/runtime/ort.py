@@ -21,20 +21,7 @@ from kerascnn.inference.runtime.providers import Provider
 # onnxruntime's wheels from 1.29 on send telemetry unless this is set before the import.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 with needs_extra("cpu", "to run an exported model"):
-    import onnxruntime
-
-__all__ = [
-    "ERRORS_ONLY",
-    "NAMES",
-    "SILENT",
-    "find_gpu_libraries",
-    "load_errors",
-    "missing_library",
-    "onnxruntime",
-    "opened",
-    "reason",
-    "silently",
-]
+    import onnxruntime as onnxruntime
 
 _PLACES = re.compile(
     r"^(?:\[ONNXRuntimeError\] : \d+ : \w+ : )?(?:Load model from .*? failed: ?)?"
@@ -117,9 +104,8 @@ def _cannot_open(path: str | Path, provider: Provider, error: Exception) -> Kera
 
 def find_gpu_libraries() -> None:
     """Load CUDA and cuDNN from pip packages, which are not on the loader's search path."""
-    if hasattr(onnxruntime, "preload_dlls"):
-        with redirect_stdout(io.StringIO()):  # it prints the libraries that it does not find
-            onnxruntime.preload_dlls()
+    with redirect_stdout(io.StringIO()):  # it prints the libraries that it does not find
+        onnxruntime.preload_dlls()
 
 
 def missing_library(name: str) -> str:

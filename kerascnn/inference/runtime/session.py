@@ -65,40 +65,30 @@ def open_session(
         ProviderError: The provider cannot run here; the message says what is missing.
     """
     check_names(provider, arithmetic)
+    _check_weights(path, weights)
+    count = threads or usable_cpus()
+    options = _options(count, pinned or {}, spinning)
+    session: Any
+    if provider == "openvino" and plugin_devices():
+        session = open_plugin(path, options, count, arithmetic)
+    elif provider == "openvino":
+        session = OpenVinoSession(path, count, pinned or {}, arithmetic, full_batch)
+    elif provider == "cpu":
+        in_memory = _read_weights(path, options, weights)
+        session = opened(path, options, provider, [(NAMES[provider], {})])
+        del in_memory  # onnxruntime has copied it by now
+    else:
+        session = open_gpu(path, options, provider, arithmetic)
+    return GuardedSession(session, str(path), load_errors())
+
+
+def _check_weights(path: str | Path, weights: Sequence[Path]) -> None:
     for file in weights:
         if not file.is_file():
             raise ModelFileError(
                 f"{path}: its weights are in {file.name}, which is not beside it. Copy both files "
                 "to one folder, and keep their names."
             )
-    count = threads or usable_cpus()
-    session = _session(
-        path, provider, count, pinned or {}, arithmetic, spinning, weights, full_batch
-    )
-    return GuardedSession(session, str(path), load_errors())
-
-
-def _session(
-    path: str | Path,
-    provider: Provider,
-    threads: int,
-    pinned: Mapping[str, int],
-    arithmetic: Arithmetic,
-    spinning: bool,
-    weights: Sequence[Path],
-    full_batch: int | None,
-) -> Any:
-    options = _options(threads, pinned, spinning)
-    if provider == "openvino":
-        if plugin_devices():
-            return open_plugin(path, options, threads, arithmetic)
-        return OpenVinoSession(path, threads, pinned, arithmetic, full_batch)
-    if provider == "cpu":
-        in_memory = _read_weights(path, options, weights)
-        session = opened(path, options, provider, [(NAMES[provider], {})])
-        del in_memory  # onnxruntime has copied it by now
-        return session
-    return open_gpu(path, options, provider, arithmetic)
 
 
 def _read_weights(path: str | Path, options: Any, weights: Sequence[Path]) -> list[bytes]:

@@ -31,13 +31,7 @@ _PACKAGES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-ep-openvino", "openv
 
 @dataclass(frozen=True)
 class TunedSettings:
-    """Measured settings to run a file with.
-
-    Attributes:
-        spinning: Whether onnxruntime's threads spin while waiting.
-        batch: Fastest batch size.
-        images_per_second: Throughput at that batch size.
-    """
+    """Measured settings to run a file with: the fastest batch size, and its throughput."""
 
     provider: Provider
     threads: int

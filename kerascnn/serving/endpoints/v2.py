@@ -6,6 +6,7 @@ how pictures are classified (service).
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.requests import Request
@@ -22,6 +23,8 @@ from kerascnn.serving.http.message_reader import LONG
 from kerascnn.serving.served_model import ServedModel
 from kerascnn.serving.service import Result, Service, in_time
 
+Endpoint = Callable[[Request], Awaitable[Response]]
+
 
 class V2:
     """Endpoints of the v2 protocol."""
@@ -31,29 +34,30 @@ class V2:
 
     def routes(self) -> list[Route]:
         """List the routes, the busiest first."""
+        find, models = self._service.find, self._models
+        model_ready = _shown(lambda request: {"name": find(request).name, "ready": True})
+        config = _shown(lambda request: v2_metadata.model_config(find(request)))
+        metadata = _shown(lambda request: v2_metadata.model_metadata(find(request), models))
+        statistics = _shown(self._statistics)
         routes = []
         for base in ("/v2/models/{name}", "/v2/models/{name}/versions/{version}"):
             routes += [
                 Route(f"{base}/infer", self.infer, methods=["POST"]),
-                Route(f"{base}/ready", self.model_ready),
-                Route(f"{base}/config", self.config),
-                Route(f"{base}/stats", self.statistics),
-                Route(base, self.metadata),
+                Route(f"{base}/ready", model_ready),
+                Route(f"{base}/config", config),
+                Route(f"{base}/stats", statistics),
+                Route(base, metadata),
             ]
         return [
-            Route("/v2/models/stats", self.statistics),
+            Route("/v2/models/stats", statistics),
             *routes,
             Route("/v2/repository/index", self.index, methods=["POST"]),
             Route("/v2/repository/models/{name}/{what:path}", self.change, methods=["POST"]),
-            Route("/v2/health/live", self.live),
+            Route("/v2/health/live", _shown(lambda _: {"live": True})),
             Route("/v2/health/ready", self.ready),
-            Route("/v2/models", self.list_models),
-            Route("/v2", self.server),
+            Route("/v2/models", _shown(lambda _: {"models": list(models.names)})),
+            Route("/v2", _shown(lambda _: v2_metadata.server_metadata())),
         ]
-
-    async def live(self, _request: Request) -> Response:
-        """Report that the process is alive."""
-        return JSONResponse({"live": True})
 
     async def ready(self, _request: Request) -> Response:
         """Return whether every model is ready, and the reason if one cannot be loaded."""
@@ -61,31 +65,9 @@ class V2:
         answer = {"ready": ready} if problem is None else {"ready": ready, "reason": problem}
         return JSONResponse(answer, 200 if ready else 503)
 
-    async def server(self, _request: Request) -> Response:
-        """Return the server's metadata."""
-        return JSONResponse(v2_metadata.server_metadata())
-
-    async def list_models(self, _request: Request) -> Response:
-        """List the models."""
-        return JSONResponse({"models": list(self._models.names)})
-
-    async def model_ready(self, request: Request) -> Response:
-        """Return whether a model is ready."""
-        return JSONResponse({"name": self._service.find(request).name, "ready": True})
-
-    async def metadata(self, request: Request) -> Response:
-        """Return a model's metadata: inputs and outputs."""
-        return JSONResponse(v2_metadata.model_metadata(self._service.find(request), self._models))
-
-    async def config(self, request: Request) -> Response:
-        """Return a model's configuration in Triton's form."""
-        return JSONResponse(v2_metadata.model_config(self._service.find(request)))
-
-    async def statistics(self, request: Request) -> Response:
-        """Return statistics of models, as in Triton's extension."""
+    def _statistics(self, request: Request) -> dict[str, Any]:
         asked = request.path_params
-        found = v2_metadata.statistics(self._models, asked.get("name"), asked.get("version"))
-        return JSONResponse(found)
+        return v2_metadata.statistics(self._models, asked.get("name"), asked.get("version"))
 
     async def index(self, request: Request) -> Response:
         """List all versions of all models, or those that are ready."""
@@ -134,6 +116,15 @@ class V2:
         content, length = await self._service.run_by_size(numbers * values["logits"].size, write)
         facts |= log_facts(result, len(asked.pictures))
         return _response(content, length, result)
+
+
+def _shown(value: Callable[[Request], dict[str, Any]]) -> Endpoint:
+    """Create an endpoint that returns a value as JSON."""
+
+    async def respond(request: Request) -> Response:
+        return JSONResponse(value(request))
+
+    return respond
 
 
 async def infer(

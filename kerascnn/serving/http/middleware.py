@@ -70,7 +70,7 @@ class RequestMiddleware:
             self._request_log.record(exchange.record, outcome)
 
     def _check_token(self, scope: Scope, given: bytes | None) -> None:
-        path = scope["path"]
+        path = scope["path"].removeprefix(scope.get("root_path", ""))  # where it is mounted
         if self._wanted is None or path in OPEN or path.startswith(PAGE):
             return
         if not is_authorized(given, self._wanted):

@@ -60,12 +60,10 @@ class TurnTakingProtocol(HttpToolsProtocol):
 
     Nothing is parsed after a pipelined request that waits for an earlier response: parsed requests
     take a hundred times the memory.
-
-    Attributes:
-        idle: Keep-alive limits of all connections of a server; uvicorn has a timer for each.
     """
 
     flow: _Flow
+    # Keep-alive limits of all connections of a server, for each of which uvicorn has a timer
     idle: ClassVar[Deadlines[TurnTakingProtocol]]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -79,7 +79,7 @@ function show(model) {
   element("title").textContent = model.name;
   element("about").textContent =
     tr("{classes}, {network} at {size}", { classes: count(card.classes.length, "class"), network: card.network, size });
-  const names = { top1: tr("Accuracy"), top5: tr("Top 5"), val: tr("validation"), test: tr("test"), train: tr("train") };
+  const names = { top1: tr("Accuracy"), val_top1: tr("Validation accuracy"), train_top1: tr("Training accuracy") };
   const facts = {
     [tr("Network")]: card.network,
     [tr("Input")]: tr("{size} pixels, {resize}", { size, resize: card.resize }),
@@ -90,8 +90,7 @@ function show(model) {
     [tr("Made with")]: card.versions && card.versions.kerascnn && `kerascnn ${card.versions.kerascnn}`,
   };
   for (const [name, value] of Object.entries(metrics)) {
-    const [, split, kind] = /^(?:(\w+)_)?(top1|top5)$/.exec(name) || [];
-    if (kind) facts[`${names[kind]}${split ? `, ${names[split] || split}` : ""}`] = percent.format(value);
+    if (names[name]) facts[names[name]] = percent.format(value);
   }
   if (card.parity) {
     facts[tr("Compared with Keras")] = tr("on {pictures}, {count} top-1 predictions differ",

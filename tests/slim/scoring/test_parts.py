@@ -106,7 +106,7 @@ def test_parts_are_a_partition() -> None:
     question = ScoringOptions("", "", 5, 0.0, "exact", "jsonl")
     for pictures in (1, 2, 10, 1001):
         for parts in (1, 2, 3, 7, 11):
-            plan = Plan(Path(), question, pictures, parts, "", "")
+            plan = Plan(question, pictures, parts, "", "", "")
             ranges = [plan.part_range(number) for number in range(parts)]
             assert [one for part in ranges for one in part] == list(range(pictures))
             assert max(map(len, ranges)) - min(map(len, ranges)) <= 1
