@@ -63,9 +63,17 @@ def test_left_and_right_are_told_apart_among_other_classes_too(others: int) -> N
     assert judge_flips(*arrows(40, others)) == "harmful"
 
 
-@pytest.mark.parametrize("names", [("brick", "grass", "gravel"), ("coffee", "chelsea", "rocket")])
-def test_photographs_may_be_flipped(names: tuple[str, ...]) -> None:
-    assert judge_flips(*crops(names, 40)) == "harmless"
+@pytest.mark.parametrize(
+    ("names", "each"),
+    [
+        (("brick", "grass", "gravel"), 40),
+        (("coffee", "chelsea", "rocket"), 40),
+        # So many overlap, and an overlapping crop is more similar than a mirror image.
+        (("coffee", "chelsea", "rocket"), 100),
+    ],
+)
+def test_photographs_may_be_flipped(names: tuple[str, ...], each: int) -> None:
+    assert judge_flips(*crops(names, each)) == "harmless"
 
 
 @pytest.mark.parametrize(("classes", "verdict"), [(3, "harmless"), (6, "unknown")])
