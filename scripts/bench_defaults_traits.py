@@ -45,6 +45,21 @@ def drawn(make: Make, classes: int, count: int, seed: int, tests: int = 40) -> T
     ])  # fmt: skip
 
 
+def tall(count: int, seed: int, tests: int = 80) -> Task:
+    """Stack four crops of photographs, the uppermost of which tells the class."""
+    rng = np.random.default_rng(seed)
+
+    def one(name: str, color: int) -> Pictures:
+        below = [crop_of(PHOTOGRAPHS[int(rng.integers(4))], rng, color) for _ in range(3)]
+        return np.concatenate([crop_of(name, rng, color), *below])
+
+    return together([
+        (color, label, np.stack([one(name, color) for _ in range(many)]))
+        for label, name in enumerate(PHOTOGRAPHS)
+        for color, many in ((0, count), (1, tests))
+    ])  # fmt: skip
+
+
 def faces(seed: int) -> Task:
     """Take scikit-image's 100 faces and 100 other pictures of 25 x 25, half of them for testing."""
     import skimage.data
@@ -155,5 +170,6 @@ TRAITS: dict[str, Callable[[int], Task]] = {
     "disc on the left or right, 40 each": lambda seed: drawn(placed, 2, 40, seed),
     "one to four discs, 40 each": lambda seed: drawn(counted, 4, 40, seed),
     "arrows to the left or right, 60 each": lambda seed: drawn(pointing, 2, 60, seed),
+    "tall, the uppermost quarter tells, 4 classes, 30 each": lambda seed: tall(30, seed),
 }
 """By name: what rules were only judged on, too."""

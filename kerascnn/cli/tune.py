@@ -34,7 +34,7 @@ _SETTINGS = {"model": {"shell_complete": complete_networks}}
 @click.command(
     "tune",
     cls=Command,
-    of_train=("augment", "random_crop", "mixup", "cutmix"),
+    of_train=("augment", "random_crop", "uncropped", "mixup", "cutmix"),
     groups=grouped(Search, {SEARCH: ("as_json",), "All trials": _SHARED}),
 )
 @click.argument("data", default="fashion-mini")

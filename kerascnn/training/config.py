@@ -170,6 +170,11 @@ class TrainConfig:
         Number(float, lambda x: 0 <= x <= 1, "0 (off) or a share up to 1, e.g. 0.35", "SHARE"),
         "Train on a random crop of each picture with at least this share of its area, e.g. 0.35; "
         "0: off, unless `model` and `augment` are auto and choose otherwise.", AUGMENTATION)
+    uncropped: float = option(0.0,
+        Number(float, lambda x: 0 <= x < 1, "from 0 and below 1, e.g. 0.33", "SHARE"),
+        "Share of the epochs, the last ones, that train on whole pictures although `random_crop` "
+        "is set, e.g. 0.33; 0: none, unless `model` and `augment` are auto and choose otherwise.",
+        AUGMENTATION)
     mixup: float = option(0.0, _ALPHA,
         "Alpha of mixup, e.g. 0.2; 0: off, unless `model` and `augment` are auto and choose "
         "otherwise.", AUGMENTATION)

@@ -15,6 +15,7 @@ import numpy as np
 from kerascnn.training.augmentation.mixup import BatchMixing, Recipes, mix, mixing_of
 from kerascnn.training.augmentation.random_resized_crop import Boxes, crop, draw_boxes
 from kerascnn.training.config import TrainConfig
+from kerascnn.training.phases import total_epochs
 
 
 class Draws(NamedTuple):
@@ -48,11 +49,13 @@ class BatchAugmentation:
     Attributes:
         size: Size of the network's input, in pixels.
         least: Minimum share of a picture's area in a crop; 0: no crops.
+        cropped: Number of epochs with crops; later ones show whole pictures.
         mixing: Mixing of batches; None: no mixing.
     """
 
     size: int
     least: float = 0.0
+    cropped: int = 0
     mixing: BatchMixing | None = None
 
     def draw(self, batches: int, pictures: int, seed: int, epoch: int) -> Draws:
@@ -61,7 +64,8 @@ class BatchAugmentation:
         Returns:
             Draws for :func:`changed`, one batch after another.
         """
-        boxes = draw_boxes(batches, pictures, self.least, seed, epoch) if self.least else None
+        least = self.least if epoch <= self.cropped else float(self.least > 0)
+        boxes = draw_boxes(batches, pictures, least, seed, epoch) if least else None
         recipes = self.mixing.draw(batches, self.size, seed, epoch) if self.mixing else None
         return Draws(boxes, recipes)
 
@@ -69,8 +73,11 @@ class BatchAugmentation:
 def batch_augmentation_of(config: TrainConfig, size: int) -> BatchAugmentation | None:
     """Return the crops and mixing of a run; None: neither."""
     mixing = mixing_of(config.mixup, config.cutmix)
-    changes = mixing or config.random_crop
-    return BatchAugmentation(size, config.random_crop, mixing) if changes else None
+    if not (mixing or config.random_crop):
+        return None
+    epochs = total_epochs(config)
+    cropped = epochs - int(config.uncropped * epochs)
+    return BatchAugmentation(size, config.random_crop, cropped, mixing)
 
 
 def changed(pictures: Any, draws: Draws, size: int) -> tuple[Any, Any | None]:

@@ -37,7 +37,7 @@ longer than a step."""
 
 _STEP_OPTIONS = (
     "epochs", "phase", "batch_size", "patience", "learning_rate", "optimizer", "weight_decay",
-    "clip_norm", "ema", "accumulate", "random_crop", "mixup", "cutmix",
+    "clip_norm", "ema", "accumulate", "random_crop", "uncropped", "mixup", "cutmix",
 )  # fmt: skip
 """Options of training step by step; the fit of a head uses none of them."""
 

@@ -51,6 +51,10 @@ HALVED = 16
 LEAST_AREA = 0.35
 """Minimum share of a photograph in a random crop (torchvision's 0.08 is for a million pictures)."""
 
+UNCROPPED = 0.33
+"""Share of the epochs at the end without crops: whole pictures are what the network will be given,
+and a crop may lack what tells the classes apart."""
+
 FEW = 100
 """Number of training pictures below which :data:`MIXUP` raises accuracy; docs/experiments.md has
 figures."""
@@ -169,7 +173,8 @@ def from_scratch(config: TrainConfig, dataset: Dataset) -> TrainConfig:
     wide = size >= SMALL and train.longest_side() > SMALL
     # Color is checked last, because pictures have to be decoded for it.
     if wide and _in_color(train):
-        return replace(chosen, random_crop=LEAST_AREA)
+        uncropped = config.uncropped or UNCROPPED
+        return replace(chosen, random_crop=LEAST_AREA, uncropped=uncropped)
     mixed = config.mixup or config.cutmix or len(train) >= FEW
     return chosen if mixed else replace(chosen, mixup=MIXUP)
 

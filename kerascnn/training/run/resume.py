@@ -97,7 +97,7 @@ def _without_auto(stored: TrainConfig, given: Mapping[str, Any]) -> dict[str, An
     if given.get("model") == AUTO:
         # ``auto`` chose these together with the network.
         plain: dict[str, Any] = {"trainable": "all", "phase": (), "image_size": None}
-        plain |= {"random_crop": 0.0, "mixup": 0.0}
+        plain |= {"random_crop": 0.0, "uncropped": 0.0, "mixup": 0.0}
         settled += tuple(name for name, value in plain.items() if given.get(name, value) == value)
     if stored.phase == (FIT_HEAD,) and not given.get("phase"):
         settled += ("phase",)

@@ -60,5 +60,7 @@ def plan(config: TrainConfig, feed: Feed, start: StartingNetwork, run: Run, devi
 def changing_options(config: TrainConfig) -> list[str]:
     """Name the options that change the pictures anew in every epoch."""
     values = {"random_crop": config.random_crop, "mixup": config.mixup, "cutmix": config.cutmix}
+    if config.random_crop:
+        values["uncropped"] = config.uncropped
     augment = [f"`augment` {config.augment}"] if config.augment != "none" else []
     return [*augment, *(f"`{name}` {value}" for name, value in values.items() if value)]

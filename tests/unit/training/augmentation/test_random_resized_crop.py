@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 from kerascnn.errors import ConfigError
+from kerascnn.training.augmentation.batch import batch_augmentation_of
 from kerascnn.training.augmentation.random_resized_crop import crop, draw_boxes
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import TrainConfig
@@ -43,6 +45,24 @@ def test_boxes_follow_seed_and_epoch_and_lie_inside() -> None:
     # Wide crops of large area do not fit, so the mean is a little below the middle.
     assert 0.55 < area.mean() < 0.625
     assert (ratio.min(), ratio.max()) == pytest.approx((3 / 4, 4 / 3), abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("options", "cropped"),
+    [
+        ({"epochs": 10}, 10),
+        ({"epochs": 10, "uncropped": 0.33}, 7),
+        ({"phase": ("head:4", "all:6"), "uncropped": 0.5}, 5),
+        ({"epochs": 1, "uncropped": 0.9}, 1),
+    ],
+)
+def test_the_last_epochs_show_whole_pictures(options: dict[str, Any], cropped: int) -> None:
+    changing = batch_augmentation_of(TrainConfig(random_crop=0.35, mixup=0.2, **options), 16)
+    assert changing
+    for epoch in range(1, options.get("epochs", 10) + 1):
+        draws = changing.draw(20, 32, 0, epoch)
+        assert draws.boxes is not None and draws.recipes is not None
+        assert (draws.boxes == [0, 0, 1, 1]).all() == (epoch > cropped)
 
 
 def test_the_pack_is_larger_than_the_network_where_pictures_have_more_to_show() -> None:

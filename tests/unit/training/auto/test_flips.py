@@ -63,9 +63,30 @@ def test_left_and_right_are_told_apart_among_other_classes_too(others: int) -> N
     assert judge_flips(*arrows(40, others)) == "harmful"
 
 
-@pytest.mark.parametrize("names", [("brick", "grass", "gravel"), ("coffee", "chelsea", "rocket")])
-def test_photographs_may_be_flipped(names: tuple[str, ...]) -> None:
-    assert judge_flips(*crops(names, 40)) == "harmless"
+@pytest.mark.parametrize(
+    ("names", "each"),
+    [
+        (("brick", "grass", "gravel"), 40),
+        (("coffee", "chelsea", "rocket"), 40),
+        # So many overlap, and an overlapping crop is more similar than a mirror image.
+        (("coffee", "chelsea", "rocket"), 100),
+    ],
+)
+def test_photographs_may_be_flipped(names: tuple[str, ...], each: int) -> None:
+    assert judge_flips(*crops(names, each)) == "harmless"
+
+
+@pytest.mark.parametrize(("classes", "verdict"), [(3, "harmless"), (6, "unknown")])
+def test_colors_show_that_flips_are_harmless_if_every_two_classes_differ_in_them(
+    classes: int, verdict: str
+) -> None:
+    pictures, _ = crops(("coffee", "chelsea", "rocket"), 60)
+    pictures = np.random.default_rng(0).permutation(pictures)
+    labels = np.arange(len(pictures)) % classes
+    # Three exposures; with six classes, nothing tells two of the same exposure apart.
+    gamma = np.array([0.4, 1.0, 2.5])[labels % 3].reshape(-1, 1, 1, 1)
+    exposed = (255 * (pictures / 255) ** gamma).astype(np.uint8)
+    assert judge_flips(exposed, labels) == verdict
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,7 @@ def gradients(folder: Path, side: int = 96, color: int = 60) -> str:
     [
         (96, 60, {}, "cnn4", 64, 0.35),
         (96, 60, {"random_crop": 0.5}, "cnn4", 64, 0.5),
+        (96, 60, {"uncropped": 0.5}, "cnn4", 64, 0.35),
         (96, 60, {"augment": "light"}, "cnn4", 64, 0.0),  # what is named is all that is done
         (96, 60, {"epochs": 49}, "cnn", None, 0.0),  # 245 steps
         (96, 60, {"epochs": 50}, "cnn4", 64, 0.35),
@@ -170,6 +171,8 @@ def test_pictures_take_a_deeper_network_and_photographs_crops(
     found = from_scratch(config, run_dataset(config))
     assert (found.model, found.image_size) == (network, size)
     assert (found.random_crop, found.trainable) == (crop, "all")
+    chosen = crop and "random_crop" not in options
+    assert found.uncropped == options.get("uncropped", 0.33 if chosen else 0.0)
     assert (found.weights, found.augment) == ("none", config.augment)
     few = network == "cnn4" and not crop and "augment" not in options
     assert found.mixup == (0.2 if few else 0.0)
@@ -226,7 +229,8 @@ def test_a_run_that_chose_crops_goes_on_without_naming_them(
     with pytest.raises(KeyboardInterrupt):
         training.fit(asked, CtrlC())
     done = training.fit(asked, resume=True)
-    assert (done.config.model, done.config.random_crop) == ("cnn4", 0.35)
+    chosen = done.config.model, done.config.random_crop, done.config.uncropped
+    assert chosen == ("cnn4", 0.35, 0.33)
     assert done.card.network == "cnn4" and done.card.image_size == 64
     with pytest.raises(ConfigError, match=r"`random_crop` was 0\.35 and is now 0\.5"):
         training.fit(replace(asked, random_crop=0.5), resume=True)
