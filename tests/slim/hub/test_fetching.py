@@ -118,7 +118,7 @@ FAULTS = {
     f"{ADDRESS}@nowhere": "no such revision",
     f"{ADDRESS}@nowhere/clothes.onnx": "no such revision",
     f"{ADDRESS}/absent.onnx": "no such file in this repository",
-    "hf://jane/two": "2 .onnx files are there. Name one: hf://jane/two/a.onnx, hf://jane/two/b.onnx",
+    "hf://jane/two": "2 .onnx files in it. Name one: hf://jane/two/a.onnx, hf://jane/two/b.onnx",
     "hf://jane/none": "no .onnx file is there; it has readme.txt",
     "hf://datasets/jane/pictures": "not a model on the Hub",
     "hf://flowers": "not a model on the Hub",
