@@ -203,7 +203,7 @@ def _only_file(address: str, names: Sequence[str], kinds: Sequence[str]) -> str:
     wanted = " or ".join(kinds)
     if not found:
         has = f"; it has {first_few(names, 10)}" if names else ""
-        raise ModelFileError(f"{address}: it has no {wanted} file{has}.")
+        raise ModelFileError(f"{address}: no {wanted} file in it{has}.")
     choice = first_few([f"{address.rstrip('/')}/{name}" for name in found], 10)
     raise ConfigError(f"{address}: {len(found)} {wanted} files in it. Name one: {choice}")
 

@@ -119,7 +119,7 @@ FAULTS = {
     f"{ADDRESS}@nowhere/clothes.onnx": "no such revision",
     f"{ADDRESS}/absent.onnx": "no such file in this repository",
     "hf://jane/two": "2 .onnx files in it. Name one: hf://jane/two/a.onnx, hf://jane/two/b.onnx",
-    "hf://jane/none": "no .onnx file is there; it has readme.txt",
+    "hf://jane/none": "no .onnx file in it; it has readme.txt",
     "hf://datasets/jane/pictures": "not a model on the Hub",
     "hf://flowers": "not a model on the Hub",
     "hf://jane/fl..owers": "Cannot have -- or ..",
