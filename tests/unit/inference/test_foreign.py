@@ -377,7 +377,7 @@ def test_a_real_file_made_elsewhere_answers_as_our_own(elsewhere, exported, tmp_
     bare = run(main, ["predict", str(elsewhere), "shirt.png"])
     assert (bare.exit_code, "--labels" in bare.output) == (1, True)
     half = run(main, ["predict", str(elsewhere), "shirt.png", "--image-size", "32"])
-    assert (half.exit_code, "--labels FILE is missing" in half.output) == (2, True)
+    assert (half.exit_code, "needs --labels FILE" in half.output) == (2, True)
 
 
 def test_a_file_made_elsewhere_is_served_as_it_predicts(elsewhere, exported, tmp_path) -> None:
@@ -411,7 +411,7 @@ def test_serve_asks_for_what_a_file_made_elsewhere_does_not_say(
     labels.write_text("\n".join(Classifier(exported).classes))
     for words, code, told in (
         ([elsewhere], 1, "--labels FILE"),
-        ([elsewhere, "--image-size", 32], 2, "--labels FILE is missing"),
+        ([elsewhere, "--image-size", 32], 2, "needs --labels FILE"),
         ([elsewhere, exported, "--labels", labels], 2, "serve it alone"),
         ([exported, "--labels", labels], 2, "kerascnn exported it"),
     ):

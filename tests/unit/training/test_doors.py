@@ -232,7 +232,7 @@ def test_keras_files_are_known_by_what_is_in_them(folder, model) -> None:
     for name in ("MODEL.H5", "zip.h5", "old.keras"):
         assert load_foreign(name, ForeignModel(("a", "b"))).shape == (8, 8)
     code, output = tell("export", "MODEL.H5", "--onnx")
-    assert (code, "--labels FILE is missing" in output) == (2, True)
+    assert (code, "needs --labels FILE" in output) == (2, True)
     for name in ("MODEL.H5", "old.keras"):
         code, output = tell("predict", name, "p.png")
         assert (code, f"kerascnn export {name} --onnx --labels" in output) == (1, True), output
