@@ -197,8 +197,8 @@ def test_what_is_missing_or_does_not_fit_is_said(tmp_path, picture) -> None:
         (fixed, ForeignModel(NAMES, 32), ModelFileError, "Is `image_size` right"),
         (fixed, ForeignModel((*NAMES, "more")), ModelFileError, "5 classes named. Give `labels`"),
         (fixed, ForeignModel(NAMES[:1]), ConfigError, "only one class is named, red"),
-        (fixed, ForeignModel(NAMES[1:]), ModelFileError, "`background` first"),
-        (open_ended, ForeignModel(NAMES[1:]), ModelFileError, "`background` first"),
+        (fixed, ForeignModel(NAMES[1:]), ModelFileError, "`background` as the first"),
+        (open_ended, ForeignModel(NAMES[1:]), ModelFileError, "`background` as the first"),
         (oblong, ForeignModel(NAMES, SIZE), ModelFileError, "Is `image_size` right"),
         (video, ForeignModel(NAMES), ModelFileError, "expected one input of pictures"),
         (bytes_in, ForeignModel(NAMES, normalize="tf"), ConfigError, "normalizes them itself"),
@@ -377,7 +377,7 @@ def test_a_real_file_made_elsewhere_answers_as_our_own(elsewhere, exported, tmp_
     bare = run(main, ["predict", str(elsewhere), "shirt.png"])
     assert (bare.exit_code, "--labels" in bare.output) == (1, True)
     half = run(main, ["predict", str(elsewhere), "shirt.png", "--image-size", "32"])
-    assert (half.exit_code, "needs --labels FILE" in half.output) == (2, True)
+    assert (half.exit_code, "--labels FILE is missing" in half.output) == (2, True)
 
 
 def test_a_file_made_elsewhere_is_served_as_it_predicts(elsewhere, exported, tmp_path) -> None:
@@ -411,7 +411,7 @@ def test_serve_asks_for_what_a_file_made_elsewhere_does_not_say(
     labels.write_text("\n".join(Classifier(exported).classes))
     for words, code, told in (
         ([elsewhere], 1, "--labels FILE"),
-        ([elsewhere, "--image-size", 32], 2, "needs --labels FILE"),
+        ([elsewhere, "--image-size", 32], 2, "--labels FILE is missing"),
         ([elsewhere, exported, "--labels", labels], 2, "serve it alone"),
         ([exported, "--labels", labels], 2, "kerascnn exported it"),
     ):

@@ -166,7 +166,7 @@ def patched_zip(path: Path, place: int, value: int) -> None:
         ("predict hub p.png", "kerascnn train --weights hub/model.weights.h5"),
         ("predict m.mlpackage p.png", "a Core ML model"),
         ("features picture.onnx p.png", "a picture. The model comes first"),
-        ("summary answer.onnx", "a server's answer"),
+        ("summary answer.onnx", "a server's response"),
         ("predict webp.onnx p.png", "a picture. The model comes first"),
         ("predict scan.onnx p.png", "a picture. The model comes first"),
         ("predict photos p.png", "a folder of pictures. The model comes first"),
