@@ -203,9 +203,9 @@ def _only_file(address: str, names: Sequence[str], kinds: Sequence[str]) -> str:
     wanted = " or ".join(kinds)
     if not found:
         has = f"; it has {first_few(names, 10)}" if names else ""
-        raise ModelFileError(f"{address}: no {wanted} file is there{has}.")
+        raise ModelFileError(f"{address}: no {wanted} file in it{has}.")
     choice = first_few([f"{address.rstrip('/')}/{name}" for name in found], 10)
-    raise ConfigError(f"{address}: {len(found)} {wanted} files are there. Name one: {choice}")
+    raise ConfigError(f"{address}: {len(found)} {wanted} files in it. Name one: {choice}")
 
 
 def _download(repo: str, revision: str | None, name: str, from_cache: bool) -> Path:

@@ -224,8 +224,8 @@ def _refuse_onnx(run: str) -> None:
 
     if run.lower().endswith(".onnx") and Path(run).is_file():
         what = describe_path(run) or (
-            "It is an .onnx file already: `kerascnn predict`, `evaluate` and `serve` take it as it "
-            "is, with --labels FILE and what goes with it if another program made it."
+            "It is an .onnx file already: `kerascnn predict`, `evaluate` and `serve` take it as "
+            "it is; if another program made it, they need --labels FILE."
         )
         raise ConfigError(f"{run}: nothing to export. {what}")
 

@@ -105,7 +105,7 @@ def checked_keras_file(model: str, foreign: ForeignModel | None) -> ForeignModel
     if foreign and foreign.classes:
         return foreign
     raise ConfigError(
-        f"{model}: was made elsewhere, so --labels FILE is missing: its class names, one per "
+        f"{model}: was made elsewhere, so it needs --labels FILE: its class names, one per "
         "line, in the order of its outputs. --normalize and --image-size may be needed too."
     )
 

@@ -98,5 +98,5 @@ def _bar() -> Progress:
 
 def _checked(source: object) -> str:
     if getattr(source, "digest", None):
-        return tr("its checksum is the library's")
-    return tr("the library names no checksum for it")
+        return tr("its checksum matches the library's")
+    return tr("the library publishes no checksum for it")

@@ -66,7 +66,7 @@ def convolve(image: Array, kernel: Array, stride: int = 1, padding: Padding = 0)
             term = window.astype(kind, copy=False) @ weights.T
             result = term if result is None else np.add(result, term, out=result)
     if result is None:
-        raise ConfigError(f"a filter of shape {list(kernel.shape)} has no numbers.")
+        raise ConfigError(f"a filter of shape {list(kernel.shape)} is empty.")
     several = by_channel or kernel.ndim == 4 or (image.ndim == 2 and kernel.ndim == 3)
     return result if several else result[:, :, 0]
 

@@ -80,7 +80,7 @@ def _check_case(dataset: Dataset, faults: FaultHandler) -> None:
         if other != name and len(name) > 1:
             faults.warning(
                 f"{dataset.name}: classes {other!r} and {name!r} differ only in case, spaces or "
-                "forms of characters. Give both the same name if they are one class."
+                f"Unicode form. Give both the same name if they are one class."
             )
 
 
@@ -120,7 +120,7 @@ def _what_came(data: str | Path) -> tuple[str, str]:
     if name.endswith(_MODELS):
         return (
             "is a model, not pictures",
-            " A model comes before pictures: kerascnn evaluate MODEL DATA.",
+            " The model comes first: kerascnn evaluate MODEL DATA.",
         )
     if name.endswith(SUFFIXES):
         return "is one picture", ""

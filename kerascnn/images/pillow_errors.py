@@ -98,7 +98,7 @@ def _cannot_decode(name: str, error: Exception) -> str:
         )
         return f"{name}: no such file.{remote}"
     if isinstance(error, IsADirectoryError):
-        return f"{name}: a folder, not a picture, or one without pictures. Expected {FORMAT_WORDS}."
+        return f"{name}: a folder. Expected {FORMAT_WORDS}, or a folder with such files."
     if isinstance(error, PermissionError):
         return f"{name}: no permission to read it."
     if isinstance(error, OSError) and error.errno in _OF_THE_SYSTEM:

@@ -41,11 +41,12 @@ _BEGINNINGS = {
     b"#?RADIANCE": "Radiance HDR",
     b"%PDF": "PDF",
     b"PK\3\4": "a ZIP archive",
-    b"version https://git-lfs": "a pointer of Git LFS",
+    b"version https://git-lfs": "a Git LFS pointer",
     **dict.fromkeys((b"<!DOCTYPE html", b"<!doctype html", b"<html"), "a web page"),
     b"\x1aE\xdf\xa3": "a video",
     **dict.fromkeys(
-        (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), "TIFF of bits or colors that Pillow does not know"
+        (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+        "a TIFF with a bit depth or color space that Pillow does not support",
     ),
 }
 """Formats by the first bytes of a file."""
@@ -58,7 +59,7 @@ _SUPPORTED = re.compile(
 _INSTEAD = {
     "an empty file": "Get it again",
     "a ZIP archive": "Unpack it first",
-    "a pointer of Git LFS": "Get the picture itself: git lfs pull",
+    "a Git LFS pointer": "Get the picture itself: git lfs pull",
     "a web page": "Download the picture itself",
     "a video": "Save one of its frames as JPEG or PNG first",
 }

@@ -37,8 +37,8 @@ _UNFIT = (
 )
 
 _BACKGROUND = (
-    "Networks of TensorFlow with one class more often have `background` first: add it as the first "
-    "line."
+    "TensorFlow networks with one extra class often have `background` as the first: add it as the "
+    "first line."
 )
 
 Rows = dict[str, npt.NDArray[np.float32]]

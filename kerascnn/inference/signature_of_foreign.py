@@ -210,9 +210,9 @@ def _other_use(inputs: Any) -> str:
     if first.type in ("tensor(int64)", "tensor(int32)"):
         return "It looks like a model for text; kerascnn classifies pictures."
     if first.type == "tensor(string)":
-        return "It decodes pictures or text itself; export the part behind that."
+        return "It decodes pictures or text itself; export the part after that."
     if others:
-        return "A model of pictures and something else cannot be used."
+        return "A model that takes pictures and something else cannot be used."
     if len(first.shape) == 2:
         return (
             "It takes rows of numbers, as models of tables, sound or flattened pictures do. If "

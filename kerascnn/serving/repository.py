@@ -82,7 +82,7 @@ class ModelRepository:
                 return served
         raise HttpError(
             404,
-            f"model {name!r} has no version {str(version)[:80]!r} here; served is "
+            f"model {name!r} has no version {str(version)[:80]!r} here; expected "
             f"{', '.join(served.version for served in versions)}.",
         )
 

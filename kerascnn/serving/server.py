@@ -47,7 +47,8 @@ def serve(config: ServeConfig, started: Callable[[str], object] | None = None) -
     """Serve models until SIGTERM or SIGINT.
 
     SIGHUP checks for newer files immediately. A second SIGTERM or SIGINT aborts the requests in
-    progress.
+    progress. Where an event loop runs already, as in a notebook, call it in a thread; it then
+    serves until the process ends.
 
     Args:
         config: Address, limits and models.
@@ -180,7 +181,7 @@ class _Server(uvicorn.Server):
             with _plain_handlers(loop, handlers):
                 yield
             return
-        except RuntimeError:  # not the main thread
+        except (RuntimeError, ValueError):  # not the main thread: asyncio's error, and uvloop's
             handlers = {}
         try:
             yield

@@ -136,8 +136,8 @@ def _models_in(folder: Path, name: str) -> list[Path]:
     inside = [one for one in sorted(folder.iterdir()) if _is_model(one)]
     if not inside:
         raise ConfigError(
-            f"{folder}: a folder without models. Expected .onnx files in it, or NAME/1/model.onnx, "
-            f"as Triton has it. {describe_path(folder)}".rstrip()
+            f"{folder}: a folder without models. Expected .onnx files in it, or "
+            f"NAME/1/model.onnx, as in Triton. {describe_path(folder)}".rstrip()
         )
     if name:
         raise ConfigError(

@@ -129,7 +129,8 @@ class TrainConfig:
         "is auto, else best.", SCHEDULE)
     refit: Refit = option(AUTO, Choice(get_args(Refit)),
         "Train a second network for export, on training and validation pictures together; all "
-        "figures are of the first. auto: below nine pictures per class, if DATA has no validation "
+        "metrics are those of the first. auto: below nine pictures per class, if DATA has no "
+        "validation "
         "pictures of its own.", SCHEDULE)
     learning_rate: float | None = option(None,
         Number(float, lambda x: 0 < x < 100, "above 0 and below 100", "RATE"),

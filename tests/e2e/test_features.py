@@ -57,7 +57,7 @@ def test_a_keras_file_made_elsewhere_is_explained_when_its_classes_are_said(boot
     maps = keras.layers.Conv2D(4, 3, activation="relu")(image)
     flat = keras.layers.GlobalAveragePooling2D()(maps)
     keras.Model(image, keras.layers.Dense(2, activation="softmax")(flat)).save("other.keras")
-    assert "--labels FILE is missing" in run("explain", "other.keras", boot, code=2).stderr
+    assert "needs --labels FILE" in run("explain", "other.keras", boot, code=2).stderr
     Path("names.txt").write_text("고양이\n개\n", encoding="utf-8")
     run("explain", "other.keras", boot, "--labels", "names.txt", "--normalize", "unit")
     figure = Path("explained/boot.svg").read_text(encoding="utf-8")

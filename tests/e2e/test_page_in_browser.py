@@ -269,7 +269,7 @@ def test_a_token_is_asked_for(exported, tmp_path, pictures):
         WebDriverWait(browser, 20).until(lambda _: field.is_displayed())
         field.send_keys("wrong", Keys.ENTER)
         status = browser.find_element(By.ID, "status")
-        WebDriverWait(browser, 20).until(lambda _: "not the right one" in status.text)
+        WebDriverWait(browser, 20).until(lambda _: "Wrong token" in status.text)
         field.clear()
         field.send_keys("s3cret", Keys.ENTER)
         loaded(browser)

@@ -97,7 +97,7 @@ def test_what_is_no_run(command: str, exported: Path, save_pictures, tmp_path: P
     file = tmp_path / "theirs.h5"
     file.write_bytes(exported.read_bytes())
     code, output = told(command, str(file), *save_pictures(tmp_path, command == "features"))
-    assert (code, "no run folder" in output) == (1, True), output
+    assert (code, "not a run folder" in output) == (1, True), output
 
 
 def test_features_of_an_onnx_file(exported: Path, save_pictures, tmp_path: Path) -> None:

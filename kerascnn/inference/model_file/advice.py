@@ -61,7 +61,7 @@ _DESCRIPTIONS: dict[Kind, str] = {
         "(keras.models.model_from_json), load its weights, and save it whole: "
         "model.save('model.keras')"
     ),
-    "lfs": "a pointer of Git LFS, not the file itself. Get that: git lfs pull",
+    "lfs": "a Git LFS pointer, not the file itself. Get the file: git lfs pull",
     "tflite": "a TensorFlow Lite model. Take the Keras model or an .onnx file that it came from",
     "ort": "a model in onnxruntime's own format. Take the .onnx file that it came from",
     "tensorrt": "an engine of TensorRT, for one GPU. Take the .onnx file that it came from",
@@ -85,7 +85,7 @@ _DESCRIPTIONS: dict[Kind, str] = {
         "for kerascnn train --weights {found}"
     ),
     "coreml_folder": "a Core ML model. Take the Keras model or an .onnx file that it came from",
-    "answer": "a server's answer, not the file: {found}. Download that again",
+    "answer": "a server's response, not the file: {found}. Download it again",
     "json_other": "JSON, but not a Keras model",
     "zeros": "nothing but zeros: copying or downloading it was cut short. Get it again",
     "checkpoint": (
@@ -101,14 +101,13 @@ _DESCRIPTIONS: dict[Kind, str] = {
     "arrays": "an array of NumPy. Give the model itself: a run, or a .keras, .h5 or .onnx file",
     "foreign_format": "a file of {found}. Take the Keras model or an .onnx file that it came from",
     "text": (
-        "text, and no model; it begins with: {found}. If it was downloaded, download the file "
-        "itself"
+        "a text file that begins with: {found}. If it was downloaded, download the file itself"
     ),
     "onnx": (
         "in the format ONNX. Let its name end in .onnx: kerascnn predict, evaluate, explain and "
         "report take such files"
     ),
-    "page": "a web page, not the file itself. Download that: on GitHub, the button `Raw`",
+    "page": "a web page, not the file itself. Download the file: on GitHub, with the button `Raw`",
     "empty": "empty. Copy or download it again",
 }  # fmt: skip
 

@@ -106,10 +106,10 @@ def unread_listing(metadata: Mapping[str, str]) -> str:
     """Say why metadata that should hold class names are not used, for a message."""
     first, *others = _found(metadata) or [("", [])]
     if other := next((key for key, names in others if names != first[1]), None):
-        return f" Its metadata hold different names as {first[0]!r} and {other!r}."
+        return f" Its metadata entries {first[0]!r} and {other!r} hold different names."
     for key, text in _listings(metadata):
         shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
-        return f" What its metadata hold as {key!r} is no list of names: {shown!r}."
+        return f" Its metadata entry {key!r} is not a list of names: {shown!r}."
     return ""
 
 

@@ -36,7 +36,7 @@ _ADVICE = {
         "onnxruntime, or export it for an earlier opset."
     ),
     "find an implementation": (
-        " onnxruntime {version} lacks this operator, or has it only for other types of numbers: "
+        " onnxruntime {version} lacks this operator, or has it only for other data types: "
         "export it in float32, or update onnxruntime."
     ),
     r"not a registered function/op|No Op registered|find kernel": (

@@ -93,7 +93,9 @@ class PredictEndpoint:
             kind = request.headers["content-type"]
             return await self._service.run_by_size(len(body), lambda: read_form(body, kind, most))
         if not body:
-            raise HttpError(400, "the body is empty; expected a picture file, or a form with some.")
+            raise HttpError(
+                400, "the body is empty; expected a picture file, or a form with picture files."
+            )
         if body.startswith((b"{", b"[")):
             raise HttpError(
                 422,

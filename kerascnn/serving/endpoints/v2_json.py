@@ -128,10 +128,10 @@ def read_texts(data: Any, count: int, name: str) -> list[Any]:
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise HttpError(
             400,
-            f"input {name!r}: its data is not an array of {count:,} texts ({str(error)[:100]}).",
+            f"input {name!r}: its data is not an array of {count:,} strings ({str(error)[:100]}).",
         ) from error
     if not isinstance(data, list):
-        raise HttpError(400, f"input {name!r}: its data is not an array of {count:,} texts.")
+        raise HttpError(400, f"input {name!r}: its data is not an array of {count:,} strings.")
     return [one for row in data for one in (row if isinstance(row, list) else [row])]
 
 

@@ -84,7 +84,7 @@ def check_certificate(certificate: str, key: str | None) -> None:
     except (ssl.SSLError, ValueError) as error:
         reason = getattr(error, "reason", None) or str(error) or "the key needs a password"
         raise ConfigError(
-            f"{certificate}: no certificate that can be used with {key or 'the key in it'} "
+            f"{certificate}: not a certificate that can be used with {key or 'the key in it'} "
             f"({reason}). Expected both in PEM, the key without a password."
         ) from error
 

@@ -49,7 +49,7 @@ function say(text, bad = false) {
 async function load() {
   const response = await fetch("v1/models", { headers: headers() });
   if (response.status === 401) {
-    if (token) say(tr("The token is not the right one."), true);
+    if (token) say(tr("Wrong token."), true);
     element("about").textContent = tr("A token is needed.");
     element("token-form").hidden = false;
     element("token").focus();

@@ -60,7 +60,7 @@ def advise(config: TrainConfig, progress: Callback | None = None) -> Advice:
     if advice.depth != "all" or not too_few_to_judge(asked, feed):
         return advice
     doubt = sentence(
-        "{pictures} for validation: too few to tell whether more than the head should learn, so "
+        "{pictures} for validation: too few to tell whether to train more than the head, so "
         "`trainable` auto stops after the head. Compare both on other pictures.",
         pictures=count(len(feed.val), "picture"),
     )

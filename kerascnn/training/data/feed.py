@@ -149,8 +149,7 @@ def check_classes(dataset: Dataset, train: Pack) -> None:
         )
     if len(dataset.classes) < 2:
         raise DataError(
-            f"{dataset.name}: one class only ({dataset.classes[0]}). "
-            "Expected at least two to tell apart."
+            f"{dataset.name}: one class only ({dataset.classes[0]}). Expected at least two."
         )
 
 

@@ -263,7 +263,7 @@ def open_run(path: str | Path) -> Run:
     run = Run(folder)
     if not run.card_path.is_file():
         raise ModelFileError(
-            f"{path}: no run folder (there is no {run.card_path.name} in it). Expected a folder "
+            f"{path}: not a run folder (there is no {run.card_path.name} in it). Expected a folder "
             f"that kerascnn train wrote. {_hint(folder)}".rstrip()
         )
     return run

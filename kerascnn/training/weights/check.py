@@ -52,8 +52,8 @@ def _row_for_torch(row: Network, path: Path) -> Network:
     if row.torch == "efficientnet" and ported == ("torch_epsilon" in row.recipe):
         name = row.name.removesuffix("_torch")
         raise ConfigError(
-            f"{path}: weights of timm's tf_{name}, in a file whose name begins so, go to {name}; "
-            f"other weights of PyTorch have another padding, and go to {name}_torch, which "
+            f"{path}: weights of timm's tf_{name}, in a file whose name begins with that, are for "
+            f"{name}; other PyTorch weights are padded differently and are for {name}_torch, which "
             "exists up to B4."
         )
     if row.torch is None:
@@ -74,14 +74,14 @@ def kind_of(path: Path) -> str:
     _refuse_index(path)
     if not path.is_file():
         raise ModelFileError(
-            f"{path}: no such file. Expected none, imagenet, or a file of weights "
+            f"{path}: no such file. Expected none, imagenet, or a weights file "
             f"({', '.join(KINDS)}).{did_you_mean(path)}"
         )
     name = path.name.lower().replace(".hdf5", ".h5")
     for kind in KINDS:
         if name.endswith(kind):
             return kind if kind in TORCH_KINDS else _by_content(path, kind)
-    raise ModelFileError(f"{path}: not a file of weights. Expected one of {', '.join(KINDS)}.")
+    raise ModelFileError(f"{path}: not a weights file. Expected one of {', '.join(KINDS)}.")
 
 
 def _refuse_index(path: Path) -> None:
@@ -103,7 +103,7 @@ def _folder(path: Path) -> ModelFileError:
     found = sorted(str(one) for one in path.iterdir() if one.name.lower().endswith(KINDS))
     told = "" if found else describe_path(path)
     return ModelFileError(
-        f"{path}: a folder. Expected a file of weights; in it are {first_few(found) or 'none'}. "
+        f"{path}: a folder. Expected a weights file; in it are {first_few(found) or 'none'}. "
         f"{told}".rstrip()
     )
 

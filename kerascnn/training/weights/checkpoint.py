@@ -103,7 +103,7 @@ def _innermost(path: Path) -> Iterator[Path]:
 def _models(model: h5py.Group) -> Iterator[h5py.Group]:
     layers = model["layers"]
     if not isinstance(layers, h5py.Group):
-        raise ValueError("layers is no group")
+        raise ValueError("layers is not a group")
     for name in layers:
         inner = layers[name]
         if isinstance(inner, h5py.Group) and isinstance(inner.get("layers"), h5py.Group):

@@ -141,7 +141,8 @@ def _safetensors(path: Path) -> Tensors:
         if narrow:
             raise ModelFileError(
                 f"{path}: {narrow[0]} holds numbers of type {types[narrow[0]]}: quantized weights. "
-                "Expected 16 or 32 bits: save them so where they were made, as with model.half()."
+                "Expected 16 or 32 bits: save them as such where they were made, as with "
+                "model.half()."
             )
         tensors: Tensors = load_file(path)
     except ModelFileError:

@@ -46,7 +46,7 @@ def read_checkpoint(path: Path) -> Tensors:
             damaged.
     """
     if kind_of_model(path) in _NO_WEIGHTS:
-        raise ModelFileError(f"{path}: not a file of weights. {describe_path(path)}")
+        raise ModelFileError(f"{path}: not a weights file. {describe_path(path)}")
     torch = _torch(path)
     _refuse_program(path)
     try:

@@ -102,7 +102,7 @@ def not_this_network(tensors: Tensors, layout: str, unknown: str, source: str) -
         return ModelFileError(
             f"{source}: {unknown} is not a tensor of this network, although {best} of "
             f"{len(names)} have its names: the weights are of a variant (timm has many), or of a "
-            "network with convolutions of its own. Neither can be used."
+            "network with custom convolutions. Neither can be used."
         )
     return ModelFileError(
         f"{source}: {unknown} is not a tensor of this network; {best} of {len(names)} have the "

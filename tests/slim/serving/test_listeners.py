@@ -195,10 +195,10 @@ class Echo(asyncio.Protocol):
 @pytest.mark.parametrize(
     ("certificate", "key", "reason"),
     [
-        (FIRST, SECOND, "no certificate that can be used"),
+        (FIRST, SECOND, "not a certificate that can be used"),
         ("none.pem", None, "no such file"),
         (FIRST, "none.pem", "no such file"),
-        ("empty.pem", None, "no certificate that can be used"),
+        ("empty.pem", None, "not a certificate that can be used"),
     ],
 )
 def test_certificates_that_cannot_be_used(certificate, key, reason, tmp_path):

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -36,3 +38,20 @@ def test_elsewhere_than_in_the_main_thread_nothing_is_listened_to() -> None:
     thread.start()
     thread.join()
     assert found == [before]
+
+
+SERVE_IN_A_THREAD = """
+import queue, sys, threading, urllib.request
+from kerascnn.serving import ServeConfig, serve
+
+started, config = queue.Queue(), ServeConfig((sys.argv[1],), port=0, access_log=False)
+threading.Thread(target=serve, args=(config, started.put), daemon=True).start()
+print(urllib.request.urlopen(f"{started.get(timeout=60)}/v2/health/live").status)
+"""
+
+
+def test_serving_in_a_thread(exported, environment) -> None:
+    """As a notebook does, whose main thread runs an event loop."""
+    command = [sys.executable, "-c", SERVE_IN_A_THREAD, str(exported)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.stdout.split() == ["200"], done.stderr

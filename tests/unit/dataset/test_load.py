@@ -31,7 +31,7 @@ def test_another_kind_of_file() -> None:
         ("photo.JPG", r"photo.JPG: is one picture\. Expected a folder of class folders"),
         (
             "model.onnx",
-            r"model.onnx: is a model, not pictures\. Expected .* A model comes before pictures",
+            r"model.onnx: is a model, not pictures\. Expected .* The model comes first",
         ),
         ("runs/one", r"one: is a run folder, not pictures\. Expected a folder of class folders"),
         ("https://a.org/b//c.zip", "^https://a.org/b//c.zip: is a URL, and URLs are not fetched"),

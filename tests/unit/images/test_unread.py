@@ -19,19 +19,19 @@ HEADS = {
     "AVIF": b"\0\0\0\x20ftypmif1\0\0\0\0mif1avifmiaf" + bytes(99),
     "a video": b"\0\0\0\x18ftypmp42\0\0\0\0isommp42" + bytes(99),
     "a web page": b"\n<!DOCTYPE html><html><title>404</title></html>",
-    "a pointer of Git LFS": b"version https://git-lfs.github.com",
+    "a Git LFS pointer": b"version https://git-lfs.github.com",
     "JPEG XL": b"\xff\x0a" + bytes(99),
     "SVG": b"<?xml version='1.0'?>\n<svg xmlns='http://www.w3.org/2000/svg'/>",
     "Photoshop": b"8BPS\0\1" + bytes(99),
     "PDF": b"%PDF-1.7",
-    "TIFF of bits or colors that Pillow does not know": b"II*\0\x08\0\0\0\0\0\0\0\0\0",
+    "a TIFF with a bit depth or color space that Pillow does not support": b"II*\0\x08" + bytes(9),
     "DICOM": bytes(128) + b"DICM" + bytes(9),
 }
 
 
 CONVERT = "Convert to JPEG or PNG first, e.g. with ImageMagick"
 INSTEAD = {
-    "a pointer of Git LFS": "Get the picture itself: git lfs pull",
+    "a Git LFS pointer": "Get the picture itself: git lfs pull",
     "a web page": "Download the picture itself",
     "a video": "Save one of its frames as JPEG or PNG first",
 }

@@ -190,7 +190,7 @@ def test_metadata_with_two_lists_of_names_are_not_chosen_from() -> None:
     assert from_metadata(first).classes == ("apple", "pear")
     for other in ("pear,apple", "apple,pear,fig"):
         assert from_metadata({**first, "labels": other}) is None
-        assert "different names as" in unread_listing({**first, "labels": other})
+        assert "hold different names" in unread_listing({**first, "labels": other})
 
 
 def test_names_with_commas_are_not_cut() -> None:

@@ -310,7 +310,9 @@ def test_names_in_metadata_are_read_or_shown(tmp_path) -> None:
     path = softmax_with_metadata(tmp_path / "m.onnx", "red,green,blue")
     assert Classifier(path).classes == NAMES
     broken = softmax_with_metadata(tmp_path / "b.onnx", "3")
-    with pytest.raises(ConfigError, match=r"`labels` FILE is missing.*'classes' is no list.*'3'"):
+    with pytest.raises(
+        ConfigError, match=r"`labels` FILE is missing.*'classes' is not a list.*'3'"
+    ):
         Classifier(broken)
     assert found(broken).shape == (4, 3)
 

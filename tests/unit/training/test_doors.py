@@ -154,7 +154,10 @@ def patched_zip(path: Path, place: int, value: int) -> None:
         ("predict m.tar p.png", "an archive. Unpack it"),
         ("predict zeros.onnx p.png", "nothing but zeros"),
         ("predict picture.onnx p.png", "a picture. The model comes first"),
-        ("predict answer.onnx p.png", "a server's answer, not the file: 404: Not Found. Download"),
+        (
+            "predict answer.onnx p.png",
+            "a server's response, not the file: 404: Not Found. Download",
+        ),
         ("predict refused.onnx p.png", 'not the file: {"error":"no such repository"}'),
         ("predict denied.onnx p.png", "AccessDenied"),
         ("predict head.onnx p.png", "a web page, not the file itself"),
@@ -163,7 +166,7 @@ def patched_zip(path: Path, place: int, value: int) -> None:
         ("predict hub p.png", "kerascnn train --weights hub/model.weights.h5"),
         ("predict m.mlpackage p.png", "a Core ML model"),
         ("features picture.onnx p.png", "a picture. The model comes first"),
-        ("summary answer.onnx", "a server's answer"),
+        ("summary answer.onnx", "a server's response"),
         ("predict webp.onnx p.png", "a picture. The model comes first"),
         ("predict scan.onnx p.png", "a picture. The model comes first"),
         ("predict photos p.png", "a folder of pictures. The model comes first"),
@@ -174,7 +177,10 @@ def patched_zip(path: Path, place: int, value: int) -> None:
         ("summary m.caffemodel", "a file of Caffe"),
         ("predict m.param p.png", "a file of ncnn"),
         ("predict m.onnx.data p.png", "Give the .onnx file beside it"),
-        ("predict notes.onnx p.png", "it begins with: The model is at example.org, größer"),
+        (
+            "predict notes.onnx p.png",
+            "a text file that begins with: The model is at example.org, größer",
+        ),
         ("predict frozen.onnx p.png", "--graphdef frozen.onnx"),
         ("export kept.h5 --onnx --labels names.txt", "in the format ONNX. Let its name end in"),
         ("export opset.keras --onnx", "in the format ONNX"),
@@ -203,7 +209,7 @@ def patched_zip(path: Path, place: int, value: int) -> None:
         ("predict locked.keras p.png", "an encrypted zip archive"),
         ("train --weights locked.keras --model cnn --out r", "an encrypted zip archive"),
         ("export odd.keras --onnx --labels names.txt", "packed as zip in a way that Python"),
-        ("train --weights several --model cnn --out r", "a file of weights; in it are none"),
+        ("train --weights several --model cnn --out r", "a weights file; in it are none"),
         ("train --weights saved --model cnn --out r", "in it are none. It is a TensorFlow Saved"),
         ("train --weights cp.ckpt --model cnn --out r", "a checkpoint of TensorFlow. Load it"),
         ("train --weights cp.ckpt.index --model cnn --out r", "a checkpoint of TensorFlow"),
@@ -226,7 +232,7 @@ def test_keras_files_are_known_by_what_is_in_them(folder, model) -> None:
     for name in ("MODEL.H5", "zip.h5", "old.keras"):
         assert load_foreign(name, ForeignModel(("a", "b"))).shape == (8, 8)
     code, output = tell("export", "MODEL.H5", "--onnx")
-    assert (code, "--labels FILE is missing" in output) == (2, True)
+    assert (code, "needs --labels FILE" in output) == (2, True)
     for name in ("MODEL.H5", "old.keras"):
         code, output = tell("predict", name, "p.png")
         assert (code, f"kerascnn export {name} --onnx --labels" in output) == (1, True), output

@@ -213,7 +213,7 @@ def test_what_tensorflow_says_of_its_own_accord_is_not_shown(
 
 
 def test_errors_are_one_sentence(trained: Path, tmp_path: Path) -> None:
-    with pytest.raises(ModelFileError, match="no run folder"):
+    with pytest.raises(ModelFileError, match="not a run folder"):
         training.export_onnx(tmp_path)
     with pytest.raises(ModelFileError, match=r"ends in \.onnx"):
         training.export_onnx(trained, tmp_path / "model.txt")

@@ -369,7 +369,7 @@ def test_the_command_exports_verifies_and_says_how_many_are_right(trained: Path,
     assert json.loads(wrong.stdout)["card"]["metrics"]["top1"] < told["card"]["metrics"]["top1"]
 
     bare = CliRunner().invoke(main, ["export", str(path), "--onnx"])
-    assert (bare.exit_code, "--labels FILE is missing" in bare.output) == (2, True)
+    assert (bare.exit_code, "needs --labels FILE" in bare.output) == (2, True)
     own = CliRunner().invoke(main, ["export", str(trained), *options])
     assert (own.exit_code, "has its class names" in own.output) == (2, True)
 

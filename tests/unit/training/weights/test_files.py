@@ -134,7 +134,7 @@ def test_weights_of_another_network_are_refused(kind: str, tmp_path: Path) -> No
     [
         ("gone.keras", "no such file"),
         ("imagnet", "no such file"),
-        ("notes.txt", "not a file of weights"),
+        ("notes.txt", "not a weights file"),
     ],
 )
 def test_what_is_no_file_of_weights(weights: str, message: str, tmp_path: Path) -> None:

@@ -192,7 +192,7 @@ LIES: dict[str, tuple[str, Callable[[h5py.File], object], str]] = {
     "layers that are a number": (
         ".weights.h5",
         lambda file: empty(file, "layers").__setitem__("layers", 1.0),
-        "layers is no group",
+        "layers is not a group",
     ),
     "a kernel that is a group": (
         ".weights.h5",

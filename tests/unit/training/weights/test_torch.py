@@ -100,12 +100,10 @@ def test_efficientnet_of_another_padding_is_refused(tmp_path: Path) -> None:
     own, ported = (tmp_path / f"{n}_b5.safetensors" for n in ("efficientnet", "tf_efficientnet"))
     for path in (own, ported):
         path.write_bytes(b"not read")
-    with pytest.raises(
-        KerascnnError, match="have another padding, and go to efficientnet_b5_torch"
-    ):
+    with pytest.raises(KerascnnError, match="padded differently and are for efficientnet_b5_torch"):
         start_network("efficientnet_b5", CLASSES, 64, str(own))
     with pytest.raises(
-        KerascnnError, match="tf_efficientnet_b4, in a file whose name begins so, go"
+        KerascnnError, match="tf_efficientnet_b4, in a file whose name begins with that, are"
     ):
         start_network("efficientnet_b4_torch", CLASSES, 64, str(ported))
     with pytest.raises(KerascnnError, match=r"whose layers or padding .*Keras'.*densenet121"):
@@ -215,7 +213,7 @@ def test_without_torch_its_files_are_told(
 def test_what_was_downloaded_in_place_of_weights_is_told(content, told, tmp_path: Path) -> None:
     path = tmp_path / "w.pth"
     path.write_bytes(content)
-    with pytest.raises(ModelFileError, match=f"not a file of weights.*{told}"):
+    with pytest.raises(ModelFileError, match=f"not a weights file.*{told}"):
         read_tensors(path)
 
 
