@@ -127,11 +127,23 @@ def _print_result(run: Run, as_json: bool) -> None:
     tell(
         "{folder}: validation accuracy {top1} (epoch {epoch} kept)",
         folder=run.folder,
-        top1=f"{card.metrics['val_top1']:.2%}",
+        top1=_accuracy(card),
         epoch=card.metrics["epoch"],
     )
     for line in filter(None, _next_steps(run, card)):
         click.echo(line)
+
+
+def _accuracy(card: ModelCard) -> str:
+    share = f"{card.metrics['val_top1']:.2%}"
+    if "val_right" not in card.metrics:  # trained by an earlier version
+        return share
+    return tr(
+        "{share}, {right} of {pictures}",
+        share=share,
+        right=f"{card.metrics['val_right']:,}",
+        pictures=count(int(card.metrics["val_images"]), "picture"),
+    )
 
 
 def _train(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kerascnn.language import count, tr
-from kerascnn.metrics.classification import ClassScore
+from kerascnn.metrics.classification import ClassScore, Evaluation
 from kerascnn.metrics.significance import Interval, beats_chance, is_chance, percent
 from kerascnn.report.causes import causes, inconclusive_note, leaked, not_learned
 from kerascnn.report.content import Content
@@ -163,13 +163,22 @@ def _classes(content: Content) -> Iterator[str]:
     worst = min(telling, key=lambda score: score.f1, default=None)
     if worst and worst.f1 < usual - _WEAK_CLASS:
         yield _weakest(worst, content)
-    for truth, answer, often in content.evaluation.commonest_confusions(1):
-        yield tr(
-            "The most frequent confusion: “{truth}” predicted as “{answer}”, {times}.",
-            truth=truth,
-            answer=answer,
-            times=tr("once") if often == 1 else tr("{count} times", count=f"{often:,}"),
-        )
+    yield _confusion(content.evaluation)
+
+
+def _confusion(evaluation: Evaluation) -> str:
+    """Name the most frequent confusion; empty if there is none more frequent than all others."""
+    found = evaluation.commonest_confusions(2)
+    counts = [often for *_, often in found]
+    if not found or counts[0] <= max([1, *counts[1:]]):
+        return ""
+    truth, answer, often = found[0]
+    return tr(
+        "The most frequent confusion: “{truth}” predicted as “{answer}”, {count} times.",
+        truth=truth,
+        answer=answer,
+        count=f"{often:,}",
+    )
 
 
 def _weakest(worst: ClassScore, content: Content) -> str:

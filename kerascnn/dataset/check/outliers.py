@@ -147,11 +147,13 @@ def _colors(fingerprints: Fingerprints, readable: list[int]) -> Iterator[Outlier
 
 def _modes(files: Mapping[int, images.Header]) -> Iterator[Outlier]:
     usual = Counter(header.mode for header in files.values())
+    # Icons and cut-out figures are all transparent: the kinds of files say that once.
+    transparency = 2 * sum(header.transparent for header in files.values()) < len(files)
     for index, header in files.items():
         if header.frames > 1:
             frames = sentence("{frames} frames; the first is used", frames=header.frames)
             yield Outlier(index, "frames", frames)
-        if header.transparent:
+        if header.transparent and transparency:
             yield Outlier(
                 index,
                 "mode",

@@ -180,6 +180,19 @@ def test_classes_that_are_alike_are_named(content):
     assert "confused with each other" not in told(content, evaluation(wrong_in(60), LABELS))
 
 
+@pytest.mark.parametrize(
+    ("boots", "shirts", "said"),
+    [(0, 0, False), (1, 0, False), (2, 2, False), (2, 0, True), (2, 1, True)],
+)
+def test_only_a_confusion_more_frequent_than_all_others_is_named(content, boots, shirts, said):
+    answers = LABELS.copy()
+    answers[np.flatnonzero(LABELS == 0)[:boots]] = 1  # bags
+    answers[np.flatnonzero(LABELS == 2)[:shirts]] = 3  # coats
+    found = told(content, evaluation(answers, LABELS))
+    assert ("most frequent confusion: “bag” predicted as “boot”, 2 times." in found) == said
+    assert ("most frequent confusion" in found) == said
+
+
 def test_sure_mistakes_are_shown_as_possibly_wrong_labels(content):
     sure = told(content, evaluation(wrong_in(5), LABELS, sure=9.0))
     assert "5 wrong predictions have a confidence of at least 95%" in sure

@@ -139,7 +139,7 @@ def test_test_pictures_are_pointed_to_where_too_few_were_held_out() -> None:
     np.savez(data, x_train=pictures, y_train=labels, x_test=pictures[:5], y_test=labels[:5])
     done = run("train", data, "--out", "r", "--epochs", 20, "--image-size", 12, "--val", 0.1)
     assert done.exit_code == 0, done.stderr
-    *_, doubt, following = done.stdout.splitlines()
+    ending, doubt, following = done.stdout.splitlines()
     assert doubt.startswith("These pictures do not show whether that is better than guessing")
     assert following == "next: kerascnn evaluate r"
     judged = run(*following.split()[2:]).stdout
@@ -147,6 +147,8 @@ def test_test_pictures_are_pointed_to_where_too_few_were_held_out() -> None:
     assert "top-5" not in judged  # of two classes, it says nothing
     metrics = Run(Path("r")).card.metrics
     assert (metrics["augmented"], metrics["pretrained"]) == (1, 0)
+    right = metrics["val_right"]
+    assert ending.startswith(f"r: validation accuracy {right / 2:.2%}, {right} of 2 pictures (")
 
 
 @pytest.mark.page

@@ -81,6 +81,16 @@ def test_a_clean_data_set_has_no_findings(tmp_path: Path, photographs) -> None:
     assert check_data(tmp_path, smallest=4).problems == {"small_classes": 2}
 
 
+@pytest.mark.parametrize(("opaque", "unusual"), [(0, 0), (10, 0), (11, 10)])
+def test_transparency_is_unusual_unless_most_have_it(tmp_path, photographs, opaque, unusual):
+    for number in range(10 + opaque):
+        picture = photographs["cat"].crop((number, number, 60 + number, 60 + number))
+        path = tmp_path / f"train/cat/{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture.convert("RGB" if number < opaque else "RGBA").save(path)
+    assert len(paths(check_data(tmp_path), "mode")) == unusual
+
+
 def test_pictures_in_arrays_are_checked_too() -> None:
     dataset = load_dataset("fashion-mini")
     found = check_data(dataset)
