@@ -16,7 +16,7 @@ from typing import Any
 from kerascnn.errors import ModelFileError, kind_and_line
 from kerascnn.files import did_you_mean
 from kerascnn.inference.model_file.advice import what_instead
-from kerascnn.training.foreign.hdf5 import check_values, opened
+from kerascnn.training.foreign.hdf5 import check_values, number_layers_once, opened
 from kerascnn.typed_json import parse_json
 from kerascnn.zip_files import check_for_zip_bomb
 
@@ -85,8 +85,9 @@ def write_copy(path: Path, architecture: dict[str, Any], target: Path) -> int:
     loose = target.with_suffix(".weights")
     with zipfile.ZipFile(path) as old, old.open(_WEIGHTS) as weights, loose.open("wb") as out:
         shutil.copyfileobj(weights, out)
-    with opened(loose) as file:
+    with opened(loose, "r+") as file:
         stored = check_values(path, file)
+        number_layers_once(file)
     with zipfile.ZipFile(target, "w") as new:
         new.writestr(_CONFIG, text)
         new.writestr(_METADATA, "{}")

@@ -20,6 +20,9 @@ from kerascnn.errors import ModelFileError
 _OBJECTS = 100_000
 """Maximum number of groups and data sets; the largest network of the table has 5,000."""
 
+_COUNTED_TWICE = "_layer_checkpoint_dependencies"
+"""Name of the group of layers in the ``.keras`` files of Keras 2.12 and 2.13."""
+
 _KINDS = "biufVS"
 """Allowed kinds of NumPy types: numbers, bfloat16 (``V``) and bytes; the rest are references and
 pointers."""
@@ -95,6 +98,30 @@ def check_values(path: Path, file: h5py.Group) -> int:
             else:
                 total += _stored(found, where)
     return total
+
+
+def number_layers_once(group: h5py.Group) -> None:
+    """Renumber the layers of each class where Keras 2.12 and 2.13 counted those with weights twice.
+
+    Among layers ``dense``, ``dense_2`` and ``dense_4`` the third is ``dense_2`` in this Keras.
+    """
+    inner = [name for name in group if isinstance(group[name], h5py.Group)]
+    for name in inner:
+        number_layers_once(group[name])
+    if not group.name.endswith(_COUNTED_TWICE):
+        return
+    numbered: dict[str, list[int]] = {}
+    for name in inner:
+        layer, _, number = name.rpartition("_")
+        known = bool(layer) and number.isdecimal()
+        if group[name].visit(lambda path: path.endswith("vars/0") or None):
+            numbered.setdefault(layer if known else name, []).append(int(number) if known else 0)
+        else:
+            del group[name]  # a layer without weights, whose number another one may get
+    for layer, numbers in numbered.items():
+        for before, number in enumerate(sorted(numbers)):
+            if before:
+                group.move(f"{layer}_{number}", f"{layer}_{number - before}")
 
 
 def _inside(group: h5py.Group, name: str, where: str) -> h5py.Group | h5py.Dataset:

@@ -62,6 +62,8 @@ def modern_config(node: dict[str, Any], where: str) -> dict[str, Any]:
         return {**node, "config": _renumbered(config)}
     if node["class_name"] == "InputLayer":
         return node
+    if node.get("module") == "keras.initializers":  # TensorFlow 1 stored their type
+        return {**node, "config": {key: config[key] for key in config if key != "dtype"}}
     if "query_shape" in config:  # attention is built from the shapes of its first call now
         node = {key: value for key, value in node.items() if key != "build_config"}
     node = {**node, "config": _modern_options(node["class_name"], config)}

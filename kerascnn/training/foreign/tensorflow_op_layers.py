@@ -22,9 +22,16 @@ _FUNCTIONS = {
     "Mean": "math.reduce_mean", "Sum": "math.reduce_sum", "Max": "math.reduce_max",
     "Min": "math.reduce_min", "Prod": "math.reduce_prod", "Reshape": "reshape",
     "Transpose": "transpose", "ExpandDims": "expand_dims", "Pad": "pad", "Tile": "tile",
-    "ReverseV2": "reverse", "ConcatV2": "concat", "StridedSlice": "__operators__.getitem",
+    "Cast": "cast", "ReverseV2": "reverse", "ConcatV2": "concat",
+    "StridedSlice": "__operators__.getitem",
 }  # fmt: skip
 """TensorFlow's function of each operator."""
+
+_TYPES = {
+    "DT_FLOAT": "float32", "DT_HALF": "float32", "DT_DOUBLE": "float32", "DT_INT32": "int32",
+    "DT_UINT8": "uint8",
+}  # fmt: skip
+"""Types of TensorFlow; a model computes in float32."""
 
 _SECOND = {
     **dict.fromkeys(("Mean", "Sum", "Max", "Min", "Prod", "ExpandDims", "ReverseV2"), "axis"),
@@ -48,6 +55,8 @@ def as_call(config: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     if operator == "StridedSlice":
         return _FUNCTIONS[operator], {"slice_spec": _slices(constants, attributes)}
     named: dict[str, Any] = {}
+    if operator == "Cast":
+        named["dtype"] = _TYPES[attributes["DstT"]["type"]]
     if operator == "ConcatV2":
         named["axis"] = constants.popitem()[1]
     if "keep_dims" in attributes:

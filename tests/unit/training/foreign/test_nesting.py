@@ -4,6 +4,10 @@ Compared is what `load_foreign` gives with `predict` of tf_keras, which wrote th
 what was loaded is proven elsewhere.
 """
 
+import re
+import zipfile
+
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -302,3 +306,70 @@ def test_a_class_of_that_name_from_elsewhere_stays_refused(tmp_path, change_arch
     change_architecture(tmp_path / "m.keras", pretend)
     with pytest.raises(ModelFileError, match="mine>LayerScale"):
         load_foreign(tmp_path / "m.keras", ForeignModel(("a", "b", "c")))
+
+
+def several_of_a_class():
+    """Three convolutions, and a Sequential without weights before one with them."""
+    augment = tf_keras.Sequential([k.Rescaling(0.5), k.ReLU()])
+    inner = tf_keras.Sequential([k.Dense(4), k.Dropout(0.5), k.Dense(5, "tanh")])
+    first = entry()
+    x = k.Conv2D(4, 3)(k.Conv2D(4, 3)(augment(first)))
+    return tf_keras.Model(first, head()(inner(pool()(k.Conv2D(4, 3)(x)))))
+
+
+def test_layers_that_keras_2_13_counted_twice(tmp_path, with_weights) -> None:
+    """TensorFlow 2.13 wrote dense, dense_2 and dense_4 where Keras 3 reads dense to dense_2."""
+    model = with_weights(several_of_a_class())
+    path, loose = tmp_path / "m.keras", tmp_path / "model.weights.h5"
+    model.save(path)
+    with zipfile.ZipFile(path) as file:
+        parts = {name: file.read(name) for name in file.namelist()}
+    loose.write_bytes(parts.pop(loose.name))
+    with h5py.File(loose, "r+") as weights:
+        count_twice(weights)
+    with zipfile.ZipFile(path, "w") as file:
+        for name, data in {**parts, loose.name: loose.read_bytes()}.items():
+            file.writestr(name, data)
+    loaded = load_foreign(path, ForeignModel(("a", "b", "c"), normalize="none"))
+    wanted = model.predict(pixels(), verbose=0)
+    np.testing.assert_allclose(loaded.model.predict(pixels(), verbose=0), wanted, atol=2e-6)
+
+
+def count_twice(group: h5py.Group) -> None:
+    """Number layers as TensorFlow 2.13: those with weights count twice, others once."""
+    inner = [name for name in group if isinstance(group[name], h5py.Group)]
+    for name in inner:
+        count_twice(group[name])
+    if not group.name.endswith("/layers"):
+        return
+    numbers: dict[str, list[str]] = {}
+    for name in inner:
+        numbers.setdefault(re.sub(r"_\d+$", "", name), []).append(name)
+    for layer, names in numbers.items():
+        counted = 0
+        for name in sorted(names, key=lambda name: int(name.removeprefix(layer)[1:] or 0)):
+            weighted = group[name].visit(lambda path: path.endswith("vars/0") or None)
+            group.move(name, f"new_{layer}_{counted}" if counted else f"new_{layer}")
+            counted += 2 if weighted else 1
+    for name in list(group):
+        group.move(name, name.removeprefix("new_"))
+    group.parent.move("layers", "_layer_checkpoint_dependencies")
+
+
+def test_initializers_of_tensorflow_1_have_a_type(
+    tmp_path, with_weights, change_architecture
+) -> None:
+    model = with_weights(tf_keras.Sequential([entry(), k.Conv2D(4, 3), pool(), head()]))
+    model.save(tmp_path / "m.h5")
+
+    def add_type(value):
+        for item in value.values() if isinstance(value, dict) else value:
+            if isinstance(item, dict) and item.get("class_name") in ("GlorotUniform", "Zeros"):
+                item["config"]["dtype"] = "float32"
+            if isinstance(item, dict | list):
+                add_type(item)
+
+    change_architecture(tmp_path / "m.h5", add_type)
+    loaded = load_foreign(tmp_path / "m.h5", ForeignModel(("a", "b", "c"), normalize="none"))
+    wanted = model.predict(pixels(), verbose=0)
+    np.testing.assert_allclose(loaded.model.predict(pixels(), verbose=0), wanted, atol=2e-6)
