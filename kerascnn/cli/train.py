@@ -25,7 +25,7 @@ from kerascnn.printable import command_line, printable
 
 if TYPE_CHECKING:
     from kerascnn.card import ModelCard
-    from kerascnn.report import Learning
+    from kerascnn.report.content import Learning
     from kerascnn.training.config import TrainConfig
     from kerascnn.training.lr_finder import Suggestion
     from kerascnn.training.run.folder import Run

@@ -99,7 +99,7 @@ def _found(rows: Rows, row: int) -> str:
     inside = walk.folders(base)
     below = [sub for folder in inside for sub in walk.folders(folder)]
     for folder in (base.absolute().parent, *inside, *below):
-        if _is_file(folder, path):
+        if os.path.isfile(os.path.join(folder, path)):  # noqa: PTH113, PTH118 - no raise
             return f" It is in {folder}: move the list there."
     # From another machine, or with \ between folders: perhaps the last parts of the path exist.
     parts = re.split(r"[/\\]", path)
@@ -118,7 +118,3 @@ def _alike(path: Path) -> Path | None:
     found = (one for one in sorted(listed) if is_picture(one))
     near = (one for one in found if name in (one.casefold(), Path(one).stem.casefold()))
     return next(map(path.with_name, near), None)
-
-
-def _is_file(folder: Path, path: str) -> bool:
-    return os.path.isfile(os.path.join(folder, path))  # noqa: PTH113, PTH118 - no raise

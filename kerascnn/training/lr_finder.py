@@ -73,7 +73,6 @@ def find_learning_rate(config: TrainConfig, progress: Callback | None = None) ->
     Args:
         config: Configuration of the planned run. The test uses its first phase; its learning
             rate, schedule, EMA and ``out`` have no effect.
-        progress: Callback for progress, or None.
 
     Raises:
         ConfigError: An option does not fit.
@@ -135,18 +134,19 @@ def _check_scope_is_set(trainable: str) -> None:
 
 
 def _trainer(config: TrainConfig, progress: Callback, network: Network | None) -> Trainer:
-    config, device, feed, start = assemble(config, progress, network)
+    parts = assemble(config, progress, network)
+    config, start = parts.config, parts.start
     _check_scope_is_set(config.trainable)
     check_scopes(config, start)
     set_precision(start.core, config.precision)
-    warn_if_slow(config.precision, device)
+    warn_if_slow(config.precision, parts.device)
     stepping = [phase for phase in phases(config, start.network) if not phase.is_fit]
     if not stepping:
         raise ConfigError("phase head:fit has no learning rate: the head is fitted in one step.")
     # The number of steps affects only the schedule, which the ramp replaces.
     phase = replace(stepping[0], epochs=STEPS * config.accumulate)
-    plain = replace(config, ema=None)
-    prepared = prepare_phase(start, plain, phase, feed.train, feed.val, device, progress)
+    plain = replace(parts, config=replace(config, ema=None))
+    prepared = prepare_phase(plain, phase, progress)
     assert isinstance(prepared.trainer, Trainer)  # noqa: S101 - for mypy
     return prepared.trainer
 

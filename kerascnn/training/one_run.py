@@ -40,10 +40,10 @@ from kerascnn.training.run.folder import Run
 from kerascnn.training.run.resume import record_moved_data
 from kerascnn.training.setup import assemble, check_scopes
 from kerascnn.training.trainer.loop import TrainingLoop
+from kerascnn.training.trainer.parts import RunParts
 from kerascnn.training.trainer.plan import plan
 from kerascnn.training.trainer.refit import refit
 from kerascnn.training.trainer.time_limit import shorten_to_limit
-from kerascnn.training.weights.start import StartingNetwork
 
 log = logging.getLogger(__name__)
 
@@ -60,59 +60,43 @@ def train_on(
     """Train a network on decoded pictures, and write the run folder.
 
     Args:
-        config: Configuration of the run.
-        run: Its folder.
         checkpoint: Checkpoint to resume from; None: start from the beginning.
-        progress: Callback for progress.
         network: Row of the configuration's network; None: looked up.
         data: Data of the run; None: decoded once the devices are known to exist.
         deadline: Deadline of the run; None: no limit.
     """
     with sharing(config.device, config.devices):
-        loop = _loop(config, run, checkpoint, progress, network, data, deadline)
-        config, feed, device = loop.config, loop.feed, loop.device
+        parts = _prepare_run(config, progress, network, data)
+        if deadline:
+            more = config.epochs == AUTO and not config.phase
+            parts, deadline = shorten_to_limit(parts, deadline, more, progress)
+        loop = TrainingLoop(parts, run, progress, deadline)
+        _begin(loop, checkpoint)
+        config, feed, device = parts.config, parts.feed, parts.device
         progress.on_run_begin(run.folder, len(loop.history))
-        progress.on_plan(plan(config, feed, loop.start, run, device))
+        progress.on_plan(plan(parts, run))
         if is_first() and (copies := leaked(feed.leaked, len(feed.val))):
             log.warning("%s", copies)
         trained = loop.run_all()
         if not is_first():
             return
         _judge(config, run, feed, loop if trained else None, progress)
-        del loop  # its memory is needed for the second network
+        del loop, parts  # the memory of the network is needed for the second one
         if will_refit(config, run.card):
             _refit(run, feed, device, progress, deadline)
         run.finish()
         progress.on_run_end(run.folder)
 
 
-def _loop(
-    config: TrainConfig,
-    run: Run,
-    checkpoint: Checkpoint | None,
-    progress: Callback,
-    network: Network | None,
-    data: PreparedData | None,
-    deadline: Deadline | None,
-) -> TrainingLoop:
-    """Make the loop over epochs, and begin or restore the run; arguments as in `train_on`."""
-    asked = config
-    config, device, feed, start = _prepare_run(config, progress, network, data)
-    check_scopes(config, start)
-    set_precision(start.core, config.precision)
-    warn_if_slow(config.precision, device)
-    checkpoint = broadcast_state(start.core, checkpoint)
-    if deadline:
-        more = asked.epochs == AUTO and not asked.phase
-        config, deadline = shorten_to_limit(config, deadline, more, feed, start, device, progress)
-    loop = TrainingLoop(config, feed, start, run, device, progress, deadline)
+def _begin(loop: TrainingLoop, checkpoint: Checkpoint | None) -> None:
+    """Begin a run, or restore it, with the state of rank 0 in every process."""
+    checkpoint = broadcast_state(loop.core, checkpoint)
     if checkpoint:
         loop.restore(checkpoint)
         if is_first():
-            record_moved_data(run, config)
+            record_moved_data(loop.run, loop.parts.config)
     elif is_first():
-        run.begin(config)
-    return loop
+        loop.run.begin(loop.parts.config)
 
 
 def _refit(
@@ -136,35 +120,41 @@ def _judge(
 
 
 def _prepare_run(
-    config: TrainConfig,
-    progress: Callback,
-    network: Network | None = None,
-    data: PreparedData | None = None,
-) -> tuple[TrainConfig, str, Feed, StartingNetwork]:
-    """Assemble data and network, and resolve what was left to ``auto`` or to advice."""
-    start_deterministically(config.seed, config.deterministic)
-    asked = config
-    config, device, feed, start = assemble(config, progress, network, data)
-    config = resolve_keep(config, len(feed.val))
+    config: TrainConfig, progress: Callback, network: Network | None, data: PreparedData | None
+) -> RunParts:
+    """Assemble data and network in their precision; resolve what was left to ``auto`` or advice."""
+    parts = _resolved(config, progress, network, data)
+    check_scopes(parts.config, parts.start)
+    set_precision(parts.start.core, parts.config.precision)
+    warn_if_slow(parts.config.precision, parts.device)
+    return parts
+
+
+def _resolved(
+    asked: TrainConfig, progress: Callback, network: Network | None, data: PreparedData | None
+) -> RunParts:
+    start_deterministically(asked.seed, asked.deterministic)
+    parts = assemble(asked, progress, network, data)
+    feed = parts.feed
+    config = resolve_keep(parts.config, len(feed.val))
     classes, pictures = len(feed.dataset.classes), len(feed.train) + len(feed.val)
     possible = feed.dataset.held_out and count_processes() == 1
     config = resolve_refit(config, pictures, classes, possible)
-    config = resolve_auto(config, len(feed.train), start.network, classes)
+    config = resolve_auto(config, len(feed.train), parts.start.network, classes)
     check_same_options(config)
+    parts = replace(parts, config=config)
     if config.trainable != "auto":
-        return config, device, feed, start
-    settled = _with_advice(config, asked, feed, start, progress)
+        return parts
+    settled = _with_advice(parts, asked, progress)
     if settled.weights == config.weights:
-        return settled, device, feed, start
+        return replace(parts, config=settled)
     # Advised against transfer: start again as if no weights had been named, pictures included,
     # whose resize rule depends on the weights.
-    del feed, start, data
-    return _prepare_run(settled, progress)
+    del parts, feed, data
+    return _resolved(settled, progress, None, None)
 
 
-def _with_advice(
-    config: TrainConfig, asked: TrainConfig, feed: Feed, start: StartingNetwork, progress: Callback
-) -> TrainConfig:
+def _with_advice(parts: RunParts, asked: TrainConfig, progress: Callback) -> TrainConfig:
     """Apply the advice, which is recorded in ``config.json``."""
     # Imported here, because few runs need it.
     from kerascnn.training.advising.advise import (
@@ -175,14 +165,15 @@ def _with_advice(
         too_few_to_judge,
     )
 
-    if asked.model == AUTO and not start.fresh_head:
+    config = parts.config
+    if asked.model == AUTO and not parts.start.fresh_head:
         return replace(config, trainable="all")  # it is a classifier of these classes already
     if asked.model == AUTO:
-        return apply_advice_for_network(config, asked, feed, start, progress)
-    advice = advise_on(config, feed, start, progress)
+        return apply_advice_for_network(parts, asked, progress)
+    advice = advise_on(parts, progress)
     for doubt in advice.doubts:
         log.warning("auto: %s", tr(doubt))
-    if advice.depth == "all" and too_few_to_judge(asked, feed):
+    if advice.depth == "all" and too_few_to_judge(asked, parts.feed):
         progress.on_choice("trainable", "head", FEW_VALIDATION)
         advice = replace(advice, depth="head")
     else:

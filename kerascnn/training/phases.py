@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 from typing import NamedTuple, Protocol
 
@@ -158,14 +159,10 @@ def out_of_patience(history: Sequence[EpochRecord], done: int, patience: int | N
 def phase_ends(
     phases: Sequence[Phase], history: Sequence[EpochRecord], patience: int | None
 ) -> Iterator[tuple[Phase, int, int]]:
-    """Find the epochs of each phase, from the recorded history.
-
-    Yields:
-        Phases that have begun, with their first and last epoch, from 1.
-    """
+    """Yield the phases that have begun, with their first and last epoch, from 1."""
     last = 0
     # The best epoch up to each: searching again each time would take minutes for 100,000 epochs.
-    best = list(accumulate(history, _better))
+    best = list(accumulate(history, partial(max, key=validation_rank)))
     for phase in phases:
         first, done = last + 1, 0
         while last < len(history) and done < phase.epochs:
@@ -174,10 +171,6 @@ def phase_ends(
                 break
         if done:
             yield phase, first, last
-
-
-def _better(one: EpochRecord, two: EpochRecord) -> EpochRecord:
-    return max(one, two, key=validation_rank)
 
 
 def fits_head(pictures: int, classes: int) -> bool:
@@ -193,9 +186,6 @@ def head_phase(pictures: int, classes: int, epochs: int = LEAST_EPOCHS) -> str:
 
 def parse_phases(texts: Sequence[str]) -> tuple[WrittenPhase, ...]:
     """Parse phases as written on a command line.
-
-    Args:
-        texts: ``SCOPE:EPOCHS``, ``SCOPE:EPOCHS:RATE`` or ``head:fit``.
 
     Raises:
         ConfigError: A text has another form.

@@ -9,7 +9,6 @@ import logging
 
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import TrainConfig
-from kerascnn.training.data.feed import Feed
 from kerascnn.training.distribution.device import choose_device
 from kerascnn.training.distribution.local_devices import check_devices
 from kerascnn.training.distribution.processes import check_same_data
@@ -17,6 +16,7 @@ from kerascnn.training.networks import Network
 from kerascnn.training.networks.blocks import blocks, set_trainable
 from kerascnn.training.phases import written_phases
 from kerascnn.training.prepared_data import PreparedData, prepare_data
+from kerascnn.training.trainer.parts import RunParts
 from kerascnn.training.weights.start import StartingNetwork, start_network
 
 log = logging.getLogger(__name__)
@@ -27,12 +27,11 @@ def assemble(
     progress: Callback,
     network: Network | None = None,
     data: PreparedData | None = None,
-) -> tuple[TrainConfig, str, Feed, StartingNetwork]:
+) -> RunParts:
     """Assemble a run: the device, the data and the network.
 
     Returns:
-        The configuration with network and augmentation chosen, the device's name, the feed and the
-        network, still in float32 and with everything trainable.
+        The parts; the network is still in float32, and everything in it is trainable.
 
     Raises:
         ConfigError: The device, the network or the size is not available or does not fit.
@@ -49,7 +48,7 @@ def assemble(
         data.network, classes, feed.size, config.weights,
         lambda done, total: progress.on_download(config.model, done, total),
     )  # fmt: skip
-    return config, device, feed, start
+    return RunParts(config, device, feed, start)
 
 
 def check_scopes(config: TrainConfig, start: StartingNetwork) -> None:

@@ -26,7 +26,7 @@ from kerascnn.training.data.feed import Feed
 from kerascnn.training.data.pack import Pack
 from kerascnn.training.phases import head_phase, highest_rate, written_phases
 from kerascnn.training.setup import assemble
-from kerascnn.training.weights.start import StartingNetwork
+from kerascnn.training.trainer.parts import RunParts
 
 FEW_VALIDATION = sentence(
     "too few validation pictures to tell whether training more than the head helps"
@@ -40,12 +40,7 @@ def advise(config: TrainConfig, progress: Callback | None = None) -> Advice:
     once as they are and once mirrored; nothing is trained, and only the cache is written.
 
     Args:
-        config: Configuration, of which ``data``, ``model``, ``weights`` and the options for
-            resizing are used.
-        progress: Callback for progress.
-
-    Returns:
-        The advice, with the facts that it follows from.
+        config: Of it ``data``, ``model``, ``weights`` and the options for resizing are used.
 
     Raises:
         ConfigError: There is no such network, or the size does not fit.
@@ -54,27 +49,25 @@ def advise(config: TrainConfig, progress: Callback | None = None) -> Advice:
     """
     expect_config(config)
     progress = progress or Callback()
-    asked = config
-    config, _, feed, start = assemble(config, progress)
-    advice = advise_on(config, feed, start, progress)
-    if advice.depth != "all" or not too_few_to_judge(asked, feed):
+    parts = assemble(config, progress)
+    advice = advise_on(parts, progress)
+    if advice.depth != "all" or not too_few_to_judge(config, parts.feed):
         return advice
     doubt = sentence(
         "{pictures} for validation: too few to tell whether to train more than the head, so "
         "`trainable` auto stops after the head. Compare both on other pictures.",
-        pictures=count(len(feed.val), "picture"),
+        pictures=count(len(parts.feed.val), "picture"),
     )
     return replace(advice, doubts=(*advice.doubts, doubt))
 
 
-def advise_on(
-    config: TrainConfig, feed: Feed, start: StartingNetwork, progress: Callback
-) -> Advice:
+def advise_on(parts: RunParts, progress: Callback) -> Advice:
     """Advise on a loaded network and data of :func:`kerascnn.training.data.feed.prepare`.
 
     Raises:
         DataError: There is only one class, or a class with fewer than two pictures.
     """
+    config, feed, start = parts.config, parts.feed, parts.start
     classes = feed.dataset.classes
     counts = np.bincount(feed.train.labels, minlength=len(classes))
     _check(classes, counts)
@@ -108,22 +101,14 @@ def sample(pack: Pack, most: int, seed: int) -> np.ndarray:
 def too_few_to_judge(asked: TrainConfig, feed: Feed) -> bool:
     """Return whether validation pictures are too few to show whether deeper fine-tuning helps.
 
-    Then a fitted head alone is the safer choice, as docs/experiments.md shows.
-
-    Args:
-        asked: The user's configuration; if it sets the epochs, the answer is False.
-        feed: Its data.
+    Then a fitted head alone is the safer choice (docs/experiments.md). False if the user sets the
+    epochs.
     """
     return asked.epochs == AUTO and len(feed.val) < FEW_TO_CHOOSE_BY
 
 
 def apply_advice(config: TrainConfig, advice: Advice) -> TrainConfig:
-    """Replace ``trainable`` ``auto`` by the advice.
-
-    Returns:
-        The configuration with scope and phases set, and without weights if they are advised
-        against; epochs stay those of the user.
-    """
+    """Replace ``auto`` by the advice: scope, phases, and no weights if advised against them."""
     if advice.depth == "scratch":
         return replace(config, trainable=advice.scope, weights="none")
     head = head_phase(advice.facts.pictures, len(advice.facts.counts))
@@ -132,7 +117,7 @@ def apply_advice(config: TrainConfig, advice: Advice) -> TrainConfig:
 
 
 def apply_advice_for_network(
-    config: TrainConfig, asked: TrainConfig, feed: Feed, start: StartingNetwork, progress: Callback
+    parts: RunParts, asked: TrainConfig, progress: Callback
 ) -> TrainConfig:
     """Choose the phases of the backbone that ``model`` ``auto`` chose.
 
@@ -140,10 +125,11 @@ def apply_advice_for_network(
         The configuration with phases set; or with the small network from random weights, if
         ImageNet features are less informative than the pixels.
     """
-    rate = DEEPER * highest_rate(config, start.network)
+    config, feed = parts.config, parts.feed
+    rate = DEEPER * highest_rate(config, parts.start.network)
     epochs, classes = written_phases(config)[0].epochs, len(feed.dataset.classes)
     try:
-        depth = advise_on(config, feed, start, progress).depth
+        depth = advise_on(parts, progress).depth
         reason: str = sentence("as `kerascnn advise` reasons")
     except DataError as error:
         # One picture per class is enough for the head, and too little to train more.

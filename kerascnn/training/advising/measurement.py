@@ -55,11 +55,9 @@ def measure(
     """Run pictures and their mirror images through a backbone, once each.
 
     Args:
-        observer: Backbone from :func:`open_extractor`.
         pictures: uint8 ``[pictures, size, size, 3]``, RGB.
         labels: int64 ``[pictures]``, of at least two classes.
         counts: Training pictures of each class, of which these may be a sample.
-        progress: Called with the number of pictures done and the total.
     """
     total, classes = 2 * len(pictures), len(counts)
     seen = _outputs(observer, pictures, lambda done: progress(done, total))
@@ -89,7 +87,6 @@ def open_extractor(core: keras.Model, normalization: Normalization) -> StageExtr
         core: Network from normalized pixels to logits, as
             :func:`kerascnn.training.weights.start.start_network` makes it; its head does not
             matter. Its weights are shared, not copied.
-        normalization: Normalization that its weights expect.
     """
     by_name = {layer.name: layer for layer in flat(core)}
     ends: dict[str, Any] = {}
@@ -112,13 +109,10 @@ def _pooled(output: Any) -> Any:
     if len(output.shape) != 4:
         return layers.Flatten()(output)
     rows, columns, channels = output.shape[1:]
-    grid = min(_grid(channels), rows, columns)
+    grid = next(one for one in (4, 2, 1) if one == 1 or one * one * channels <= FEATURES)
+    grid = min(grid, rows, columns)
     parts = layers.AveragePooling2D((rows // grid, columns // grid))(output)
     return layers.Flatten()(parts[:, :grid, :grid])
-
-
-def _grid(channels: int) -> int:
-    return next(grid for grid in (4, 2, 1) if grid == 1 or grid * grid * channels <= FEATURES)
 
 
 def _outputs(

@@ -11,17 +11,23 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import numpy as np
+import numpy.typing as npt
 
 from kerascnn import images
-from kerascnn.dataset import Dataset
+from kerascnn.dataset import ArrayPictures, Dataset
+from kerascnn.dataset.check.fingerprints import concatenate, fingerprint_pictures
+from kerascnn.dataset.check.near_duplicates import find_nearest
 from kerascnn.errors import DataError
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.data.cache import open_cache
-from kerascnn.training.data.leakage import count_leaks
 from kerascnn.training.data.pack import Pack, joined, pack
 from kerascnn.training.data.splits import run_dataset
 from kerascnn.training.networks import Network, find_network
+
+COPY = 0.99
+"""Minimum similarity of copies; most reach it at two sizes of one picture, neighboring crops do
+not."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +36,7 @@ class Feed:
 
     Attributes:
         dataset: Data set with a validation split.
-        train: Training pictures.
-        val: Validation pictures.
         size: Size of the network's input, in pixels.
-        resize: Resize rule of every picture.
     """
 
     dataset: Dataset
@@ -67,8 +70,6 @@ def prepare(
     """Load, split, decode and resize the data of a run.
 
     Args:
-        config: Configuration of the run, with its network.
-        progress: Callback for progress.
         dataset: Result of :func:`kerascnn.training.data.splits.run_dataset`, if it is loaded
             already.
         network: Row of the configuration's network; None: looked up.
@@ -111,14 +112,10 @@ def _tell(progress: Callback, name: str, total: int, done: int) -> None:
 
 
 def stored_size(size: int, longest: int) -> int:
-    """Choose the size at which pictures are stored for random crops.
+    """Choose the size at which pictures are stored for random crops, in pixels.
 
-    Args:
-        size: Size of the network's input, in pixels.
-        longest: Longer side of the largest picture, in pixels.
-
-    Returns:
-        A seventh more, as ImageNet's 256 for 224; ``size`` itself if no picture is larger.
+    A seventh more than the input's, as ImageNet's 256 for 224; ``size`` itself if no picture's
+    ``longest`` side is larger.
     """
     return size if longest <= size else (8 * size + 6) // 7
 
@@ -154,14 +151,31 @@ def check_classes(dataset: Dataset, train: Pack) -> None:
 
 
 def fingerprint(classes: tuple[str, ...], packs: dict[str, Pack]) -> str:
-    """Hash what the network sees: class names, pictures as resized, and labels.
-
-    Returns:
-        SHA-256 in hexadecimal.
-    """
+    """Hash what the network sees (class names, resized pictures, labels): hexadecimal SHA-256."""
     digest = hashlib.sha256("\0".join(classes).encode())
     for name in sorted(packs):
         digest.update(name.encode())
         digest.update(packs[name].labels.tobytes())
         digest.update(packs[name].digest.encode())
     return digest.hexdigest()
+
+
+def count_leaks(train: npt.NDArray[np.uint8], val: npt.NDArray[np.uint8]) -> int:
+    """Count the validation pictures that are equal to a training picture.
+
+    Args:
+        train: uint8 ``[pictures, side, side, 3]``.
+        val: As ``train``; of another side if training pictures are stored larger for random crops.
+            Then nearly equal pictures are counted, which misses some.
+    """
+    if train.shape[1:] != val.shape[1:]:
+        parts = [fingerprint_pictures(ArrayPictures(part, "")) for part in (val, train)]
+        fingerprints = concatenate(parts)
+        found = find_nearest(fingerprints, range(len(val)), range(len(val), len(fingerprints)))
+        return sum(one.similarity >= COPY for one in found.values())
+    side = train.shape[1]
+    rows = [side // 4, side // 2, 3 * side // 4]
+    # Most pictures differ in these rows, so the others need not be read from disk.
+    wanted = {one[rows].tobytes() for one in val}
+    known = {hash(one.tobytes()) for one in train if one[rows].tobytes() in wanted}
+    return sum(hash(one.tobytes()) in known for one in val)

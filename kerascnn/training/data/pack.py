@@ -11,6 +11,7 @@ import mmap
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -40,8 +41,6 @@ class Pack:
         images: uint8 ``[pictures, size, size, 3]``, RGB.
         labels: int64 ``[pictures]``.
         names: One per picture, for messages and galleries.
-        skipped: Reasons why broken pictures were left out.
-        digest: SHA-256 of the pictures, in hexadecimal.
     """
 
     images: npt.NDArray[np.uint8]
@@ -66,11 +65,7 @@ def pack(
     """Decode and resize every picture of a split, in parallel.
 
     Args:
-        split: Pictures and labels.
         size: Size of the model's input, in pixels: height and width, or one number for both.
-        resize: How pictures are resized.
-        strict: Raise for the first broken picture instead of leaving it out.
-        progress: Called with the number of pictures done.
         cache: Cache to read the pictures from or store them in; None: no cache.
 
     Returns:
@@ -80,10 +75,7 @@ def pack(
         DataError: A picture is broken, and ``strict`` is True.
         KerascnnError: The disk has no space for the pictures.
     """
-
-    def fill(array: npt.NDArray[np.uint8]) -> dict[int, str]:
-        return _decode(split, size, resize, strict, progress, array)
-
+    fill = partial(_decode, split, size, resize, strict, progress)
     sides = (size, size) if isinstance(size, int) else size
     shape = (len(split), *sides, 3)
     found = cache.pictures(pack_key(split, size, resize), shape, fill) if cache else None
@@ -179,7 +171,6 @@ def shuffled_order(pictures: int, batch_size: int, seed: int, epoch: int) -> npt
     so that every step has one shape and no BatchNormalization sees a batch of one.
 
     Args:
-        pictures: Number of pictures.
         batch_size: Pictures per step, at most ``pictures``.
         seed: Any integer from 0.
         epoch: Number of the epoch, from 0.

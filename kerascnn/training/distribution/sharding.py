@@ -10,7 +10,7 @@ batch: the arithmetic is that of one device, except for the order of sums.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 import numpy as np
@@ -22,54 +22,31 @@ AXIS = "batch"
 """Name of the mesh's only axis: pictures are divided over it, weights are replicated."""
 
 
-class Sharding(Protocol):
-    """Placement of arrays."""
+class Sharding:
+    """The placement of arrays: here of everything on JAX's first device."""
 
     def put(self, array: Any) -> jax.Array:
         """Copy a whole array to the devices; may be called from another thread."""
-
-    def shard(self, batch: Any) -> Any:
-        """Shard a batch along its first axis; called during compilation."""
-
-    def local_copy(self, array: jax.Array) -> jax.Array:
-        """Return a replicated array as one that the rest of the program can use."""
-
-    def wait_for(self, array: jax.Array) -> None:
-        """Wait for a step, if steps must not overlap."""
-
-    def broadcast(self, number: int) -> int:
-        """Return the first process's number."""
-
-
-class OneDevice:
-    """Places everything on JAX's first device."""
-
-    def put(self, array: Any) -> jax.Array:
-        """Copy an array to the device."""
         return jnp.asarray(array) if isinstance(array, jax.Array) else jax.device_put(array)
 
     def shard(self, batch: Any) -> Any:
-        """Return the batch unchanged."""
+        """Shard a batch along its first axis; called during compilation."""
         return batch
 
     def local_copy(self, array: jax.Array) -> jax.Array:
-        """Return the array unchanged."""
+        """Return a replicated array as one that the rest of the program can use."""
         return array
 
     def wait_for(self, array: jax.Array) -> None:
-        """Let the next step begin before this one has ended."""
+        """Wait for a step, if steps must not overlap, as they may on one device."""
 
     def broadcast(self, number: int) -> int:
-        """Return ``number``: there is only one process."""
+        """Return the first process's number, so that all call the same steps."""
         return number
 
 
-class ManyDevices:
-    """Replicates variables and pictures on every device; each works on its part of a batch.
-
-    Args:
-        devices: Number of devices of each process, from its first.
-    """
+class ManyDevices(Sharding):
+    """Replicates variables and pictures on every device; each works on its part of a batch."""
 
     def __init__(self, devices: int) -> None:
         self._here = jax.local_devices()[:devices]
@@ -112,4 +89,4 @@ class ManyDevices:
 
 def make_sharding(devices: int) -> Sharding:
     """Choose the placement of arrays."""
-    return OneDevice() if devices * jax.process_count() == 1 else ManyDevices(devices)
+    return Sharding() if devices * jax.process_count() == 1 else ManyDevices(devices)

@@ -26,8 +26,9 @@ from kerascnn.language import tr
 from kerascnn.machine import machine
 from kerascnn.metrics.classification import evaluate_predictions
 from kerascnn.metrics.outputs import Predictions
-from kerascnn.report import Content, Layer, PhaseSpan, Sample, gallery, render_page
 from kerascnn.report.card_facts import calibration_facts, learning_of, model_facts
+from kerascnn.report.content import Content, Layer, PhaseSpan, Sample, gallery
+from kerascnn.report.page import render_page
 from kerascnn.training.augmentation.batch import batch_augmentation_of, changed
 from kerascnn.training.augmentation.presets import augmentation_layers
 from kerascnn.training.callbacks import EpochRecord
@@ -81,11 +82,8 @@ def write_report(
     """Write the report of a run.
 
     Args:
-        run: A finished run.
         dataset: Data set, for class names and the balance of the splits.
-        train: Training pictures.
         judged: Pictures to evaluate the model on.
-        split: Name of their split.
         path: Path of the page; None: ``report.html`` in the run folder.
         kept: The run's network and its predictions of those pictures; None: computed here.
 
@@ -105,13 +103,11 @@ def write_report(
 def report_run(
     run: Run, data: str | Path | None = None, split: str | None = None, path: str | None = None
 ) -> Path:
-    """Evaluate a run again, on its own data or other, and write the report.
+    """Evaluate a finished run again, on its own data or other, and write the report.
 
     Args:
-        run: A finished run.
         data: Data as for :func:`kerascnn.dataset.load_dataset`; None: the run's own data.
         split: ``train``, ``val``, ``test``, ``all``; None: test, else val, else all.
-        path: Path of the page; None: ``report.html`` in the run folder.
 
     Raises:
         DataError: There is no usable data, or it has classes that the model does not know.

@@ -29,9 +29,14 @@ from kerascnn.training.evaluation import run_data
 from kerascnn.training.export.compose import compose as compose_file
 from kerascnn.training.export.compose import with_card
 from kerascnn.training.export.core import core_model
-from kerascnn.training.export.precision import MAX_DROP, Pictures, reduce_file
-from kerascnn.training.export.precision.reduce import CALIBRATION
-from kerascnn.training.export.target import EXPORTED, check_replaceable, target_file
+from kerascnn.training.export.precision.reduce import (
+    CALIBRATION,
+    MAX_DROP,
+    Pictures,
+    PrecisionRequest,
+    reduce_file,
+)
+from kerascnn.training.export.target import check_replaceable, target_file
 from kerascnn.training.export.verify import measure_parity
 from kerascnn.training.run.folder import Run, open_run
 from kerascnn.training.run.provenance import versions
@@ -45,10 +50,8 @@ class Export:
     """An exported file.
 
     Attributes:
-        path: Path of the ``.onnx`` file.
         bytes: Its size.
         parity: The comparison with the Keras model.
-        card: Its model card.
     """
 
     path: Path
@@ -108,8 +111,8 @@ def export_onnx(
     def ranged() -> Pictures:
         return calibration(load_dataset(calibrate) if calibrate else run_data(run), card)
 
-    request = PrecisionRequest(precision, ranged, max_drop)
-    done = write_proven(target, core, card, parity, measured, request, tell)
+    request = PrecisionRequest(precision, ranged, max_drop, measured, tell)
+    done = write_proven(target, core, card, parity, request)
     track_export(run.folder, done.path, done.card)
     return done
 
@@ -123,57 +126,31 @@ def _warn_if_first(run: Run, source: Run) -> None:
         )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class PrecisionRequest:
-    """The requested precision.
-
-    Attributes:
-        precision: ``float32``, ``float16`` or ``int8``.
-        ranged: Returns the pictures to calibrate int8 on; None: there are none.
-        max_drop: Percentage points of top-1 accuracy that it may cost.
-    """
-
-    precision: Precision
-    ranged: Callable[[], Pictures | None]
-    max_drop: float
-
-
 def write_proven(
     target: Path,
     core: keras.Model,
     card: ModelCard,
     measure: Callable[[Path], Parity],
-    measured: Pictures,
     request: PrecisionRequest,
-    tell: Callable[[str], object],
 ) -> Export:
     """Convert a network, and write a verified file, of lower precision if requested.
 
     Args:
-        target: Path of the file.
         core: Network from normalized pixels to logits.
-        card: Card of the model.
         measure: Compares a file with the Keras model.
-        measured: Pictures for that comparison, and for the accuracy of lower precision.
-        request: Requested precision and what it may cost.
-        tell: Called with a description of each step.
 
     Raises:
-        ParityError: Its predictions differ, or lower precision costs more than it may; no file is
-            left.
+        ParityError: Its predictions differ, or lower precision costs more; no file is left.
     """
+    tell, pictures = request.tell, count(len(request.verify.images), "picture")
     tell(sentence("converting"))
     network = core_model(core)
     model = compose_file(network, card)
     with exclusive_atomic_write(target) as temporary:
-        tell(sentence("comparing on {pictures}", pictures=count(len(measured.images), "picture")))
+        tell(sentence("comparing on {pictures}", pictures=pictures))
         card = proven(temporary, model, card, measure)
         if request.precision != "float32":
-            ranged = request.ranged() if request.precision == "int8" else None
-            card = reduce_file(
-                temporary, network, card, request.precision, ranged, measured, request.max_drop,
-                tell,
-            )  # fmt: skip
+            card = reduce_file(temporary, network, card, request)
         size = temporary.stat().st_size
     if card.parity is None:
         raise ModelFileError(f"{target}: was not compared.")
@@ -187,7 +164,6 @@ def proven(
 
     Raises:
         ParityError: Its predictions differ.
-        ModelFileError: The file cannot be run.
     """
     onnx.save(with_card(model, card), file)
     try:
@@ -208,10 +184,7 @@ def proven(
 
 
 def verification_pictures(run: Run, card: ModelCard, verify: str | Path | None) -> tuple[str, Pack]:
-    """Choose and resize the real pictures that the file is compared on.
-
-    Returns:
-        Their name, and the pictures, with labels in the order of the card's classes.
+    """Choose and resize real pictures to compare the file on, labeled by the card's classes.
 
     Raises:
         DataError: No picture can be read.
@@ -242,17 +215,3 @@ def _versions(card: ModelCard) -> dict[str, str]:
     by = f"keras {trained.get('keras', '')} on {backend} {trained.get(backend, '')}"
     kept = {"weights": trained["weights"]} if "weights" in trained else {}
     return {**versions(), "trained_with": by, **kept}
-
-
-__all__ = [
-    "EXPORTED",
-    "Export",
-    "PrecisionRequest",
-    "calibration",
-    "check_replaceable",
-    "export_onnx",
-    "proven",
-    "target_file",
-    "verification_pictures",
-    "write_proven",
-]

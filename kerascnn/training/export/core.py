@@ -9,7 +9,8 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import onnx
 
@@ -58,39 +59,39 @@ def core_model(network: keras.Model) -> onnx.ModelProto:
 
 
 def _convert(network: keras.Model) -> onnx.ModelProto:
-    import tensorflow as tf
     import tf2onnx
 
     # _refuse_unknown reports in one line what tf2onnx could not convert.
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
-    shape = (None, *network.input_shape[1:])
-
-    pixels = tf.TensorSpec(shape, tf.float32, name="pixels")
-
-    # AutoGraph would replace an error's message by its own stack trace.
-    @tf.function(input_signature=[pixels], autograph=False)  # type: ignore[untyped-decorator]
-    def logits(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"logits": network(pixels, training=False)}
-
-    def convert() -> onnx.ModelProto:
-        with silenced():
-            converted, _ = tf2onnx.convert.from_function(
-                logits,
-                input_signature=logits.input_signature,
-                opset=CONVERSION_OPSET,
-                # The preprocessing outputs channels first: the network needs no Transpose at its
-                # input.
-                inputs_as_nchw=["pixels"],
-                custom_op_handlers=HANDLERS,
-            )
-        return converted
-
+    logits = _as_function(network)
+    convert = partial(
+        tf2onnx.convert.from_function,
+        logits,
+        input_signature=logits.input_signature,
+        opset=CONVERSION_OPSET,
+        # The preprocessing outputs channels first: the network needs no Transpose at its input.
+        inputs_as_nchw=["pixels"],
+        custom_op_handlers=HANDLERS,
+    )
     try:
         with traceable(network):
             return _without_copies(convert)
     except Exception as error:
         # TensorFlow's tracing and tf2onnx raise errors of any class on networks they do not know.
         raise _unconverted(network.name, error) from error
+
+
+def _as_function(network: keras.Model) -> Any:
+    import tensorflow as tf
+
+    pixels = tf.TensorSpec((None, *network.input_shape[1:]), tf.float32, name="pixels")
+
+    # AutoGraph would replace an error's message by its own stack trace.
+    @tf.function(input_signature=[pixels], autograph=False)  # type: ignore[untyped-decorator]
+    def logits(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"logits": network(pixels, training=False)}
+
+    return logits
 
 
 def _upgraded(name: str, converted: onnx.ModelProto) -> onnx.ModelProto:
@@ -130,19 +131,20 @@ def _layer(node: str) -> str:
     return (node.rpartition("/")[0] or node).rpartition("/")[2]
 
 
-def _without_copies(convert: Callable[[], onnx.ModelProto]) -> onnx.ModelProto:
+def _without_copies(convert: Callable[[], tuple[onnx.ModelProto, Any]]) -> onnx.ModelProto:
     """Convert without copying all weights before each of tf2onnx's optimizations.
 
     The copies let it undo an optimization that fails, which none did on any network here. If one
     fails, the conversion is repeated as tf2onnx does it by default.
     """
     try:
-        with _environment(CATCH_ERRORS, "FALSE"):
-            return convert()
+        with silenced(), _environment(CATCH_ERRORS, "FALSE"):
+            return convert()[0]
     except Exception as error:  # noqa: BLE001 - any optimization may raise anything
         log.debug("an optimization of tf2onnx failed (%s): converting again, with copies", error)
-    with _environment(CATCH_ERRORS, None):  # even if set to "TRUE", tf2onnx 1.17 does not catch
-        return convert()
+    # Even if it is set to "TRUE", tf2onnx 1.17 does not catch.
+    with silenced(), _environment(CATCH_ERRORS, None):
+        return convert()[0]
 
 
 @contextmanager

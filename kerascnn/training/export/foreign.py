@@ -22,8 +22,8 @@ from kerascnn.inference.model_file.foreign import ForeignModel
 from kerascnn.inference.model_file.signature import answers_of
 from kerascnn.language import sentence
 from kerascnn.training.data.labeled import labeled_pack
-from kerascnn.training.export import Export, PrecisionRequest, calibration, write_proven
-from kerascnn.training.export.precision import MAX_DROP, Pictures
+from kerascnn.training.export import Export, calibration, write_proven
+from kerascnn.training.export.precision.reduce import MAX_DROP, Pictures, PrecisionRequest
 from kerascnn.training.export.target import check_replaceable, target_file
 from kerascnn.training.export.verify import compare
 from kerascnn.training.foreign.loading import LoadedModel, load_foreign
@@ -55,17 +55,14 @@ def export_foreign(
     """Export a ``.keras`` or ``.h5`` classifier made elsewhere, and verify its predictions.
 
     Args:
-        path: Path of the model.
         foreign: Class names, image size, normalization and resize rule.
         out: The file to write; None: ``exported/NAME.onnx``, NAME being the model file's.
         verify: Data to compare on; None: pictures made from the built-in ones. If the model knows
             their labels, its top-1 accuracy on them is recorded in the card.
-        progress: Called with a description of each step.
         precision: ``float32``, ``float16`` or ``int8``; the loss of accuracy is measured on the
             pictures to compare on, relative to the model's own predictions if they have no labels.
         calibrate: Data to calibrate int8 on.
         max_drop: Percentage points of top-1 accuracy that lower precision may cost, 0 to 100.
-        overwrite: Whether a file of another model may be replaced.
 
     Raises:
         ModelFileError: The model contains code, cannot be loaded or converted, or is no classifier
@@ -98,8 +95,8 @@ def export_foreign(
     def ranged() -> Pictures | None:
         return calibration(load_dataset(calibrate), card) if calibrate else None
 
-    wanted = PrecisionRequest(precision, ranged, max_drop)
-    return write_proven(target, core, card, measure, measured, wanted, tell)
+    wanted = PrecisionRequest(precision, ranged, max_drop, measured, tell)
+    return write_proven(target, core, card, measure, wanted)
 
 
 def _card(path: Path, foreign: ForeignModel, loaded: LoadedModel) -> ModelCard:

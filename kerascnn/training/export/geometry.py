@@ -18,15 +18,8 @@ from kerascnn.training.export.graph import FLOAT, INT64, Graph
 class GraphSide:
     """One side of a picture; see :class:`kerascnn.images.geometry.Side`.
 
-    Attributes:
-        wanted: Length of the input, in pixels.
-        first: int64.
-        last: int64.
-        start: float32.
-        stop: float32.
-        length: int64.
-        skip: int64.
-        offset: int64.
+    ``wanted`` is the input's length in pixels; the others are tensors, int64 but for ``start`` and
+    ``stop``, which are float32.
     """
 
     wanted: int
@@ -96,7 +89,8 @@ class Geometry:
                 self.g.op("Div", width, self._number(columns)),
             )
             lengths = [self._round(self.g.op("Div", side, ratio)) for side in (height, width)]
-        surplus = [self._less(length, self.shape[i]) for i, length in enumerate(lengths)]
+        wanted = map(self.g.whole, self.shape)
+        surplus = [self.g.op("Sub", *pair) for pair in zip(lengths, wanted, strict=True)]
         if self.sizing.library == "transformers":
             skips = [self.g.op("Div", one, self.g.whole(2)) for one in surplus]
         else:
@@ -194,9 +188,6 @@ class Geometry:
         fits = g.op("And", *inside)
         pairs = zip(self.sizes, lengths, strict=True)
         return [g.op("Where", fits, side, length) for side, length in pairs]
-
-    def _less(self, value: str, number: int) -> str:
-        return self.g.op("Sub", value, self.g.whole(number))
 
     def _half(self, value: str) -> str:
         return self._round(self.g.op("Div", self.g.double(value), self._number(2)))

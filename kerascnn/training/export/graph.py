@@ -31,11 +31,7 @@ lacks for float64 up to 1.25."""
 
 
 class Graph:
-    """A graph to which each call adds a node.
-
-    Args:
-        prefix: Prefix of all names, so that two graphs can be joined.
-    """
+    """A graph to which each call adds a node; with a prefix of names, two can be joined."""
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
@@ -64,14 +60,21 @@ class Graph:
         """Round float64 to the nearest integer, half up."""
         return self.op("Floor", self.op("Add", value, self.number(0.5)))
 
+    def positions(self, length: str) -> str:
+        """Add the numbers from 0 to a length of shape [1], int64."""
+        zero, step = self.constant(0, np.int64), self.constant(1, np.int64)
+        return self.op("Range", zero, self.op("Squeeze", length), step)
+
+    def within(self, index: str, length: str) -> str:
+        """Add whether an index is from 0 and below a length."""
+        above = self.op("GreaterOrEqual", index, self.whole(0))
+        return self.op("And", above, self.op("Less", index, length))
+
     def op(self, kind: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
-        """Add a node with one output.
+        """Add a node of an ONNX operator, e.g. ``Add``, with one output.
 
         Args:
-            kind: ONNX operator, e.g. ``Add``.
-            *inputs: Names of the inputs.
             output: Name of the output; None: generated.
-            **attributes: Attributes of the operator.
         """
         name = output or f"{self._prefix}{kind.lower()}_{len(self._nodes)}"
         self._nodes.append(
@@ -137,11 +140,7 @@ def in_order(unsorted: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def needs(node: onnx.NodeProto) -> set[str]:
-    """Return the tensors that a node reads, including those that its subgraphs read from outside.
-
-    Args:
-        node: Any node; a Loop or If has subgraphs.
-    """
+    """Return the tensors that a node reads, or that its subgraphs read from outside."""
     names = set(node.input)
     for inner in (attribute.g for attribute in node.attribute if attribute.HasField("g")):
         made = {value.name for value in (*inner.input, *inner.initializer)}

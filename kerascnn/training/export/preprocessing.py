@@ -182,11 +182,7 @@ class _Axis:
         self.offset = g.op("Div", g.op("Sub", size, self.target), g.whole(2))
 
     def weights(self, pixels: int = 1) -> str:
-        """Return the weight of each input pixel in each output pixel, float64.
-
-        Args:
-            pixels: Axis of the input's pixels, 0 or 1.
-        """
+        """Return the weights of input pixels, on axis 0 or 1, in output pixels, float64."""
         g = self.g
         one, half = g.number(1.0), g.number(0.5)
         extent = g.double(g.op("Sub", self.stop, self.start))
@@ -195,7 +191,7 @@ class _Axis:
         index = g.op("Sub", rows, self.offset)
         middle = g.op("Mul", g.op("Add", g.double(index), half), scale)
         center = g.op("Add", g.double(self.start), middle)
-        columns = g.op("Unsqueeze", g.double(self._columns()), g.whole(1 - pixels))
+        columns = g.op("Unsqueeze", g.double(g.positions(self.length)), g.whole(1 - pixels))
         distance = g.op("Add", g.op("Sub", columns, center), half)
         narrow = g.op("Div", one, g.op("Max", scale, one))
         triangle = g.op("Sub", one, g.op("Abs", g.op("Mul", distance, narrow)))
@@ -204,13 +200,4 @@ class _Axis:
         fixed = g.op("Mul", g.op("Div", raw, total), g.number(FIXED_POINT))
         share = g.op("Div", g.half_up(fixed), g.number(FIXED_POINT))
         # Padding has no weights at all; its 0 / 0 is dropped here.
-        return g.op("Where", self._inside(index), share, g.number(0.0))
-
-    def _columns(self) -> str:
-        zero, step = self.g.constant(0, np.int64), self.g.constant(1, np.int64)
-        return self.g.op("Range", zero, self.g.op("Squeeze", self.length), step)
-
-    def _inside(self, index: str) -> str:
-        g = self.g
-        above = g.op("GreaterOrEqual", index, g.whole(0))
-        return g.op("And", above, g.op("Less", index, self.target))
+        return g.op("Where", g.within(index, self.target), share, g.number(0.0))

@@ -34,9 +34,6 @@ def resampling(height: str, width: str, shape: Shape, sizing: Resizing) -> onnx.
 
     Args:
         height: Name of the picture's height, int64 [1].
-        width: Name of its width.
-        shape: Shape of the network's input.
-        sizing: How pictures are resized.
 
     Returns:
         A graph without inputs, from ``image`` of the enclosing graph to ``sizing/sized``.
@@ -82,9 +79,7 @@ class _Resampling:
         return g.op("Add", g.constant(np.arange(side.wanted), np.int64), shift)
 
     def _inside(self, side: GraphSide) -> str:
-        g, index = self.g, self._index(side)
-        above = g.op("GreaterOrEqual", index, g.whole(0))
-        return g.op("And", above, g.op("Less", index, side.length))
+        return self.g.within(self._index(side), side.length)
 
     # --- Pillow ---
 
@@ -130,24 +125,14 @@ class _Resampling:
         return g.op("Div", extent, g.double(side.length))
 
     def _weights(self, side: GraphSide, pixels: int = 1) -> str:
-        """Return the weight of each picture pixel in each pixel of the input, float64.
-
-        Args:
-            side: Side of the picture.
-            pixels: Axis of the picture's pixels, 0 or 1; the network's input has the other.
-        """
+        """Return the weights of the picture's pixels, on axis 0 or 1, in the input's, float64."""
         g = self.g
         one, half = g.number(1.0), g.number(0.5)
         step = self._step(side)
         index = g.op("Unsqueeze", self._index(side), g.whole(pixels))
         middle = g.op("Mul", g.op("Add", g.double(index), half), step)
         center = g.op("Add", g.double(side.start), middle)
-        numbers = g.op(
-            "Range",
-            g.constant(0, np.int64),
-            g.op("Squeeze", self._length(side)),
-            g.constant(1, np.int64),
-        )
+        numbers = g.positions(self._length(side))
         position = g.op("Unsqueeze", g.double(numbers), g.whole(1 - pixels))
         distance = g.op("Add", g.op("Sub", position, center), half)
         narrow = g.op("Div", one, g.op("Max", step, one))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kerascnn.errors import ConfigError
-from kerascnn.training.networks.row import INSIDE, TORCH, Network
+from kerascnn.training.networks.row import Network as Network
 from kerascnn.training.networks.table import rows
 
 if TYPE_CHECKING:
@@ -65,14 +65,3 @@ def check_image_size(row: Network, image_size: int) -> None:
             f"image size {image_size} is too small for {row.name}: expected at least "
             f"{row.minimum_size}. Its default is {row.image_size}."
         )
-
-
-__all__ = [
-    "INSIDE",
-    "NETWORKS",
-    "TORCH",
-    "Network",
-    "build_network",
-    "check_image_size",
-    "find_network",
-]

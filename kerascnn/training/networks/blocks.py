@@ -87,7 +87,7 @@ def set_trainable(
     """
     groups = _groups(model)
     chosen = _chosen(scope, list(groups))
-    _open(model)
+    model.trainable = True  # a frozen container would override the flags of its layers
     for name, group in groups.items():
         for layer in group:
             layer.trainable = name in chosen
@@ -121,11 +121,7 @@ def flat(model: keras.Model) -> Iterator[layers.Layer]:
 
 
 def parameters(layer: layers.Layer) -> list[keras.Variable]:
-    """List the weights of a layer that gradients can reach, frozen or not.
-
-    Returns:
-        Its weights without moving statistics, adapted statistics and seeds.
-    """
+    """List the weights of a layer that gradients can reach: no statistics, no seeds."""
     if isinstance(layer, layers.Normalization):
         return []
     moving: list[keras.Variable] = []
@@ -204,11 +200,6 @@ def _members(part: str, names: list[str]) -> list[str]:
         f"there is no block {part!r} in this network.{hint} Expected all, head, from:BLOCK, or "
         f"a comma-separated list of: {', '.join(valid)}."
     )
-
-
-def _open(model: keras.Model) -> None:
-    # A frozen container would override the flags of its layers.
-    model.trainable = True
 
 
 def _move_statistics(layer: layers.Layer) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -53,51 +53,19 @@ class Position:
 
 
 @dataclass(frozen=True)
-class Checkpoint:
-    """State of a run between two epochs.
+class _Part:
+    pictures: int
+    names: str
+    labels: str
 
-    Attributes:
-        position: Next epoch.
-        history: All epochs so far.
-        best: Number of the best epoch.
-        data: Description of the data; see :func:`kerascnn.training.run.resume.data_identity`.
-        versions: Versions of libraries and backend.
-        core: The network's variables.
-        stage: The other variables of the trained model, and the optimizer's. Empty between two
-            phases: the next phase makes its own.
-    """
 
-    position: Position
-    history: tuple[EpochRecord, ...]
-    best: int
-    data: dict[str, Any]
-    versions: dict[str, str]
-    core: Arrays
-    stage: Arrays
+@dataclass(frozen=True)
+class _Data:
+    """The result of :func:`kerascnn.training.run.resume.data_identity`."""
 
-    def save(self, folder: Path) -> None:
-        """Write ``epoch-NUMBER.npz``, and remove the oldest checkpoints.
-
-        Args:
-            folder: Folder for checkpoints alone; created if it does not exist.
-
-        Raises:
-            KerascnnError: The checkpoint cannot be written; the earlier ones remain.
-        """
-        about = {
-            "position": asdict(self.position),
-            "history": [asdict(record) for record in self.history],
-            "best": self.best,
-            "data": self.data,
-            "versions": self.versions,
-        }
-        text = np.frombuffer(json.dumps(about).encode(), np.uint8)
-        with atomic_write(folder / f"epoch-{len(self.history):06}.npz") as temporary:
-            np.savez(
-                temporary, about=text, **_named("core", self.core), **_named("stage", self.stage)
-            )
-        for old in _files(folder)[:-KEPT]:
-            old.unlink(missing_ok=True)
+    fingerprint: str
+    classes: tuple[str, ...]
+    splits: dict[str, _Part]
 
 
 @dataclass(frozen=True)
@@ -120,26 +88,42 @@ class _About:
 
 
 @dataclass(frozen=True)
-class _Part:
-    pictures: int
-    names: str
-    labels: str
+class Checkpoint(_About):
+    """State of a run between two epochs.
 
+    Attributes:
+        position: Next epoch.
+        best: Number of the best epoch.
+        data: Description of the data; see :func:`kerascnn.training.run.resume.data_identity`.
+        core: The network's variables.
+        stage: The other variables of the trained model, and the optimizer's. Empty between two
+            phases: the next phase makes its own.
+    """
 
-@dataclass(frozen=True)
-class _Data:
-    """The result of :func:`kerascnn.training.run.resume.data_identity`."""
+    core: Arrays
+    stage: Arrays
 
-    fingerprint: str
-    classes: tuple[str, ...]
-    splits: dict[str, _Part]
+    def save(self, folder: Path) -> None:
+        """Write ``epoch-NUMBER.npz``, and remove the oldest checkpoints.
+
+        Args:
+            folder: Folder for checkpoints alone; created if it does not exist.
+
+        Raises:
+            KerascnnError: The checkpoint cannot be written; the earlier ones remain.
+        """
+        about = {one.name: getattr(self, one.name) for one in fields(_About)}
+        text = np.frombuffer(json.dumps(about, default=asdict).encode(), np.uint8)
+        with atomic_write(folder / f"epoch-{len(self.history):06}.npz") as temporary:
+            np.savez(
+                temporary, about=text, **_named("core", self.core), **_named("stage", self.stage)
+            )
+        for old in _files(folder)[:-KEPT]:
+            old.unlink(missing_ok=True)
 
 
 def latest_checkpoint(folder: Path) -> Checkpoint | None:
-    """Read the newest checkpoint that can be read.
-
-    Args:
-        folder: Folder of the checkpoints; it need not exist.
+    """Read the newest checkpoint that can be read; None if there is none.
 
     Raises:
         ModelFileError: There are checkpoints, and none can be read.
@@ -210,12 +194,7 @@ def values(variables: Sequence[keras.Variable]) -> Arrays:
 
 
 def restore(variables: Sequence[keras.Variable], arrays: Arrays, what: str) -> None:
-    """Set variables to the values of a checkpoint.
-
-    Args:
-        variables: As :func:`core_variables` or :func:`phase_variables` list them.
-        arrays: Result of :func:`values`.
-        what: Name of what is restored, for error messages.
+    """Set variables, in the order of :func:`values`, to those of a checkpoint.
 
     Raises:
         ModelFileError: Their shapes differ.

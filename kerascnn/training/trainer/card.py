@@ -13,18 +13,19 @@ from typing import Any
 from kerascnn.card import ModelCard
 from kerascnn.inference.learned import REMEMBERED, remember
 from kerascnn.training.callbacks import EpochRecord
-from kerascnn.training.data.feed import Feed
+from kerascnn.training.config import TrainConfig
 from kerascnn.training.distribution.device import kernels, peak_memory
 from kerascnn.training.distribution.local_devices import total_devices
 from kerascnn.training.run.folder import Run
 from kerascnn.training.run.provenance import versions
 from kerascnn.training.trainer.epoch import Trainer
 from kerascnn.training.trainer.head_fit import HeadFit
-from kerascnn.training.weights.start import StartingNetwork
+from kerascnn.training.trainer.parts import RunParts
 
 
-def first_card(feed: Feed, run: Run, start: StartingNetwork) -> ModelCard:
+def first_card(parts: RunParts, run: Run) -> ModelCard:
     """Make the card of a new run: network, classes, image size and data."""
+    feed, start = parts.feed, parts.start
     test = feed.dataset.splits.get("test", ())
     return ModelCard(
         name=Path(run.folder).resolve().name,
@@ -46,11 +47,7 @@ def first_card(feed: Feed, run: Run, start: StartingNetwork) -> ModelCard:
 
 
 def trained_facts(
-    devices: str,
-    device: str,
-    precision: str,
-    trainer: Trainer | HeadFit,
-    history: Sequence[EpochRecord],
+    config: TrainConfig, device: str, trainer: Trainer | HeadFit, history: Sequence[EpochRecord]
 ) -> dict[str, Any]:
     """Return the hardware and throughput of a run.
 
@@ -62,11 +59,11 @@ def trained_facts(
     found = versions()
     return {
         "device": device,
-        "devices": total_devices(devices),
+        "devices": total_devices(config.devices),
         "backend": found.pop("backend"),
         "versions": found,
         "kernels": kernels(),
-        "precision": precision,
+        "precision": config.precision,
         "feed": "resident" if trainer.resident else "streamed",
         "xla": trainer.xla,
         "peak_memory": peak_memory(),

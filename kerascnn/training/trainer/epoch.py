@@ -70,7 +70,6 @@ class Trainer:
         """Train for one epoch on every picture; those that pad the last batch are seen twice.
 
         Args:
-            seed: Seed of the run.
             epoch: Number of the epoch, from 1; with the seed it determines the order.
 
         Yields:
@@ -81,7 +80,10 @@ class Trainer:
         draws = None
         if self._changing:
             draws = self._changing.draw(self.steps, self.batch_size, seed, epoch)
-        feed = self._resident(order, draws) if self.resident else self._streamed(order, draws)
+        if self.resident:
+            feed = self._calls(self._data, order, self.steps, draws)
+        else:
+            feed = self._streamed(order, draws)
         done = 0
         for losses, right in feed:
             done += len(losses)
@@ -90,11 +92,6 @@ class Trainer:
     def learning_rate(self) -> float:
         """Return the learning rate of the next step."""
         return float(keras.ops.convert_to_numpy(self.optimizer.learning_rate))
-
-    def _resident(
-        self, order: npt.NDArray[np.int32], draws: Draws | None
-    ) -> Iterator[tuple[Losses, Losses]]:
-        yield from self._calls(self._data, order, self.steps, draws)
 
     def _streamed(
         self, order: npt.NDArray[np.int32], draws: Draws | None

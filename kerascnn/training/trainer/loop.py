@@ -1,8 +1,7 @@
 """The loop over epochs: validation, checkpoints, early stopping and resuming.
 
-Knows: phases, the best epoch, checkpoints. Does not know: where pictures come from
-(:mod:`..data.feed`), what a step looks like (:mod:`.tensorflow_backend`, :mod:`.jax_backend`), what
-happens after the last epoch (:mod:`..train`).
+Knows: phases, the best epoch, checkpoints. Does not know: where pictures come from, what a step
+looks like, what happens after the last epoch (:mod:`..one_run`).
 """
 
 from __future__ import annotations
@@ -17,14 +16,19 @@ import keras
 
 from kerascnn.errors import ModelFileError
 from kerascnn.metrics.calibration import cross_entropy
+from kerascnn.metrics.significance import wilson_interval
 from kerascnn.training.callbacks import Callback, EpochRecord
 from kerascnn.training.clock import Deadline
-from kerascnn.training.config import TrainConfig
-from kerascnn.training.data.feed import Feed
 from kerascnn.training.distribution.processes import broadcast_from_first, is_first
 from kerascnn.training.mixed_precision import as_float32
 from kerascnn.training.networks.from_pixels import predict_logits
-from kerascnn.training.phases import Phase, out_of_patience, phases, total_epochs
+from kerascnn.training.phases import (
+    Phase,
+    out_of_patience,
+    phases,
+    total_epochs,
+    validation_rank,
+)
 from kerascnn.training.run.checkpoint import (
     Arrays,
     Checkpoint,
@@ -42,35 +46,25 @@ from kerascnn.training.run.resume import (
     data_identity,
     removed_options,
 )
-from kerascnn.training.trainer.best_epoch import is_kept
 from kerascnn.training.trainer.card import first_card, trained_facts
 from kerascnn.training.trainer.epoch import Trainer
 from kerascnn.training.trainer.one_epoch import train_epoch
+from kerascnn.training.trainer.parts import RunParts
 from kerascnn.training.trainer.phase import prepare_phase
 from kerascnn.training.trainer.time_limit import shorten_remaining, with_epochs
-from kerascnn.training.weights.start import StartingNetwork
 
 
 class TrainingLoop:
     """The loop over the epochs of a run, and its state."""
 
     def __init__(
-        self,
-        config: TrainConfig,
-        feed: Feed,
-        start: StartingNetwork,
-        run: Run,
-        device: str,
-        progress: Callback,
-        deadline: Deadline | None = None,
+        self, parts: RunParts, run: Run, progress: Callback, deadline: Deadline | None = None
     ) -> None:
-        self.config, self.feed, self.core, self.run, self.progress = (
-            config, feed, start.core, run, progress,
-        )  # fmt: skip
-        self.start, self.device, self.deadline = start, device, deadline
-        self.phases = phases(config, start.network)
+        self.parts, self.run, self.progress, self.deadline = parts, run, progress, deadline
+        self.core, feed = parts.start.core, parts.feed
+        self.phases = phases(parts.config, parts.start.network)
         self.data = data_identity(feed.dataset.classes, feed.packs, feed.fingerprint)
-        self.card = first_card(feed, run, start)
+        self.card = first_card(parts, run)
         self.position = Position()
         self.history: list[EpochRecord] = []
         self.best: EpochRecord | None = None
@@ -103,7 +97,6 @@ class TrainingLoop:
 
         Raises:
             TrainingError: The loss is not finite.
-            KeyboardInterrupt: Training was interrupted (Ctrl-C).
         """
         before = len(self.history)
         try:
@@ -124,37 +117,24 @@ class TrainingLoop:
 
     def facts(self) -> dict[str, Any]:
         """Return the hardware and throughput of the training; call it after :meth:`run_all`."""
-        return trained_facts(
-            self.config.devices, self.device, self.config.precision, self.trainer, self.history
-        )
+        return trained_facts(self.parts.config, self.parts.device, self.trainer, self.history)
 
     def _begin(self, phase: Phase) -> None:
         """Start a phase: freeze, and make an optimizer and compiled steps for what is trainable."""
-        prepared = prepare_phase(
-            self.start,
-            self.config,
-            phase,
-            self.feed.train,
-            self.feed.val,
-            self.device,
-            self.progress,
-        )
+        prepared = prepare_phase(self.parts, phase, self.progress)
         self.trainer, self.val, self.batchnorm = prepared.trainer, prepared.val, prepared.batchnorm
         if self.phase_values and self.position.done:
             variables = self._phase_variables()
-            restore(variables, self._supported_values(len(variables)), "the optimizer")
+            stored = self.phase_values
+            if removed_options(self.run):
+                # Older checkpoints store the random states of removed augmentations first.
+                stored = stored[-len(variables) :]
+            restore(variables, stored, "the optimizer")
         self.phase_values, self._compiling = (), True
         self._warm_from = len(self.history) + 1
         self.progress.on_phase_begin(
-            total_epochs(self.config), self.trainer.steps, self.trainer.batch_size
+            total_epochs(self.parts.config), self.trainer.steps, self.trainer.batch_size
         )
-
-    def _supported_values(self, count: int) -> Arrays:
-        """Drop the random states of augmentations that this version no longer has.
-
-        Older checkpoints store them first.
-        """
-        return self.phase_values[-count:] if removed_options(self.run) else self.phase_values
 
     def _epoch(self, epoch: int, phase: Phase) -> None:
         start = time.perf_counter()
@@ -163,7 +143,7 @@ class TrainingLoop:
         # are equal.
         with averages.swapped() if averages else nullcontext():
             loss, accuracy, speed = train_epoch(
-                self.trainer, self.config.seed, epoch, self._compiling,
+                self.trainer, self.parts.config.seed, epoch, self._compiling,
                 self._advice_if_not_finite(), self.progress,
             )  # fmt: skip
         self._compiling = False
@@ -199,12 +179,23 @@ class TrainingLoop:
         self.progress.on_epoch_end(record, is_best)
 
     def _is_kept(self) -> bool:
-        """Return whether the newest epoch's network replaces the one that was kept so far."""
-        return is_kept(self.history, self.config.keep, len(self.val))
+        """Return whether the newest epoch's network replaces the one that was kept so far.
+
+        ``keep`` ``newest`` takes it unless it is significantly worse than the best: the learning
+        rate ends at 0, so the last epoch is expected to be the best.
+        """
+        newest, best, count = (
+            self.history[-1],
+            max(self.history, key=validation_rank),
+            len(self.val),
+        )
+        if self.parts.config.keep != "newest":
+            return newest is best
+        return newest.val_accuracy >= wilson_interval(best.val_accuracy * count, count).low
 
     def _next(self, phase: Phase) -> Position:
         number, done = self.position.phase, self.position.done + 1
-        patience = self.config.patience
+        patience = self.parts.config.patience
         if done == phase.epochs or out_of_patience(self.history, done, patience):
             return Position(number + 1)
         return Position(number, done)
@@ -222,9 +213,10 @@ class TrainingLoop:
             self.position = Position(len(self.phases))
             return
         epochs = shorten_remaining([phase.epochs for phase in self.phases], self.position, fit)
-        self.config = with_epochs(self.config, self.phases, epochs)
-        self.phases = phases(self.config, self.start.network)
-        self.run.save_config(self.config)
+        config = with_epochs(self.parts.config, self.phases, epochs)
+        self.parts = replace(self.parts, config=config)
+        self.phases = phases(config, self.parts.start.network)
+        self.run.save_config(config)
         number, done = self.position.phase, self.position.done
         if done == self.phases[number].epochs:
             self.position = Position(number + 1)

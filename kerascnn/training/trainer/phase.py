@@ -43,6 +43,7 @@ from kerascnn.training.trainer.frozen_features import (
 from kerascnn.training.trainer.head_fit import HeadFit
 from kerascnn.training.trainer.loss import Loss, balanced_weights
 from kerascnn.training.trainer.make_backend import make_backend
+from kerascnn.training.trainer.parts import RunParts
 from kerascnn.training.trainer.plan import changing_options
 from kerascnn.training.trainer.precise_batchnorm import FEW_STEPS, PreciseBatchNorm, moving
 from kerascnn.training.weights.start import StartingNetwork
@@ -67,9 +68,6 @@ class PreparedPhase:
     """One phase, ready to run.
 
     Attributes:
-        trainer: Trainer of the model, or the fit of its head.
-        train: Training pictures, or their features.
-        val: Validation pictures, or their features.
         batchnorm: Re-estimates the moving statistics after each epoch; None if none are updated, or
             if an epoch has enough steps to settle them.
     """
@@ -80,21 +78,14 @@ class PreparedPhase:
     batchnorm: PreciseBatchNorm | None
 
 
-def prepare_phase(
-    start: StartingNetwork,
-    config: TrainConfig,
-    phase: Phase,
-    train: Pack,
-    val: Pack,
-    device: str,
-    progress: Callback,
-) -> PreparedPhase:
+def prepare_phase(parts: RunParts, phase: Phase, progress: Callback) -> PreparedPhase:
     """Prepare a phase: freeze everything outside its scope, and compile the steps.
 
     Raises:
         ConfigError: The scope names a block that does not exist.
     """
-    core = start.core
+    config, start, core = parts.config, parts.start, parts.start.core
+    train, val = parts.feed.train, parts.feed.val
     if phase.is_fit:
         _check_fit(len(train), core.output_shape[-1])
         set_trainable(core, phase.scope)
@@ -106,7 +97,7 @@ def prepare_phase(
         train, val, model = _on_features(start, train, val, progress)
     else:
         model = _on_pixels(start, config)
-    trainer = _trainer(model, core, config, phase, train, device)
+    trainer = _trainer(model, core, config, phase, train, parts.device)
     batchnorm = None
     if trainer.steps < FEW_STEPS and moving(core):
         batchnorm = PreciseBatchNorm(core, start.normalization, train, config.seed)

@@ -11,27 +11,19 @@ import numpy as np
 from kerascnn.training.auto.hyperparameters import batch_size_for
 from kerascnn.training.callbacks import Plan
 from kerascnn.training.config import TrainConfig
-from kerascnn.training.data.feed import Feed
 from kerascnn.training.data.pack import steps_per_epoch
 from kerascnn.training.networks.blocks import blocks, set_trainable
 from kerascnn.training.phases import phases
 from kerascnn.training.run.folder import Run
-from kerascnn.training.weights.start import StartingNetwork
+from kerascnn.training.trainer.parts import RunParts
 
 
-def plan(config: TrainConfig, feed: Feed, start: StartingNetwork, run: Run, device: str) -> Plan:
-    """Gather the plan of a run.
-
-    Args:
-        config: Configuration of the run, with ``auto`` replaced by numbers.
-        feed: Its data.
-        start: Its network.
-        run: Its folder.
-        device: The device.
-    """
+def plan(parts: RunParts, run: Run) -> Plan:
+    """Gather the plan of a run, whose ``auto`` options are replaced by numbers."""
+    config, feed, start = parts.config, parts.feed, parts.start
     stages = phases(config, start.network)
     set_trainable(start.core, stages[0].scope, config.batchnorm)
-    parts = blocks(start.core)
+    every = blocks(start.core)
     batch_size = min(batch_size_for(config.batch_size, len(feed.train)), len(feed.train))
     return Plan(
         data=feed.dataset.title,
@@ -41,10 +33,10 @@ def plan(config: TrainConfig, feed: Feed, start: StartingNetwork, run: Run, devi
         image_size=feed.size,
         resize=feed.resize,
         network=start.network.name,
-        parameters=sum(part.params for part in parts),
-        trainable=sum(part.trainable_params for part in parts),
+        parameters=sum(block.params for block in every),
+        trainable=sum(block.trainable_params for block in every),
         weights=config.weights,
-        device=device,
+        device=parts.device,
         backend=keras.config.backend(),
         precision=config.precision,
         batch_size=batch_size,

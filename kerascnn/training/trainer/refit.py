@@ -23,6 +23,7 @@ from kerascnn.training.phases import phase_ends, phases
 from kerascnn.training.run.checkpoint import latest_checkpoint
 from kerascnn.training.run.folder import Run
 from kerascnn.training.trainer.loop import TrainingLoop
+from kerascnn.training.trainer.parts import RunParts
 from kerascnn.training.trainer.time_limit import with_epochs
 from kerascnn.training.weights.start import start_network
 
@@ -36,10 +37,6 @@ def refit(
     it has ended, nothing is done.
 
     Args:
-        run: A run whose network has been trained and judged.
-        feed: Its data.
-        device: Its device.
-        progress: Callback for progress.
         deadline: Deadline of the run; None: no limit.
 
     Raises:
@@ -56,7 +53,8 @@ def refit(
     begun = second.config_path.exists()
     config = second.config if begun else _as_long(config, run.history, start.network)
     checkpoint = latest_checkpoint(second.checkpoint_folder) if begun else None
-    loop = _Refit(config, feed, start, second, device, _LiveOnly(progress), deadline)
+    parts = RunParts(config, device, feed, start)
+    loop = _Refit(parts, second, _LiveOnly(progress), deadline)
     split = join([feed.dataset.splits[name] for name in ("train", "val")])
     about = {"refit": True, REMEMBERED: remember(split, feed.size, feed.resize)}
     loop.card = replace(run.card, data=run.card.data | about)

@@ -20,13 +20,12 @@ from kerascnn.training.auto.hyperparameters import MOST_EPOCHS
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.clock import Deadline
 from kerascnn.training.config import TrainConfig
-from kerascnn.training.data.feed import Feed
 from kerascnn.training.evaluation.final import SAMPLE
 from kerascnn.training.networks.from_pixels import max_batch_size, predict_logits
 from kerascnn.training.phases import Phase, phases
 from kerascnn.training.run.checkpoint import Position, core_variables, restore, values
+from kerascnn.training.trainer.parts import RunParts
 from kerascnn.training.trainer.phase import PreparedPhase, prepare_phase
-from kerascnn.training.weights.start import StartingNetwork
 
 MEASURED = 1.5
 """Seconds of timed steps, after the first call, which compiles."""
@@ -55,29 +54,18 @@ class PhaseCost:
 
 
 def shorten_to_limit(
-    config: TrainConfig,
-    deadline: Deadline,
-    more: bool,
-    feed: Feed,
-    start: StartingNetwork,
-    device: str,
-    progress: Callback,
-) -> tuple[TrainConfig, Deadline]:
+    parts: RunParts, deadline: Deadline, more: bool, progress: Callback
+) -> tuple[RunParts, Deadline]:
     """Choose as many epochs as fit into the remaining time.
 
     Each phase is run for a few seconds; afterwards the weights are restored.
 
     Args:
-        config: Configuration of a run, with ``auto`` replaced by numbers.
-        deadline: Deadline of the run.
+        parts: Parts of a run, with ``auto`` replaced by numbers.
         more: Whether there may be more epochs than configured.
-        feed: Its data.
-        start: Its network.
-        device: Device from :func:`kerascnn.training.distribution.device.choose_device`.
-        progress: Its ``on_work`` is called while an epoch is timed.
 
     Returns:
-        The configuration with that many epochs, and the deadline of the last one. A second training
+        The parts with that many epochs, and the deadline of the last one. A second training
         (``refit``) takes its share of the time. Phases keep their proportions; where epochs are
         added, all phases together have at most
         :data:`~kerascnn.training.auto.hyperparameters.MOST_EPOCHS`.
@@ -85,9 +73,10 @@ def shorten_to_limit(
     Raises:
         ConfigError: Not even one epoch of each phase fits.
     """
-    stages = phases(config, start.network)
+    config, feed = parts.config, parts.feed
+    stages = phases(config, parts.start.network)
     progress.on_work(sentence("measuring how long an epoch takes"), 0, 0)
-    costs = [_cost(config, phase, feed, start, device, progress) for phase in stages]
+    costs = [_cost(parts, phase, progress) for phase in stages]
     after = REPORT + costs[-1].picture * (2 * len(feed.val) + min(SAMPLE, len(feed.train)))
     once = sum(cost.once for cost in costs)
     left, again = deadline.left() * PLANNED - after - once, 0.0
@@ -104,15 +93,14 @@ def shorten_to_limit(
             "time, or use fewer pictures, a smaller `image_size` or a smaller network."
         )
     epochs = _shared_out(stages, costs, left, more)
-    return with_epochs(config, stages, epochs), deadline.sooner(after)
+    config = with_epochs(config, stages, epochs)
+    return replace(parts, config=config), deadline.sooner(after)
 
 
 def shorten_remaining(epochs: Sequence[int], position: Position, fit: int) -> list[int]:
     """Shorten the remaining phases of a run whose machine has become slower.
 
     Args:
-        epochs: Epochs of each phase, as planned.
-        position: Next phase and epoch.
         fit: Number of epochs that fit, fewer than are left.
 
     Returns:
@@ -144,20 +132,13 @@ def _shared_out(
     return [1 if phase.is_fit else max(1, int(phase.epochs * factor)) for phase in stages]
 
 
-def _cost(
-    config: TrainConfig,
-    phase: Phase,
-    feed: Feed,
-    start: StartingNetwork,
-    device: str,
-    progress: Callback,
-) -> PhaseCost:
-    before = values(core_variables(start.core))
+def _cost(parts: RunParts, phase: Phase, progress: Callback) -> PhaseCost:
+    before = values(core_variables(parts.start.core))
     began = time.perf_counter()
     if phase.is_fit:
         progress = Callback()  # the final fit reports its penalty, not this one
-    prepared = prepare_phase(start, config, phase, feed.train, feed.val, device, progress)
-    steps = prepared.trainer.epoch(config.seed, 1)
+    prepared = prepare_phase(parts, phase, progress)
+    steps = prepared.trainer.epoch(parts.config.seed, 1)
     compiled, _, _ = next(steps)
     picture = _prediction_time(prepared)
     once = time.perf_counter() - began
@@ -169,7 +150,7 @@ def _cost(
         began = time.perf_counter()
         prepared.batchnorm.estimate()
         epoch += time.perf_counter() - began
-    restore(core_variables(start.core), before, "the network")
+    restore(core_variables(parts.start.core), before, "the network")
     return PhaseCost(once, epoch, picture)
 
 

@@ -23,10 +23,7 @@ def without_own_head(
 
     Args:
         tensors: Tensors by ``LAYER/WEIGHT``, with our names of known layers.
-        ours: Names of the network's layers.
         head: Name of the head among them.
-        shape: Shape of the head's kernel.
-        source: Name of the file, for error messages.
 
     Returns:
         The tensors of the network. A single remaining dense layer of the head's shape becomes the
@@ -38,7 +35,9 @@ def without_own_head(
         return tensors
     dense = {layers[name] for name in left if tensors[name].ndim == 2}
     kept = {name: tensor for name, tensor in tensors.items() if name not in left}
-    if len(dense) == 1 == len({layers[name] for name in left}) and not _has(kept, head):
+    if len(dense) == 1 == len({layers[name] for name in left}) and head not in map(
+        layers.get, kept
+    ):
         only = dense.pop()
         if tensors.get(f"{only}/kernel", tensors[left[0]]).shape == shape:
             return kept | {f"{head}/{name.rpartition('/')[2]}": tensors[name] for name in left}
@@ -76,10 +75,6 @@ def split_own_linear(
     elif left:
         _warn_unused(source, linear)
     return kept, found
-
-
-def _has(tensors: Tensors, layer: str) -> bool:
-    return any(name.startswith(f"{layer}/") for name in tensors)
 
 
 def _warn_unused(source: str, layers: set[str]) -> None:

@@ -17,8 +17,9 @@ import keras
 from kerascnn.card import ModelCard, Normalization
 from kerascnn.errors import ModelFileError
 from kerascnn.files import read_text
-from kerascnn.training.networks import INSIDE, TORCH, Network, build_network, find_network
+from kerascnn.training.networks import Network, build_network, find_network
 from kerascnn.training.networks.blocks import flat, head_of
+from kerascnn.training.networks.row import INSIDE, TORCH
 from kerascnn.training.pretrained import ensure
 from kerascnn.training.weights.assign import assign, from_torch
 from kerascnn.training.weights.check import check_weights, kind_of
@@ -37,7 +38,6 @@ class StartingNetwork:
 
     Attributes:
         core: Network from normalized pixels to logits.
-        network: Row of the network; for PyTorch's weights it may be a twin.
         normalization: Normalization that the weights expect.
         fresh_head: Whether the head has random weights.
         source: Commit and SHA-256 of weights from the Hugging Face Hub; else empty.
@@ -61,14 +61,10 @@ def start_network(
 
     Args:
         network: Row of the network, or its name as in ``kerascnn models``.
-        classes: Number of logits.
         image_size: Height and width of the input, in pixels.
         weights: ``none``, ``imagenet``, or a file: ``.keras``, ``.weights.h5``, ``.h5``,
             ``.safetensors``, ``.pth``; or ``hf://OWNER/NAME[@REVISION][/FILE]``.
         progress: Called during a download with the bytes done and the total (0: unknown).
-
-    Returns:
-        The network, and the preprocessing that its weights expect.
 
     Raises:
         ConfigError: The network does not support the size, or has no such weights.

@@ -9,7 +9,7 @@ from kerascnn.dataset import load_dataset
 from kerascnn.metrics.classification import evaluate_predictions
 from kerascnn.metrics.epoch import EpochRecord
 from kerascnn.metrics.outputs import Predictions
-from kerascnn.report import Content, Layer, PhaseSpan, Sample, gallery
+from kerascnn.report.content import Content, Layer, PhaseSpan, Sample, gallery
 
 CLASSES = ("<script>alert(1)</script>", "고양이", '"><img src=x onerror=alert(2)>', "{{ 7 * 7 }}")
 

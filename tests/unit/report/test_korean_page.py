@@ -3,7 +3,7 @@
 import re
 
 from kerascnn.language import tr, use_language
-from kerascnn.report import render_page
+from kerascnn.report.page import render_page
 
 NAMES = {
     # Of the content that is shown, of layers, of commands and of measures.

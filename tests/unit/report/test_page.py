@@ -12,8 +12,9 @@ from kerascnn.metrics.classification import evaluate_predictions
 from kerascnn.metrics.epoch import EpochRecord
 from kerascnn.metrics.outputs import Predictions
 from kerascnn.printable import printable
-from kerascnn.report import Sample, render_page
 from kerascnn.report.card_facts import calibration_facts
+from kerascnn.report.content import Sample
+from kerascnn.report.page import render_page
 from kerascnn.report.verdict import judge
 
 

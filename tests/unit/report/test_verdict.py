@@ -8,8 +8,8 @@ import pytest
 from kerascnn.card import ModelCard
 from kerascnn.metrics.classification import Evaluation, evaluate_predictions
 from kerascnn.metrics.outputs import Predictions
-from kerascnn.report import Learning
 from kerascnn.report.card_facts import learning_of
+from kerascnn.report.content import Learning
 from kerascnn.report.verdict import judge
 
 CLASSES = ("bag", "boot", "coat", "shirt")

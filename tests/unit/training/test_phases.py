@@ -16,6 +16,7 @@ from kerascnn.training.optimizers.adamw import AdamW, block_factors
 from kerascnn.training.phases import Phase, phases, total_epochs
 from kerascnn.training.setup import check_scopes
 from kerascnn.training.trainer import loop
+from kerascnn.training.trainer.parts import RunParts
 from kerascnn.training.weights.start import StartingNetwork
 
 
@@ -70,9 +71,10 @@ def test_after_every_change_of_scope_the_optimizer_has_the_right_variables(
     moved: list[set[str]] = []
     real = loop.prepare_phase
 
-    def hooked(start: StartingNetwork, *rest: object) -> object:
+    def hooked(parts: RunParts, *rest: object) -> object:
+        start = parts.start
         weights = {w.path: np.array(w) for w in start.core.weights}
-        prepared = real(start, *rest)  # type: ignore[arg-type]
+        prepared = real(parts, *rest)  # type: ignore[arg-type]
         epoch = prepared.trainer.epoch
 
         def watching(*numbers: int) -> Iterator[object]:

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 
-from kerascnn.card import ModelCard, Parity, Reduction
+from kerascnn.card import ModelCard, Parity, Precision, Reduction
 from kerascnn.errors import ConfigError, ParityError, ProviderError
 from kerascnn.inference.benchmark.timing import compare_speed
 from kerascnn.inference.classifier import Classifier
@@ -42,7 +41,6 @@ class Pictures:
     """Real pictures with labels.
 
     Attributes:
-        data: Name of the pictures.
         images: uint8 ``[pictures, size, size, 3]``, RGB.
         labels: int64 ``[pictures]``, in the order of the card's classes.
     """
@@ -52,27 +50,29 @@ class Pictures:
     labels: npt.NDArray[np.int64]
 
 
-def reduce_file(
-    file: Path,
-    core: onnx.ModelProto,
-    card: ModelCard,
-    precision: Literal["float16", "int8"],
-    calibration: Pictures | None,
-    verify: Pictures,
-    max_drop: float = MAX_DROP,
-    tell: Callable[[str], object] = lambda _step: None,
-) -> ModelCard:
-    """Replace a float32 file by one of lower precision.
+@dataclass(frozen=True)
+class PrecisionRequest:
+    """The requested precision, and how it is proven.
 
-    Args:
-        file: Exported and verified file; overwritten if the result is good enough.
-        core: Its network.
-        card: Its card.
-        precision: ``float16`` or ``int8``.
-        calibration: Pictures to calibrate on; for ``int8`` only.
-        verify: Pictures on which the loss of accuracy is measured.
-        max_drop: Percentage points of top-1 accuracy that may be lost, 0 to 100.
+    Attributes:
+        precision: ``float32``, ``float16`` or ``int8``.
+        ranged: Returns the pictures to calibrate int8 on; None: there are none.
+        max_drop: Percentage points of top-1 accuracy that it may cost, 0 to 100.
+        verify: Pictures on which that loss is measured.
         tell: Called with a description of each step.
+    """
+
+    precision: Precision
+    ranged: Callable[[], Pictures | None]
+    max_drop: float
+    verify: Pictures
+    tell: Callable[[str], object]
+
+
+def reduce_file(
+    file: Path, core: onnx.ModelProto, card: ModelCard, request: PrecisionRequest
+) -> ModelCard:
+    """Replace a verified float32 file by one of lower precision, if that is good enough.
 
     Returns:
         The card of the new file, with its loss of accuracy, size and speed.
@@ -81,19 +81,20 @@ def reduce_file(
         ConfigError: ``int8`` without pictures to calibrate on.
         ParityError: The loss is more than ``max_drop``.
     """
+    verify, tell = request.verify, request.tell
     with temporary_folder() as folder:
-        before, after = folder / "float32.onnx", folder / f"{precision}.onnx"
+        before, after = folder / "float32.onnx", folder / f"{request.precision}.onnx"
         before.write_bytes(file.read_bytes())
-        if precision == "int8":
-            small, cost = _int8(folder, core, card, calibration, max_drop, tell)
+        if request.precision == "int8":
+            small, cost = _int8(folder, core, card, request)
         else:
             small, cost = to_float16(core), Reduction("float16")
         tell(sentence("comparing on {pictures}", pictures=count(len(verify.labels), "picture")))
-        card = replace(card, precision=precision, probes=(), parity=None)
+        card = replace(card, precision=request.precision, probes=(), parity=None)
         model = compose(small, card)
         onnx.save(with_card(model, card), after)
         card = _with_cost(before, after, replace(card, reduction=cost), verify)
-        _refuse(card, max_drop)
+        _refuse(card, request.max_drop)
         tell(sentence("measuring the speed"))
         card = _with_speed(before, after, card)
         onnx.save(with_card(model, card), file)
@@ -102,13 +103,9 @@ def reduce_file(
 
 
 def _int8(
-    folder: Path,
-    core: onnx.ModelProto,
-    card: ModelCard,
-    calibration: Pictures | None,
-    max_drop: float,
-    tell: Callable[[str], object],
+    folder: Path, core: onnx.ModelProto, card: ModelCard, request: PrecisionRequest
 ) -> tuple[onnx.ModelProto, Reduction]:
+    calibration = request.ranged()
     if calibration is None:
         raise ConfigError("int8 needs real pictures to measure ranges on: `calibrate` DATA.")
     # Every other picture calibrates; the rest choose between the methods.
@@ -123,7 +120,7 @@ def _int8(
         with Classifier(path, "cpu") as classifier:
             return probabilities_of(classifier, chosen.images[:count])
 
-    best = search(core, pixels, chosen.labels, answer, max_drop / 100, tell)
+    best = search(core, pixels, chosen.labels, answer, request.max_drop / 100, request.tell)
     cost = Reduction(best.method, best.kept, calibration.data, len(calibration.labels))
     return best.model, cost
 

@@ -10,7 +10,7 @@ from kerascnn import training
 from kerascnn.errors import KerascnnError
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import TrainConfig
-from kerascnn.training.data.leakage import count_leaks
+from kerascnn.training.data.feed import count_leaks
 
 
 def made(count: int, side: int, seed: int) -> np.ndarray:

@@ -18,7 +18,7 @@ from kerascnn.dataset import load_dataset
 from kerascnn.errors import ConfigError
 from kerascnn.inference.classifier import Classifier
 from kerascnn.inference.evaluation import evaluate_file
-from kerascnn.report import Content
+from kerascnn.report.content import Content
 from kerascnn.report.file_report import report_file
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import TrainConfig

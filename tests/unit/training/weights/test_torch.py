@@ -14,7 +14,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from kerascnn.errors import KerascnnError, ModelFileError
-from kerascnn.training.networks import INSIDE, TORCH
+from kerascnn.training.networks.row import INSIDE, TORCH
 from kerascnn.training.weights.check import check_weights
 from kerascnn.training.weights.files import read_tensors
 from kerascnn.training.weights.start import start_network
