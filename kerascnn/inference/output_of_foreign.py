@@ -68,6 +68,8 @@ def candidates(
     quantized = [value for value in fitting if value.type in QUANTIZED]
     if not found and quantized:
         found = _scaled(path, quantized)
+    maps = [value.name for value in values if str(value.type).startswith("seq(map(")]
+    found = found or dict.fromkeys(maps)
     if not found:
         raise _no_output_fits(path, values, len(foreign.classes))
     return found
@@ -85,11 +87,10 @@ def _scaled(path: str | Path, quantized: Sequence[Any]) -> dict[str, Scale | Non
 
 def _no_output_fits(path: str | Path, values: Sequence[Any], classes: int) -> ModelFileError:
     """Explain why no output fits: predictions reduced to labels, its type, or its shape."""
-    if any(str(one.type).startswith(("tensor(string", "seq(map")) for one in values):
+    if any(value.type == "tensor(string)" for value in values):
         return ModelFileError(
-            f"{path}: gives {shown(values)}: names and maps of names, as converters of Custom "
-            "Vision and scikit-learn write them. Expected an output of numbers: convert it again "
-            "without ZipMap (zipmap=False), or end the graph in the operator before."
+            f"{path}: gives {shown(values)}: names alone. Expected an output of numbers: name "
+            "another (`output` NAME), or end the graph in the operator before."
         )
     lost = next(filter(None, (without_classes(find_origin(path, one.name)) for one in values)), "")
     if lost:

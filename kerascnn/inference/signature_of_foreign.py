@@ -19,7 +19,12 @@ from kerascnn.images import Shape
 from kerascnn.inference.checked_session import run_network
 from kerascnn.inference.model_file.external_data import files_beside
 from kerascnn.inference.model_file.first_operators import normalizes_pixels, quantizes_by_batch
-from kerascnn.inference.model_file.foreign import MADE_ELSEWHERE, ForeignModel, size_missing
+from kerascnn.inference.model_file.foreign import (
+    MADE_ELSEWHERE,
+    ForeignModel,
+    declared_pixels,
+    size_missing,
+)
 from kerascnn.inference.model_file.labels import from_metadata, unread_listing
 from kerascnn.inference.model_file.metadata import find_card, read_card, read_metadata
 from kerascnn.inference.model_file.preprocessor import from_preprocessor, names_beside
@@ -90,6 +95,8 @@ def _foreign_signature(path: str | Path, foreign: ForeignModel) -> Signature:
     )
     if itself:
         prepared = replace(prepared, normalization=None)
+    if prepared.normalization is None:
+        prepared = replace(prepared, normalization=declared_pixels(read_metadata(path)))
     if foreign.image_size is None and not _may_take(session, prepared.shape):
         prepared = replace(prepared, image_size=None)  # the graph's own size decides
     foreign = foreign.completed_from(prepared)

@@ -7,11 +7,12 @@ description serves an ``.onnx`` file without a card and a Keras file.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from kerascnn.card import ModelCard, Normalization
+from kerascnn.card import ChannelOrder, ModelCard, Normalization
 from kerascnn.errors import ONCE, ConfigError
 from kerascnn.option_kinds import Choice, Text
 from kerascnn.options import option, read_all, same_option
@@ -41,6 +42,21 @@ NORMALIZATIONS: dict[str, Normalization] = {
 """Normalizations by name. ``none``: 0 to 255, unchanged; ``unit``: 0 to 1; ``tf``: -1 to 1;
 ``torch``: ImageNet's mean and standard deviation, RGB; ``caffe``: ImageNet's mean subtracted, BGR.
 The last three are the modes of Keras' ``preprocess_input``."""
+
+
+_RANGES = {"NominalRange_0_255": "none", "Normalized_0_1": "unit", "Normalized_1_1": "tf"}
+"""Normalizations by ONNX's names of ranges of pixels."""
+
+
+def declared_pixels(metadata: Mapping[str, str]) -> Normalization | None:
+    """Return the normalization in ONNX's own metadata of pictures, which Custom Vision writes.
+
+    None if range or order of channels are missing or not known.
+    """
+    named = _RANGES.get(metadata.get("Image.NominalPixelRange", ""))
+    orders: dict[str, ChannelOrder] = {"Bgr8": "BGR", "Rgb8": "RGB", "Gray8": "RGB"}
+    order = orders.get(metadata.get("Image.BitmapPixelFormat", ""))
+    return replace(NORMALIZATIONS[named], channel_order=order) if named and order else None
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ _NAME = {GRAPH_INPUT: 1, INITIALIZER: 8}
 _SAME_VALUES = frozenset(
     {"Identity", "Cast", "CastLike", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose",
      "Dropout", "Clip", "QuantizeLinear", "DequantizeLinear", "Round", "ReorderInput",
-     "ReorderOutput"}
+     "ReorderOutput", "ZipMap"}
 )  # fmt: skip
 """Operators that pass on the values of their first input, reshaped, cast, clipped or rounded."""
 

@@ -21,6 +21,7 @@ from kerascnn import images
 from kerascnn.card import ModelCard, Normalization
 from kerascnn.errors import ModelFileError
 from kerascnn.metrics.calibration import softmax
+from kerascnn.printable import first_few
 
 Layout = Literal["NHWC", "NCHW", "NHW"]
 
@@ -126,10 +127,29 @@ class Signature:
             array = np.ascontiguousarray(array.transpose(0, 3, 1, 2))
         return {self.input: array[..., 0] if self.layout == "NHW" else array}
 
-    def real(self, name: str, output: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """Convert an output to float32, dequantized if it has a scale."""
+    def real(
+        self, name: str, output: npt.NDArray[Any] | list[dict[Any, float]]
+    ) -> npt.NDArray[np.float32]:
+        """Convert an output to float32: dequantized if it has a scale, ordered if it has names.
+
+        Raises:
+            ModelFileError: Its names are not those of the classes.
+        """
+        if isinstance(output, list):  # of maps from names or numbers to probabilities (ZipMap)
+            return np.asarray([self._in_order(row) for row in output], np.float32)
         scale = self.scales.get(name)
         return np.asarray(output, np.float32) if scale is None else scale.real(output)
+
+    def _in_order(self, row: dict[Any, float]) -> list[float]:
+        keys: Sequence[Any] = self.card.classes
+        if set(row) != set(keys):
+            keys = range(len(keys))
+        if set(row) != set(keys):
+            raise ModelFileError(
+                f"{self.card.name}: names its classes {first_few(sorted(map(str, row)))}; expected "
+                "those of `labels` FILE. Give a file with these names."
+            )
+        return [row[key] for key in keys]
 
     def read(self, outputs: Sequence[npt.NDArray[Any]], count: int) -> Arrays:
         """Turn the graph's outputs into logits and probabilities.
