@@ -74,7 +74,8 @@ def file_errors(name: str) -> Iterator[None]:
         raise
     except UnidentifiedImageError as error:
         raise PictureError(
-            f"{name}: not a picture that can be read. Expected {FORMAT_WORDS}."
+            f"{name}: not a picture that can be read. Expected {FORMAT_WORDS}. Get it again, "
+            "or convert it first."
         ) from error
     except UnsupportedFormatError as error:
         raise PictureError(
