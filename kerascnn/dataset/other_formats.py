@@ -23,6 +23,7 @@ _STORES = {
     r"\.npy": "an array of NumPy without labels",
     r"\.(h5|hdf5)": "HDF5",
     r"\.beton": "FFCV",
+    r"\.(nii(\.gz)?|mha|mhd|nrrd)": "a volume",
 }
 """Formats that hold pictures, by the end of a file's name."""
 

@@ -74,7 +74,8 @@ def file_errors(name: str) -> Iterator[None]:
         raise
     except UnidentifiedImageError as error:
         raise PictureError(
-            f"{name}: not a picture that can be read. Expected {FORMAT_WORDS}."
+            f"{name}: not a picture that can be read. Expected {FORMAT_WORDS}. Get it again, "
+            "or convert it first."
         ) from error
     except UnsupportedFormatError as error:
         raise PictureError(
@@ -103,6 +104,8 @@ def _cannot_decode(name: str, error: Exception) -> str:
         return f"{name}: no permission to read it."
     if isinstance(error, OSError) and error.errno in _OF_THE_SYSTEM:
         return f"{name}: cannot read it ({os.strerror(error.errno)})."
+    if isinstance(error, OSError) and error.errno:  # of the system; Pillow's have no number
+        return f"{name}: cannot read it ({error.strerror}). Check the path and the disk."
     reason = one_line(error).rstrip(".") or type(error).__name__
     if isinstance(error, Image.DecompressionBombError):
         return f"{name}: too many pixels ({reason}). Make it smaller first."

@@ -12,7 +12,8 @@ UNREAD_SUFFIXES = (
     *(".heic", ".heif", ".hif", ".avif", ".avifs", ".jxl", ".jp2", ".j2k", ".jpx", ".jpf"),
     *(".pbm", ".pgm", ".ppm", ".pnm", ".tga", ".ico", ".svg", ".psd", ".exr", ".hdr", ".dcm"),
     *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw", ".x3f"),
-    *(".raw", ".jxr", ".xcf", ".eps", ".ai", ".heics"),
+    *(".raw", ".jxr", ".xcf", ".eps", ".ai", ".heics", ".qoi", ".dds", ".icns", ".pcx", ".sgi"),
+    *(".cur", ".djvu", ".fits", ".fts", ".psb", ".jls", ".wmf", ".emf"),
 )
 """Suffixes of unsupported picture formats, in lower case."""
 
@@ -40,7 +41,24 @@ _BEGINNINGS = {
     b"v/1\x01": "OpenEXR",
     b"#?RADIANCE": "Radiance HDR",
     b"%PDF": "PDF",
-    b"PK\3\4": "a ZIP archive",
+    b"qoif": "QOI",
+    b"DDS ": "DDS",
+    b"%!PS": "EPS",
+    b"icns": "ICNS",
+    b"\x0a\x05\x01": "PCX",
+    **dict.fromkeys((b"\x01\xda\0", b"\x01\xda\1"), "SGI"),
+    **dict.fromkeys((b"\0\0\2\0\0\0\0\0", b"\0\0\x0a\0\0\0\0\0"), "TGA"),
+    b"\0\0\2\0": "a cursor",
+    b"AT&TFORM": "DjVu",
+    b"II\xbc": "JPEG XR",
+    b"gimp xcf": "GIMP",
+    b"SIMPLE  =": "FITS",
+    b"\x93NUMPY": "an array of NumPy",
+    b"\x89HDF": "HDF5",
+    b"MATLAB": "MATLAB",
+    **dict.fromkeys((b"data:image/", b"/9j/", b"iVBORw0KGgo"), "text in base64"),
+    b"{": "JSON",
+    **dict.fromkeys((b"PK\3\4", b"\x1f\x8b", b"Rar!", b"7z\xbc\xaf"), "an archive"),
     b"version https://git-lfs": "a Git LFS pointer",
     **dict.fromkeys((b"<!DOCTYPE html", b"<!doctype html", b"<html"), "a web page"),
     b"\x1aE\xdf\xa3": "a video",
@@ -58,9 +76,11 @@ _SUPPORTED = re.compile(
 
 _INSTEAD = {
     "an empty file": "Get it again",
-    "a ZIP archive": "Unpack it first",
+    "an archive": "Unpack it first",
+    **dict.fromkeys(("an array of NumPy", "HDF5", "MATLAB", "NIfTI"), "Save it as PNG first"),
+    "text in base64": "Decode it first",
     "a Git LFS pointer": "Get the picture itself: git lfs pull",
-    "a web page": "Download the picture itself",
+    **dict.fromkeys(("a web page", "XML", "JSON"), "Download the picture itself"),
     "a video": "Save one of its frames as JPEG or PNG first",
 }
 """Advice for files that are not pictures."""
@@ -68,8 +88,12 @@ _INSTEAD = {
 _TWELVE_BITS = re.compile(rb"\xff[\xc1\xc2]\0.\x0c", re.DOTALL)
 """Frame header of a JPEG with 12 bits per channel."""
 
-_DICOM = slice(128, 132)
-"""Position of ``DICM``, after an arbitrary preamble of 128 bytes."""
+_MARKS = {
+    "DICOM": (slice(128, 132), (b"DICM",)),
+    "NIfTI": (slice(344, 348), (b"n+1\0", b"ni1\0")),
+    "an archive": (slice(257, 262), (b"ustar",)),
+}
+"""Formats by marks that are not at the beginning."""
 
 _HEAD = 1 << 16
 """Bytes to examine."""
@@ -111,8 +135,9 @@ def kind_of(source: str | Path | bytes) -> str | None:
         return "JPEG of 12 bits a channel" if _TWELVE_BITS.search(head) else None
     if head[4:8] == b"ftyp":
         return _brand(head)
-    if head[_DICOM] == b"DICM":
-        return "DICOM"
+    for kind, (place, mark) in _MARKS.items():
+        if head[place] in mark:
+            return kind
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text.startswith(b"<?xml"):
         return "SVG" if b"<svg" in text else "XML"

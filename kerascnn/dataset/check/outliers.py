@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from kerascnn import images
 from kerascnn.dataset.check.fingerprints import SIDE, Fingerprints
@@ -32,6 +33,9 @@ _SMALL = 4.0
 
 _COLOR = 3
 """Difference from gray, of 128, up to which a picture is gray; compression causes no more."""
+
+DARK = 32
+"""Values below which a picture is nearly black: 12 bits that were stored as 16 end at 15."""
 
 _ALWAYS = {"CMYK": "print colors", "I;16": "16 bits", "I;16B": "16 bits", "LAB": "LAB colors"}
 """Modes that are unusual in any data set, however many pictures have them."""
@@ -105,7 +109,8 @@ def find_outliers(
     found = [*_sizes(fingerprints, readable)]
     found += [Outlier(i, "blank", sentence("nearly uniform")) for i in readable if flat[i]]
     found += _colors(fingerprints, [i for i in readable if not flat[i]])
-    found += [*_modes(files), *_names(files, names)]
+    dark = fingerprints.thumbnails[:, : SIDE * SIDE].max(axis=1) < DARK
+    found += [*_modes(files, dark), *_names(files, names)]
     return sorted(found, key=lambda one: (one.index, one.what))
 
 
@@ -145,7 +150,7 @@ def _colors(fingerprints: Fingerprints, readable: list[int]) -> Iterator[Outlier
                 yield Outlier(readable[place], "color", detail)
 
 
-def _modes(files: Mapping[int, images.Header]) -> Iterator[Outlier]:
+def _modes(files: Mapping[int, images.Header], dark: npt.NDArray[np.bool_]) -> Iterator[Outlier]:
     usual = Counter(header.mode for header in files.values())
     # Icons and cut-out figures are all transparent: the kinds of files say that once.
     transparency = 2 * sum(header.transparent for header in files.values()) < len(files)
@@ -159,6 +164,8 @@ def _modes(files: Mapping[int, images.Header]) -> Iterator[Outlier]:
                 "mode",
                 sentence("{mode} with transparency; composited on white", mode=header.mode),
             )
+        elif header.mode.startswith("I;16") and dark[index]:
+            yield Outlier(index, "mode", sentence("16 bits, nearly black: scale its values first"))
         elif header.mode in _ALWAYS:
             what = sentence(_ALWAYS[header.mode])
             mode = sentence("{mode}: {what}", mode=header.mode, what=what)

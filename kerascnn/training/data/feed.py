@@ -7,6 +7,7 @@ weights.
 from __future__ import annotations
 
 import hashlib
+import logging
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
@@ -17,6 +18,7 @@ from kerascnn import images
 from kerascnn.dataset import ArrayPictures, Dataset
 from kerascnn.dataset.check.fingerprints import concatenate, fingerprint_pictures
 from kerascnn.dataset.check.near_duplicates import find_nearest
+from kerascnn.dataset.check.outliers import DARK
 from kerascnn.errors import DataError
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import TrainConfig
@@ -24,6 +26,11 @@ from kerascnn.training.data.cache import open_cache
 from kerascnn.training.data.pack import Pack, joined, pack
 from kerascnn.training.data.splits import run_dataset
 from kerascnn.training.networks import Network, find_network
+
+log = logging.getLogger(__name__)
+
+_LOOKED_AT = 256
+"""Number of pictures that are enough to see whether all are nearly black."""
 
 COPY = 0.99
 """Minimum similarity of copies; most reach it at two sizes of one picture, neighboring crops do
@@ -94,6 +101,7 @@ def prepare(
         )
     check_classes(dataset, packs["train"])
     _check_validation(dataset, packs["val"])
+    _warn_if_dark(dataset, packs["train"])
     return Feed(dataset, packs["train"], packs["val"], size, resize)
 
 
@@ -126,6 +134,17 @@ def _check_validation(dataset: Dataset, val: Pack) -> None:
         raise DataError(
             f"{dataset.name}: no validation picture can be read. Add some, or remove the split; "
             f"then some training pictures are held out for it.{first}"
+        )
+
+
+def _warn_if_dark(dataset: Dataset, train: Pack) -> None:
+    highest = int(train.images[:: max(1, len(train) // _LOOKED_AT)].max())
+    if highest < DARK:
+        log.warning(
+            "%s: all pictures are nearly black, with values up to %s of 255. Scale them first: "
+            "those of 16-bit pictures reach 65,535, also if they were 10 or 12 bits before.",
+            dataset.name,
+            highest,
         )
 
 

@@ -4,6 +4,7 @@ Known: Pillow's own collection of broken and malicious files (scripts/fetch_host
 and seeded damage to real pictures.
 """
 
+import errno
 import io
 import os
 import random
@@ -191,6 +192,15 @@ def test_a_named_pipe_is_refused_and_not_waited_for(tmp_path) -> None:
 def test_impossible_paths_are_named(path: str) -> None:
     with pytest.raises(PictureError):
         images.decode(path)
+
+
+def test_what_the_system_refuses_is_not_called_damaged(tmp_path) -> None:
+    (tmp_path / "a.jpg").symlink_to("b.jpg")
+    (tmp_path / "b.jpg").symlink_to("a.jpg")
+    for path, code in ((tmp_path / "a.jpg", errno.ELOOP), ("x" * 5000, errno.ENAMETOOLONG)):
+        with pytest.raises(PictureError) as caught:
+            images.decode(path)
+        assert str(caught.value).endswith(f"it ({os.strerror(code)}). Check the path and the disk.")
 
 
 def test_warnings_of_pillow_are_off_in_every_thread_and_on_again_after(photograph) -> None:

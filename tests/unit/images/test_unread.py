@@ -1,7 +1,11 @@
 """Pictures of formats that are not read: told by their content, with what to do."""
 
+import base64
+import gzip
 import io
 import logging
+import struct
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -26,13 +30,26 @@ HEADS = {
     "PDF": b"%PDF-1.7",
     "a TIFF with a bit depth or color space that Pillow does not support": b"II*\0\x08" + bytes(9),
     "DICOM": bytes(128) + b"DICM" + bytes(9),
+    "NIfTI": struct.pack("<I", 348) + bytes(340) + b"n+1\0" + bytes(99),
+    "FITS": b"SIMPLE  =                    T",
+    "DjVu": b"AT&TFORM",
+    "JPEG XR": b"II\xbc\1" + bytes(99),
+    "GIMP": b"gimp xcf v011\0",
+    "a cursor": b"\0\0\2\0\1\0\x20\x20",
+    "HDF5": b"\x89HDF\r\n\x1a\n",
+    "MATLAB": b"MATLAB 5.0 MAT-file",
+    "an archive": b"Rar!\x1a\7",
+    "XML": b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>",
+    "JSON": b' {"error": "not found"}',
 }
 
 
 CONVERT = "Convert to JPEG or PNG first, e.g. with ImageMagick"
 INSTEAD = {
     "a Git LFS pointer": "Get the picture itself: git lfs pull",
-    "a web page": "Download the picture itself",
+    **dict.fromkeys(("a web page", "XML", "JSON"), "Download the picture itself"),
+    **dict.fromkeys(("NIfTI", "HDF5", "MATLAB"), "Save it as PNG first"),
+    "an archive": "Unpack it first",
     "a video": "Save one of its frames as JPEG or PNG first",
 }
 
@@ -60,7 +77,10 @@ def test_heads_of_other_formats(kind: str) -> None:
 
 @pytest.mark.parametrize(
     ("form", "kind"),
-    [("AVIF", "AVIF"), ("JPEG2000", "JPEG 2000"), ("PPM", "PNM"), ("ICO", "ICO")],
+    [
+        *(("AVIF", "AVIF"), ("JPEG2000", "JPEG 2000"), ("PPM", "PNM"), ("ICO", "ICO")),
+        *((form, form) for form in ("TGA", "PCX", "QOI", "DDS", "EPS", "SGI", "ICNS")),
+    ],
 )
 def test_what_pillow_writes_in_other_formats(form: str, kind: str) -> None:
     if form == "AVIF" and not features.check("avif"):
@@ -93,6 +113,25 @@ def test_a_class_of_such_pictures_alone_and_a_folder_of_them(caplog) -> None:
     with caplog.at_level(logging.WARNING):
         assert list(expand(["d"], io.StringIO())) == ["d"]
     assert told in caplog.text
+
+
+def test_what_other_programs_write() -> None:
+    array, packed = io.BytesIO(), io.BytesIO()
+    np.save(array, np.zeros((8, 8, 3), np.uint8))
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("a.jpg"))
+    picture = saved("JPEG")
+    for data, kind, advice in (
+        (array.getvalue(), "an array of NumPy", "Save it as PNG first"),
+        (packed.getvalue(), "an archive", "Unpack it first"),
+        (gzip.compress(picture), "an archive", "Unpack it first"),
+        (base64.b64encode(picture), "text in base64", "Decode it first"),
+        (base64.b64encode(saved("PNG")), "text in base64", "Decode it first"),
+    ):
+        said = refused(data)
+        assert f"but {kind}. Expected" in said
+        assert said.endswith(f" {advice}.")
+    assert refused(b"hello").endswith("Get it again, or convert it first.")
 
 
 def test_an_empty_file_is_told() -> None:
