@@ -78,7 +78,7 @@ def pictures(folder: Path) -> Target:
         if next(turn) % 2:
             return images.prepare(data, 32, "squash", name)
         (folder / name).write_bytes(data)
-        images.longer_side(folder / name)
+        images.sides_in_header(folder / name)
         return images.prepare(folder / name, 32, "crop")
 
     return Target(found, attempt)

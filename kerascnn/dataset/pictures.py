@@ -33,8 +33,8 @@ class Pictures(Protocol):
     def name(self, index: int) -> str:
         """Return a picture's name, for messages and records."""
 
-    def longer_side(self, index: int) -> int:
-        """Return the longer side of a picture in pixels, or 0 if it cannot be read."""
+    def sides(self, index: int) -> tuple[int, int]:
+        """Return a picture's shorter and longer side in pixels, or 0, 0 if it cannot be read."""
 
     def stamp(self, index: int) -> bytes:
         """Return bytes that change when the picture changes, without decoding it."""
@@ -128,9 +128,9 @@ class FilePictures:
         path = Path(text)
         return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else text
 
-    def longer_side(self, index: int) -> int:
-        """Read the longer side from the file's header."""
-        return images.longer_side(self.paths[index])
+    def sides(self, index: int) -> tuple[int, int]:
+        """Read the shorter and longer side from the file's header."""
+        return images.sides_in_header(self.paths[index])
 
     def stamp(self, index: int) -> bytes:
         """Return path, size and times; copying tools cannot set the time of status change."""
@@ -178,9 +178,9 @@ class ArrayPictures:
         """Return ``prefix[index]``."""
         return f"{self.prefix}[{index}]"
 
-    def longer_side(self, index: int) -> int:  # noqa: ARG002 - all are of one size
-        """Read the longer side from the array's shape."""
-        return int(max(self.array.shape[1:3]))
+    def sides(self, index: int) -> tuple[int, int]:  # noqa: ARG002 - all are of one size
+        """Read the shorter and longer side from the array's shape."""
+        return min(self.array.shape[1:3]), max(self.array.shape[1:3])
 
     def stamp(self, index: int) -> bytes:
         """Return the shape and the pixels."""
@@ -206,10 +206,10 @@ class _Delegating:
         pictures, place = self._find(index)
         return pictures.name(place)
 
-    def longer_side(self, index: int) -> int:
-        """Return the longer side, in pixels."""
+    def sides(self, index: int) -> tuple[int, int]:
+        """Return the shorter and longer side, in pixels."""
         pictures, place = self._find(index)
-        return pictures.longer_side(place)
+        return pictures.sides(place)
 
     def stamp(self, index: int) -> bytes:
         """Return the stamp from the other collection."""

@@ -19,9 +19,9 @@ from kerascnn.images.read import apply_decoded as apply_decoded
 from kerascnn.images.read import attempt as attempt
 from kerascnn.images.read import decode as decode
 from kerascnn.images.read import is_open_file as is_open_file
-from kerascnn.images.read import longer_side as longer_side
 from kerascnn.images.read import prepare as prepare
 from kerascnn.images.read import read_header as read_header
+from kerascnn.images.read import sides_in_header as sides_in_header
 from kerascnn.images.resizing import Axis as Axis
 from kerascnn.images.resizing import UInt8Array as UInt8Array
 from kerascnn.images.resizing import axes as axes

@@ -200,18 +200,18 @@ def read_header(path: str | Path) -> Header | None:
     return None if fields is None else Header(**fields)
 
 
-def longer_side(path: str | Path) -> int:
-    """Read a picture's longer side in pixels from its header; 0 if that cannot be read."""
+def sides_in_header(path: str | Path) -> tuple[int, int]:
+    """Read a picture's shorter and longer side in pixels from its header; 0, 0 if it has none."""
     size = None
     try:
         check_regular(path)
         size = plain_size(_beginning(path, _HEAD))
     except (OSError, ValueError, PictureError):
-        return 0
-    if size is not None:
-        return max(size)
-    fields = _header(path)
-    return 0 if fields is None else max(fields["width"], fields["height"])
+        return 0, 0
+    if size is None:
+        fields = _header(path)
+        size = (0, 0) if fields is None else (fields["width"], fields["height"])
+    return min(size), max(size)
 
 
 def attempt(work: Callable[[], T]) -> T | PictureError:

@@ -52,8 +52,12 @@ LEAST_AREA = 0.35
 """Minimum share of a photograph in a random crop (torchvision's 0.08 is for a million pictures)."""
 
 UNCROPPED = 0.33
-"""Share of the epochs at the end without crops: whole pictures are what the network will be given,
-and a crop may lack what tells the classes apart."""
+"""Share of the epochs at the end without crops, for long photographs: a crop of them lacks much,
+perhaps what tells the classes apart. Others lose a point by it (docs/experiments.md)."""
+
+LONG = 2.0
+"""Ratio of longer to shorter side from which photographs count as long, wider than 16:9. Those
+that were measured are 4:1 (gain) and 1:1 (loss)."""
 
 FEW = 100
 """Number of training pictures below which :data:`MIXUP` raises accuracy; docs/experiments.md has
@@ -79,8 +83,16 @@ DEEPER_EPOCHS = (2, 10)
 COLORFULNESS = 8.0
 """Mean difference between a pixel's highest and lowest channel, of 255, from which pictures are in
 color; JPEG leaves 1 or 2 in a gray picture. Color photographs are taken in all kinds of light, for
-which strong augmentation compensates; gray figures on a plain background, however large, lose by
-it."""
+which strong augmentation compensates; figures on a plain background, however large, lose by it, and
+by crops that cut them up."""
+
+PLAIN = 12
+"""Difference from the median color of a picture's border, of 255 in each channel, up to which its
+pixels count as background: noise and JPEG stay below."""
+
+BACKGROUND = 0.75
+"""Mean share of background in the border from which pictures are figures on a plain background. It
+is 0.4 to 0.5 for photographs, and 0.8 to 1 for icons, emoji, plots and CAPTCHAs."""
 
 COLOR_SAMPLE = 100
 """Maximum number of pictures from which color is determined."""
@@ -171,10 +183,10 @@ def from_scratch(config: TrainConfig, dataset: Dataset) -> TrainConfig:
     if config.augment != AUTO or config.random_crop:
         return chosen
     wide = size >= SMALL and train.longest_side() > SMALL
-    # Color is checked last, because pictures have to be decoded for it.
-    if wide and _in_color(train):
-        uncropped = config.uncropped or UNCROPPED
-        return replace(chosen, random_crop=LEAST_AREA, uncropped=uncropped)
+    # This comes last, because pictures have to be decoded for it.
+    if wide and _has_photographs(train):
+        whole = UNCROPPED if train.elongation() >= LONG else 0.0
+        return replace(chosen, random_crop=LEAST_AREA, uncropped=config.uncropped or whole)
     mixed = config.mixup or config.cutmix or len(train) >= FEW
     return chosen if mixed else replace(chosen, mixup=MIXUP)
 
@@ -248,7 +260,7 @@ def choose_changes(
     # Crops are enough augmentation of few photographs: together they cost accuracy.
     photographs = not config.random_crop and feed.dataset.splits["train"].longest_side() > SMALL
     often = photographs and sees_pictures_often(config, len(feed.train), network)
-    strong = often and _colored(feed.train.images[:: -(-len(feed.train) // COLOR_SAMPLE)])
+    strong = often and _are_photographs(feed.train.images[:: -(-len(feed.train) // COLOR_SAMPLE)])
     augment = _CHANGES[verdict == "harmless", strong]
     reason = _FLIPS[verdict]
     if strong:
@@ -257,17 +269,25 @@ def choose_changes(
     return replace(config, augment=augment)
 
 
-def _in_color(train: Split) -> bool:
-    """Return whether a split is in color, judged from a few of its readable pictures."""
+def _has_photographs(train: Split) -> bool:
+    """Return whether a split has color photographs, judged from a few of its readable pictures."""
     sample = np.linspace(0, len(train) - 1, min(len(train), COLOR_SAMPLE)).astype(np.int64)
     found = list(sized_pictures(train.take(sample).pictures, THUMBNAIL, "squash"))
     pictures = [one for one in found if not isinstance(one, PictureError)]
-    return bool(pictures) and _colored(np.stack(pictures))
+    return bool(pictures) and _are_photographs(np.stack(pictures))
 
 
-def _colored(pictures: npt.NDArray[np.uint8]) -> bool:
-    """Return whether pictures are in color; a few gray ones among them do not matter."""
-    return float(np.ptp(pictures.astype(np.int16), axis=3).mean()) >= COLORFULNESS
+def _are_photographs(pictures: npt.NDArray[np.uint8]) -> bool:
+    """Return whether pictures are in color, and not figures on a plain background.
+
+    A few others among them do not matter.
+    """
+    values = pictures.astype(np.int16)
+    rows, columns = values[:, [0, -1]], values[:, 1:-1, [0, -1]].swapaxes(1, 2)
+    border = np.concatenate([rows, columns], axis=2).reshape(len(values), -1, 3)
+    distance = np.abs(border - np.median(border, axis=1, keepdims=True)).max(axis=2)
+    plain = float((distance <= PLAIN).mean())
+    return plain < BACKGROUND and float(np.ptp(values, axis=3).mean()) >= COLORFULNESS
 
 
 _CHANGES: dict[tuple[bool, bool], Augment] = {

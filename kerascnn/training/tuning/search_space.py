@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Protocol
 
-from kerascnn.training.auto.model import LEAST_AREA, UNCROPPED, initial_weights, network_of
+from kerascnn.training.auto.model import LEAST_AREA, initial_weights, network_of
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import AUTO, TrainConfig
 from kerascnn.training.data.splits import run_dataset
@@ -87,7 +87,6 @@ def suggested(trial: Trial, config: TrainConfig, networks: tuple[str, ...]) -> T
         learning_rate=float(f"{factor * find_network(model).learning_rate:.3g}"),
         augment="light" if augment == CROP else augment,
         random_crop=LEAST_AREA if augment == CROP else config.random_crop,
-        uncropped=UNCROPPED if augment == CROP else config.uncropped,
         trainable=_scope(model, depth),
     )
 

@@ -35,8 +35,9 @@ class Listed:
     def name(self, index: int) -> str:
         return str(index)
 
-    def longer_side(self, index: int) -> int:
-        return max(self.pictures[index].shape)
+    def sides(self, index: int) -> tuple[int, int]:
+        height, width = self.pictures[index].shape[:2]
+        return min(height, width), max(height, width)
 
 
 def jpeg(picture: Image.Image, quality: int) -> Image.Image:

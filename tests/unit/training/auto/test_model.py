@@ -23,7 +23,7 @@ from kerascnn.dataset import load_dataset
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.training import TrainConfig
 from kerascnn.training.auto.model import (
-    _in_color,
+    _has_photographs,
     affordable_phases,
     choose_changes,
     from_scratch,
@@ -135,11 +135,18 @@ def test_colored_photographs_that_are_seen_often_are_changed_strongly(
     assert choose_changes(config, feed, Callback()).augment in augment
 
 
-def gradients(folder: Path, side: int = 96, color: int = 60) -> str:
+def gradients(
+    folder: Path, side: int = 96, color: int = 60, width: int | None = None, frame: int = 0
+) -> str:
     """Write 80 pictures in two classes that brightness tells apart, gray if ``color`` is 0."""
     rng, labels = np.random.default_rng(0), np.arange(80) % 2
-    gray = rng.integers(0, 180, (80, side, side, 1)) // (1 + labels.reshape(-1, 1, 1, 1))
+    width = width or side
+    # Patches of six pixels: noise would be averaged away, to a plain background.
+    gray = rng.integers(0, 180, (80, -(-side // 6), -(-width // 6), 1)).repeat(6, 1).repeat(6, 2)
+    gray = gray[:, :side, :width] // (1 + labels.reshape(-1, 1, 1, 1))
     pictures = (gray + np.array([0, color // 2, color])).astype(np.uint8)
+    for edge in (slice(frame), slice(-frame, None)) if frame else ():
+        pictures[:, edge] = pictures[:, :, edge] = 240
     np.savez(folder / "p.npz", x_train=pictures, y_train=labels)
     return str(folder / "p.npz")
 
@@ -171,8 +178,7 @@ def test_pictures_take_a_deeper_network_and_photographs_crops(
     found = from_scratch(config, run_dataset(config))
     assert (found.model, found.image_size) == (network, size)
     assert (found.random_crop, found.trainable) == (crop, "all")
-    chosen = crop and "random_crop" not in options
-    assert found.uncropped == options.get("uncropped", 0.33 if chosen else 0.0)
+    assert found.uncropped == options.get("uncropped", 0.0)
     assert (found.weights, found.augment) == ("none", config.augment)
     few = network == "cnn4" and not crop and "augment" not in options
     assert found.mixup == (0.2 if few else 0.0)
@@ -180,6 +186,37 @@ def test_pictures_take_a_deeper_network_and_photographs_crops(
     # Crops are change enough.
     augment = choose_changes(found, feed, Callback()).augment
     assert augment not in ("strong", "strong-shift") or not crop
+
+
+@pytest.mark.parametrize(
+    ("sides", "options", "uncropped"),
+    [
+        ((96, 191), {}, 0.0),
+        ((96, 192), {}, 0.33),
+        ((192, 96), {}, 0.33),
+        ((192, 96), {"uncropped": 0.1}, 0.1),
+        ((192, 96), {"random_crop": 0.5}, 0.0),
+    ],
+)
+def test_the_last_epochs_show_whole_long_photographs(
+    tmp_path: Path, sides: tuple[int, int], options: dict[str, float], uncropped: float
+) -> None:
+    asked = {"data": gradients(tmp_path, sides[0], width=sides[1]), "weights": "none", **options}
+    config = TrainConfig(**asked)  # type: ignore[arg-type]
+    assert from_scratch(config, run_dataset(config)).uncropped == uncropped
+
+
+def test_most_pictures_of_a_folder_decide_whether_they_are_long(tmp_path: Path) -> None:
+    for number, sides in enumerate([(96, 96), (300, 90), (90, 300), (96, 96), (400, 100)]):
+        file = tmp_path / "train" / "ab"[number % 2] / f"{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", sides).save(file)
+    (tmp_path / "train" / "a" / "broken.png").write_bytes(b"none")
+    train = load_dataset(tmp_path).splits["train"]
+    assert train.elongation() == pytest.approx(300 / 90)
+    assert train.longest_side() == 400
+    broken = [at for at in range(6) if train.pictures.name(at).endswith("broken.png")]
+    assert train.take(np.array(broken)).elongation() == 1
 
 
 @pytest.mark.parametrize(
@@ -208,16 +245,30 @@ def test_a_run_that_chose_mixup_goes_on_without_naming_it(
     assert training.fit(asked, resume=True).config.mixup == 0.2
 
 
-def test_color_is_told_where_some_pictures_are_broken(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("epochs", "network"), [("auto", "cnn4"), (30, "cnn")])
+def test_figures_on_a_plain_background_are_no_photographs(
+    tmp_path: Path, epochs: int | Literal["auto"], network: str
+) -> None:
+    data = gradients(tmp_path, frame=9)
+    config = TrainConfig(data=data, weights="none", epochs=epochs, cache="none")
+    found = from_scratch(config, run_dataset(config))
+    assert (found.model, found.random_crop) == (network, 0.0)
+    assert choose_changes(found, prepare(found, Callback()), Callback()).augment in (
+        "shift", "light",
+    )  # fmt: skip
+
+
+def test_photographs_are_told_where_some_pictures_are_broken(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
     for number in range(6):
         file = tmp_path / "train" / "ab"[number % 2] / f"{number}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (96, 96), (20 * number, 100, 200)).save(file)
+        Image.fromarray(rng.integers(0, 256, (96, 96, 3), np.uint8)).save(file)
     (tmp_path / "train" / "a" / "broken.png").write_bytes(b"none")
     train = load_dataset(tmp_path).splits["train"]
-    assert len(train) == 7 and _in_color(train)
+    assert len(train) == 7 and _has_photographs(train)
     broken = np.array([train.pictures.name(at).endswith("broken.png") for at in range(7)])
-    assert not _in_color(train.take(np.flatnonzero(broken)))
+    assert not _has_photographs(train.take(np.flatnonzero(broken)))
 
 
 def test_a_run_that_chose_crops_goes_on_without_naming_them(
@@ -225,7 +276,7 @@ def test_a_run_that_chose_crops_goes_on_without_naming_them(
 ) -> None:
     monkeypatch.setattr("kerascnn.training.auto.hyperparameters.ENOUGH_STEPS", 10)
     options = {"weights": "none", "epochs": 2, "cache": "none", "out": str(tmp_path / "r")}
-    asked = TrainConfig(data=gradients(tmp_path), **options)  # type: ignore[arg-type]
+    asked = TrainConfig(data=gradients(tmp_path, width=200), **options)  # type: ignore[arg-type]
     with pytest.raises(KeyboardInterrupt):
         training.fit(asked, CtrlC())
     done = training.fit(asked, resume=True)

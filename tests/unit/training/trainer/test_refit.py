@@ -1,9 +1,11 @@
 """The second training on all pictures: what it learns from, and who takes which network."""
 
+import gc
 import json
 import logging
 import re
 import shutil
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ from kerascnn.training.export import export_onnx
 from kerascnn.training.phases import total_epochs
 from kerascnn.training.run.checkpoint import latest_checkpoint
 from kerascnn.training.run.folder import Run
+from kerascnn.training.weights.start import StartingNetwork, start_network
 
 OPTIONS: dict[str, Any] = {"image_size": 12, "epochs": 12, "batch_size": 8, "learning_rate": 0.004,
                            "augment": "shift", "deterministic": True}  # fmt: skip
@@ -237,6 +240,25 @@ def test_asked_for_it_takes_validation_data_crops_and_the_epochs_of_the_first() 
     assert checkpoint.data["splits"]["train"]["pictures"] == 44
     assert len(checkpoint.history) == len(run.history) == total_epochs(run.second.config) < 31
     assert checkpoint.history[-1].learning_rate == pytest.approx(0, abs=1e-6)
+
+
+def test_the_first_network_is_freed_before_it(five: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first: list[weakref.ref[object]] = []
+    alive: list[object] = []
+
+    def noted(*values: Any) -> StartingNetwork:
+        start = start_network(*values)
+        first.append(weakref.ref(start.core))
+        return start
+
+    def look(*_: object) -> None:
+        gc.collect()
+        alive.append(first[0]())
+
+    monkeypatch.setattr("kerascnn.training.setup.start_network", noted)
+    monkeypatch.setattr("kerascnn.training.one_run.refit", look)
+    training.fit(TrainConfig(str(five), out="r", refit="yes", **OPTIONS), Callback())
+    assert alive == [None]
 
 
 def test_configurations_of_versions_without_it_stay_without_it(run: Run) -> None:

@@ -235,8 +235,7 @@ def test_a_folder_that_cannot_be_made(out: str) -> None:
 def test_what_is_suggested() -> None:
     config = suggested(Fixed(), replace(CONFIG, weights="none"), ("lenet5", "cnn"))
     assert (config.model, config.weights, config.trainable) == ("cnn", "none", "all")
-    assert (config.learning_rate, config.augment) == (0.024, "light")
-    assert (config.random_crop, config.uncropped) == (0.35, 0.33)
+    assert (config.learning_rate, config.augment, config.random_crop) == (0.024, "light", 0.35)
     pretrained = suggested(Fixed(), TrainConfig(weights="imagenet"), ("resnet50",))
     assert (pretrained.weights, pretrained.trainable) == ("imagenet", "head")
 
