@@ -13,14 +13,15 @@ from kerascnn.language import VARIABLE
 
 CLASSES = ("셔츠", "바지", "스웨터", "원피스")
 
-# Of programs, networks, blocks, operators and providers; of options and what they take.
+# Of programs, networks, blocks, operators and providers; of options and what they take; of fields
+# of the card.
 _NAMES = """kerascnn keras tensorflow jax numpy pillow onnx onnxruntime openvino cuda tensorrt cpu
 python pip install uninstall imagenet cnn alexnet xception mobilenet head hidden flatten stem top
 post convnext auto model augment light all none pad crop squash resize bilinear bicubic lanczos
 nearest exact fast adamw train val predict export fetch weights opset image batch height width
 logits probabilities epoch steps name skipped backend like filter share enlarge ultralytics
 fastai torchvision timm black shuffle file best strong shift tanh preactivation entropy padding test
-bench clothes boot"""
+bench clothes boot augmented pretrained remembered"""
 NAMES = set(_NAMES.split())
 """Words that are the same in Korean."""
 
