@@ -159,11 +159,8 @@ def _modes(files: Mapping[int, images.Header], dark: npt.NDArray[np.bool_]) -> I
             frames = sentence("{frames} frames; the first is used", frames=header.frames)
             yield Outlier(index, "frames", frames)
         if header.transparent and transparency:
-            yield Outlier(
-                index,
-                "mode",
-                sentence("{mode} with transparency; composited on white", mode=header.mode),
-            )
+            mode = sentence("{mode} with transparency; composited on white", mode=header.mode)
+            yield Outlier(index, "mode", mode)
         elif header.mode.startswith("I;16") and dark[index]:
             yield Outlier(index, "mode", sentence("16 bits, nearly black: scale its values first"))
         elif header.mode in _ALWAYS:

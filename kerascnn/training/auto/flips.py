@@ -62,11 +62,10 @@ def judge_flips(
     labels = labels[np.argsort(chosen)]
     small = _gray_pattern(averaged)
     upright = labels[_nearest(small, small)] == labels
-    chance = float(counts.max() / counts.sum())
     colors = _colors(averaged)
     by_color = labels[_nearest(colors, colors)]
     told_by_color = _are_told_apart(labels, by_color)
-    if binomial_tail(int(upright.sum()), len(labels), chance) > LEVEL:
+    if binomial_tail(int(upright.sum()), len(labels), float(counts.max() / counts.sum())) > LEVEL:
         return "harmless" if told_by_color else "unknown"
     mirrored = labels[_nearest(small[:, :, ::-1], small)] == labels
     if told_by_color:  # a flip cannot harm pictures whose colors are enough

@@ -10,15 +10,13 @@ import logging
 from dataclasses import replace
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
 from kerascnn.card import ModelCard
-from kerascnn.dataset import Dataset, Split, sized_pictures
-from kerascnn.errors import ConfigError, ModelFileError, PictureError
+from kerascnn.dataset import Dataset
+from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.language import Sentence, sentence
 from kerascnn.training.auto.flips import Verdict, judge_flips
 from kerascnn.training.auto.hyperparameters import has_enough_steps, sees_pictures_often
+from kerascnn.training.auto.photographs import are_photographs, has_photographs
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import AUTO, Augment, TrainConfig
 from kerascnn.training.data.feed import Feed
@@ -79,26 +77,6 @@ after the head has been trained: about a minute on two cores at 160 pixels."""
 
 DEEPER_EPOCHS = (2, 10)
 """Minimum and maximum number of epochs of the whole network after the head has been trained."""
-
-COLORFULNESS = 8.0
-"""Mean difference between a pixel's highest and lowest channel, of 255, from which pictures are in
-color; JPEG leaves 1 or 2 in a gray picture. Color photographs are taken in all kinds of light, for
-which strong augmentation compensates; figures on a plain background, however large, lose by it, and
-by crops that cut them up."""
-
-PLAIN = 12
-"""Difference from the median color of a picture's border, of 255 in each channel, up to which its
-pixels count as background: noise and JPEG stay below."""
-
-BACKGROUND = 0.75
-"""Mean share of background in the border from which pictures are figures on a plain background. It
-is 0.4 to 0.5 for photographs, and 0.8 to 1 for icons, emoji, plots and CAPTCHAs."""
-
-COLOR_SAMPLE = 100
-"""Maximum number of pictures from which color is determined."""
-
-THUMBNAIL = 32
-"""Side of those pictures, in pixels."""
 
 
 class InitialWeights(NamedTuple):
@@ -184,7 +162,7 @@ def from_scratch(config: TrainConfig, dataset: Dataset) -> TrainConfig:
         return chosen
     wide = size >= SMALL and train.longest_side() > SMALL
     # This comes last, because pictures have to be decoded for it.
-    if wide and _has_photographs(train):
+    if wide and has_photographs(train):
         whole = UNCROPPED if train.elongation() >= LONG else 0.0
         return replace(chosen, random_crop=LEAST_AREA, uncropped=config.uncropped or whole)
     mixed = config.mixup or config.cutmix or len(train) >= FEW
@@ -260,34 +238,13 @@ def choose_changes(
     # Crops are enough augmentation of few photographs: together they cost accuracy.
     photographs = not config.random_crop and feed.dataset.splits["train"].longest_side() > SMALL
     often = photographs and sees_pictures_often(config, len(feed.train), network)
-    strong = often and _are_photographs(feed.train.images[:: -(-len(feed.train) // COLOR_SAMPLE)])
+    strong = often and are_photographs(feed.train.images)
     augment = _CHANGES[verdict == "harmless", strong]
     reason = _FLIPS[verdict]
     if strong:
         reason = sentence("color photographs; {flips}", flips=reason)
     progress.on_choice("augment", augment, reason)
     return replace(config, augment=augment)
-
-
-def _has_photographs(train: Split) -> bool:
-    """Return whether a split has color photographs, judged from a few of its readable pictures."""
-    sample = np.linspace(0, len(train) - 1, min(len(train), COLOR_SAMPLE)).astype(np.int64)
-    found = list(sized_pictures(train.take(sample).pictures, THUMBNAIL, "squash"))
-    pictures = [one for one in found if not isinstance(one, PictureError)]
-    return bool(pictures) and _are_photographs(np.stack(pictures))
-
-
-def _are_photographs(pictures: npt.NDArray[np.uint8]) -> bool:
-    """Return whether pictures are in color, and not figures on a plain background.
-
-    A few others among them do not matter.
-    """
-    values = pictures.astype(np.int16)
-    rows, columns = values[:, [0, -1]], values[:, 1:-1, [0, -1]].swapaxes(1, 2)
-    border = np.concatenate([rows, columns], axis=2).reshape(len(values), -1, 3)
-    distance = np.abs(border - np.median(border, axis=1, keepdims=True)).max(axis=2)
-    plain = float((distance <= PLAIN).mean())
-    return plain < BACKGROUND and float(np.ptp(values, axis=3).mean()) >= COLORFULNESS
 
 
 _CHANGES: dict[tuple[bool, bool], Augment] = {

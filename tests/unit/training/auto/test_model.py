@@ -23,7 +23,6 @@ from kerascnn.dataset import load_dataset
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.training import TrainConfig
 from kerascnn.training.auto.model import (
-    _has_photographs,
     affordable_phases,
     choose_changes,
     from_scratch,
@@ -256,19 +255,6 @@ def test_figures_on_a_plain_background_are_no_photographs(
     assert choose_changes(found, prepare(found, Callback()), Callback()).augment in (
         "shift", "light",
     )  # fmt: skip
-
-
-def test_photographs_are_told_where_some_pictures_are_broken(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    for number in range(6):
-        file = tmp_path / "train" / "ab"[number % 2] / f"{number}.png"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(rng.integers(0, 256, (96, 96, 3), np.uint8)).save(file)
-    (tmp_path / "train" / "a" / "broken.png").write_bytes(b"none")
-    train = load_dataset(tmp_path).splits["train"]
-    assert len(train) == 7 and _has_photographs(train)
-    broken = np.array([train.pictures.name(at).endswith("broken.png") for at in range(7)])
-    assert not _has_photographs(train.take(np.flatnonzero(broken)))
 
 
 def test_a_run_that_chose_crops_goes_on_without_naming_them(
