@@ -87,7 +87,10 @@ class Commands(Group):
 
 
 # Without color, Click would strip what looks like a color from names; safe_streams escapes it.
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "color": True})
+_SETTINGS = {"help_option_names": ["-h", "--help"], "color": True, "show_default": True}
+
+
+@click.group(cls=Commands, context_settings=_SETTINGS)
 @click.version_option(__version__, prog_name="kerascnn")
 def main() -> None:
     """From a folder of pictures to an image classifier in production.

@@ -21,19 +21,17 @@ if TYPE_CHECKING:
 @click.option(
     "--model",
     default="resnet50",
-    show_default=True,
     help="The backbone.",
     shell_complete=complete_networks,
 )
 @click.option(
     "--weights",
     default="imagenet",
-    show_default=True,
     metavar="none|imagenet|FILE",
     help="Weights of the backbone.",
 )
 @add_options(*map(train_option, ("image_size", "resize", "val", "device", "cache")))
-@click.option("--seed", default=0, show_default=True, help="Seed of the sample and the split.")
+@click.option("--seed", default=0, help="Seed of the sample and the split.")
 @click.option("--figure", metavar="FILE", help="Also draw the advice, as .png or .svg.")
 @click.option("--json", "as_json", is_flag=True, help="Print the advice as JSON.")
 def command(figure: str | None, as_json: bool, **options: Any) -> None:

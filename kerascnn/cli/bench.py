@@ -51,7 +51,6 @@ _WIDTH = 24
     "--arithmetic",
     type=click.Choice(ARITHMETICS),
     default="exact",
-    show_default=True,
     help="Arithmetic for which the best settings are reported.",
 )
 @click.option(

@@ -26,7 +26,6 @@ _PADDING = Number(int, lambda n: n >= 0, "a whole number from 0, or 'same'", "N|
 @click.option(
     "--kernel",
     default="edge",
-    show_default=True,
     metavar="NAME|FILE",
     help="edge, sobel-x, sobel-y, sharpen, box-blur, gaussian-blur, emboss, or a text file with "
     "one row of numbers per line.",
@@ -35,7 +34,6 @@ _PADDING = Number(int, lambda n: n >= 0, "a whole number from 0, or 'same'", "N|
     "--stride",
     type=click.IntRange(1),
     default=1,
-    show_default=True,
     help="How many pixels the filter moves at a time.",
 )
 @click.option(
@@ -43,7 +41,6 @@ _PADDING = Number(int, lambda n: n >= 0, "a whole number from 0, or 'same'", "N|
     type=DeclaredType(_PADDING),
     metavar="N|same",
     default="0",
-    show_default=True,
     help="Zeros on each side; same: as many as keep the size unchanged.",
 )
 @click.option(

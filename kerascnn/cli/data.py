@@ -37,7 +37,6 @@ def command() -> None:
     "--smallest",
     type=click.IntRange(1),
     default=20,
-    show_default=True,
     help="Minimum number of training pictures that a class should have.",
 )
 @click.option(

@@ -49,7 +49,9 @@ def converted_option(configuration: Any, name: str, **settings: Any) -> Any:
 
 def _settings(declared: Option, default: Any) -> dict[str, Any]:
     kind = declared.kind
-    settings: dict[str, Any] = {"help": help_text(declared, default), "default": default}
+    # The help contains the default already.
+    settings: dict[str, Any] = {"help": help_text(declared, default), "default": default,
+                                "show_default": False}  # fmt: skip
     if isinstance(kind, Flag):
         return {**settings, "is_flag": True}
     settings["metavar"] = kind.metavar

@@ -30,13 +30,10 @@ if TYPE_CHECKING:
 )
 @click.argument("model", callback=download_models)
 @click.argument("pictures", nargs=-1, required=True, metavar="IMAGE...")
-@click.option(
-    "--top", type=click.IntRange(1), default=3, show_default=True, help="Classes to explain."
-)
+@click.option("--top", type=click.IntRange(1), default=3, help="Classes to explain.")
 @click.option(
     "--out",
     default="explained",
-    show_default=True,
     metavar="DIR",
     help="Folder for the figures, one per picture.",
 )
@@ -45,7 +42,6 @@ if TYPE_CHECKING:
     "form",
     type=click.Choice(["svg", "png"]),
     default="svg",
-    show_default=True,
     help="png: the pictures without captions.",
 )
 @foreign_options

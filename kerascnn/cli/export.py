@@ -56,7 +56,6 @@ log = logging.getLogger(__name__)
     "--precision",
     type=click.Choice(get_args(Precision)),
     default="float32",
-    show_default=True,
     help="Precision of weights and arithmetic. Below float32 some predictions change; they are "
     "counted.",
 )
@@ -69,7 +68,6 @@ log = logging.getLogger(__name__)
     "--max-drop",
     type=click.FloatRange(0, 100),
     default=0.5,
-    show_default=True,
     metavar="POINTS",
     help="Largest loss of top-1 accuracy, in percentage points; beyond it, no file is written.",
 )
@@ -82,7 +80,6 @@ log = logging.getLogger(__name__)
     "--timeout",
     type=click.FloatRange(0, 604_800, min_open=True),
     default=3600.0,
-    show_default=True,
     metavar="SECONDS",
     help="Give up after this time; no file is written then.",
 )

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     "-o",
     "--out",
     default="features.svg",
-    show_default=True,
     metavar="FILE",
     help="The figure to write, .svg or .png.",
 )

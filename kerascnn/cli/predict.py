@@ -53,7 +53,6 @@ if TYPE_CHECKING:
     "form",
     type=click.Choice(["table", "json", "csv"]),
     default="table",
-    show_default=True,
     help="json: one JSON object per line (JSON Lines).",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")

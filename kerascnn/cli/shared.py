@@ -56,14 +56,12 @@ numeric_options = add_options(
         "--provider",
         type=click.Choice(["auto", *PROVIDERS]),
         default="auto",
-        show_default=True,
         help="Execution provider. auto: the fastest found by `kerascnn bench --save`, else cpu.",
     ),
     click.option(
         "--arithmetic",
         type=click.Choice(ARITHMETICS),
         default="exact",
-        show_default=True,
         help="exact: float32. fast: the provider's bfloat16, TF32 or float16; some predictions "
         "change.",
     ),

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     "--classes",
     type=click.IntRange(1),
     default=1000,
-    show_default=True,
     help="Number of classes, if MODEL is the name of a network.",
 )
 @add_options(train_option("image_size"))

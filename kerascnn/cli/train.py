@@ -52,7 +52,6 @@ if TYPE_CHECKING:
     "--plot",
     type=click.Path(path_type=Path),
     default="learning-rate.png",
-    show_default=True,
     metavar="FILE",
     help="File of the plot of --find-lr.",
 )

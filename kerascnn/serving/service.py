@@ -129,11 +129,6 @@ class Service:
             held.add(len(body))
         return body
 
-    async def compress_if_accepted(self, request: Request, response: Response) -> Response:
-        """Compress a response if the client accepts it."""
-        accepted = header_of(request.scope, b"accept-encoding") or ""
-        return await self.run_by_size(len(response.body), lambda: compressed(response, accepted))
-
     async def run_for_client(self, request: Request, work: Awaitable[T]) -> T:
         """Run work for a client, and cancel it on disconnect or timeout.
 
@@ -156,6 +151,23 @@ class Service:
             raise _timeout_error(self.config.timeout) from error
         finally:
             self._deadlines.end(limit)
+
+    async def respond(
+        self, request: Request, work: Callable[[ServedModel, bytes], Awaitable[Response]]
+    ) -> Response:
+        """Run work on the model and the body of a request; compress its response if accepted.
+
+        Raises:
+            HttpError: As in :meth:`find`, :meth:`read_body` and :meth:`run_for_client`.
+            ClientDisconnected: The client disconnected.
+        """
+        served = self.find(request)
+        # In use from here on, because the model may be replaced while the body is received.
+        with served.admission.in_use(), self.bodies.holding() as held:
+            body = await self.read_body(request, held)
+            response = await self.run_for_client(request, work(served, body))
+        accepted = header_of(request.scope, b"accept-encoding") or ""
+        return await self.run_by_size(len(response.body), lambda: compressed(response, accepted))
 
     async def classify(self, served: ServedModel, pictures: Sequence[Picture]) -> Result:
         """Classify pictures.

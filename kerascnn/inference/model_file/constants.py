@@ -6,18 +6,22 @@ they are for.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from kerascnn.inference.model_file.metadata import find_graph, opened
-from kerascnn.inference.model_file.nodes import INITIALIZER, NODE
-from kerascnn.inference.model_file.protobuf import Span, fields, whole_numbers
+from kerascnn.inference.model_file.nodes import INITIALIZER, NODE, TENSOR_NAME, read_node
+from kerascnn.inference.model_file.protobuf import Message
 
 _FLOAT, _UINT8, _INT8, _FLOAT16, _DOUBLE = 1, 2, 3, 10, 11
 """Data types of a TensorProto."""
+
+_ATTRIBUTE, _TENSOR = 5, 5
+"""Field of NodeProto, and of AttributeProto."""
 
 _DATA_TYPE, _FLOAT_DATA, _INT32_DATA, _RAW_DATA = 2, 4, 5, 9
 """Fields of TensorProto."""
@@ -38,40 +42,33 @@ def read_constants(path: str | Path, names: set[str]) -> dict[str, Numbers]:
         ModelFileError: Not a whole ONNX file.
     """
     found: dict[str, Numbers] = {}
-    with opened(path) as (file, message):
-        for part, value in fields(file, find_graph(file, message)):
-            name, tensor = "", None
-            if part == INITIALIZER:
-                name, tensor = "".join(_texts(file, value, 8)), value
-            elif part == NODE and _texts(file, value, 4) == ["Constant"]:
-                name, tensor = "".join(_texts(file, value, 2)), _tensor_of(file, value)
-            if name in names and tensor and (numbers := _numbers(file, tensor)) is not None:
+    with opened(path) as model:
+        graph = find_graph(model)
+        for name, tensor in chain(_initializers(graph), _constant_nodes(graph)):
+            if name in names and (numbers := _numbers(tensor)) is not None:
                 found[name] = numbers
     return found
 
 
-def _tensor_of(file: BinaryIO, node: Span) -> Span | None:
-    """Find the tensor among a node's attributes."""
-    for part, attribute in fields(file, node):
-        if part == 5:
-            return next((span for inner, span in fields(file, attribute) if inner == 5), None)
-    return None
+def _initializers(graph: Message) -> Iterator[tuple[str, Message]]:
+    return ((tensor.text(TENSOR_NAME), tensor) for tensor in graph.messages(INITIALIZER))
 
 
-def _texts(file: BinaryIO, message: Span, wanted: int) -> list[str]:
-    found = [value for part, value in fields(file, message) if part == wanted]
-    return [value.read(file).decode(errors="replace") for value in found]
+def _constant_nodes(graph: Message) -> Iterator[tuple[str, Message]]:
+    for node in graph.messages(NODE):
+        kind, _, outputs = read_node(node)
+        if kind == "Constant":
+            yield "".join(outputs), node.message(_ATTRIBUTE).message(_TENSOR)
 
 
-def _numbers(file: BinaryIO, tensor: Span) -> Numbers | None:
-    parts = dict(fields(file, tensor))
-    kind = parts[_DATA_TYPE].number if _DATA_TYPE in parts else 0
-    if kind in (_UINT8, _INT8) and _INT32_DATA in parts:
+def _numbers(tensor: Message) -> Numbers | None:
+    kind = tensor.number(_DATA_TYPE)
+    if kind in (_UINT8, _INT8) and _INT32_DATA in tensor:
         # Negative numbers are encoded as 64-bit varints.
-        whole = np.asarray(whole_numbers(file, parts[_INT32_DATA]), np.uint64)
+        whole = np.asarray(tensor.numbers(_INT32_DATA), np.uint64)
         return whole.astype(np.int64).astype(np.float64)
-    span = parts.get(_RAW_DATA) or (parts.get(_FLOAT_DATA) if kind == _FLOAT else None)
-    size = span.end - span.start if span else 0
-    if not span or kind not in _RAW or size > _LARGEST or size % np.dtype(_RAW[kind]).itemsize:
+    part = _FLOAT_DATA if kind == _FLOAT and _RAW_DATA not in tensor else _RAW_DATA
+    size, each = tensor.last(part).size, np.dtype(_RAW.get(kind, "u1")).itemsize
+    if part not in tensor or kind not in _RAW or size > _LARGEST or size % each:
         return None
-    return np.frombuffer(span.read(file), _RAW[kind]).astype(np.float64)
+    return np.frombuffer(tensor.data(part), _RAW[kind]).astype(np.float64)

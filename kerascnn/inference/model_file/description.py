@@ -6,19 +6,29 @@ is run or what its outputs mean.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from kerascnn.card import METADATA_KEY, ModelCard
-from kerascnn.inference.model_file.metadata import opened, read_entry
-from kerascnn.inference.model_file.nodes import GRAPH_INPUT, INITIALIZER, NODE
-from kerascnn.inference.model_file.protobuf import Span, fields, whole_numbers
+from kerascnn.inference.model_file.metadata import find_graph, opened, read_entry
+from kerascnn.inference.model_file.nodes import (
+    GRAPH_INPUT,
+    INITIALIZER,
+    INPUT_NAME,
+    NODE,
+    TENSOR_NAME,
+    read_node,
+)
+from kerascnn.inference.model_file.protobuf import Message
 
-_MODEL_TEXT = {2: "producer", 3: "producer_version", 4: "domain", 6: "doc"}
-_IR_VERSION, _MODEL_VERSION, _GRAPH, _OPSET, _METADATA = 1, 5, 7, 8, 14
-"""Fields of ModelProto; https://github.com/onnx/onnx/blob/main/onnx/onnx.proto."""
+_PRODUCER, _DOC = (2, 3), (4, 6)
+"""Texts of ModelProto: producer and its version; domain and documentation."""
+
+_IR_VERSION, _MODEL_VERSION, _OPSET, _METADATA = 1, 5, 8, 14
+"""Further fields of ModelProto; https://github.com/onnx/onnx/blob/main/onnx/onnx.proto."""
 
 _GRAPH_NAME, _GRAPH_DOC, _OUTPUT = 2, 10, 12
 """Further fields of GraphProto."""
@@ -28,6 +38,9 @@ _TYPES = (
     *("bool", "float16", "float64", "uint32", "uint64", "complex64", "complex128", "bfloat16"),
 )
 """Names of ``TensorProto.DataType`` by number; newer types are shown as numbers."""
+
+_NO_TENSORS = {4: "sequence", 5: "map", 8: "sparse", 9: "optional"}
+"""Other kinds of values, by their fields of TypeProto."""
 
 
 @dataclass(frozen=True)
@@ -87,127 +100,52 @@ def describe(path: str | Path) -> Description:
     Raises:
         ModelFileError: No such file, not a whole ONNX file, or a card that is not valid.
     """
-    found = Description(str(path))
-    with opened(path) as (file, message):
-        found.bytes = message.end
-        texts = _read_model(file, message, found)
-    found.producer = " ".join(filter(None, (texts.get("producer"), texts.get("producer_version"))))
-    found.doc = "\n".join(filter(None, (texts.get("domain"), texts.get("doc"), found.doc)))
+    with opened(path) as model:
+        found = _described(path, model, find_graph(model))
     if METADATA_KEY in found.metadata:
         found.card = ModelCard.from_json(found.metadata.pop(METADATA_KEY), str(path))
     return found
 
 
-def _read_model(file: BinaryIO, message: Span, found: Description) -> dict[str, str]:
-    """Read the fields of a ModelProto into a description, and return its texts by name."""
-    texts: dict[str, str] = {}
-    has_graph = False
-    for part, value in fields(file, message):
-        if part in _MODEL_TEXT:
-            texts[_MODEL_TEXT[part]] = _text(file, value)
-        elif part == _METADATA:
-            key, text = read_entry(file, value)
-            found.metadata[key] = text
-        elif part == _OPSET:
-            found.opsets |= _opset(file, value)
-        elif part == _IR_VERSION:
-            found.ir_version = value.number
-        elif part == _MODEL_VERSION:
-            found.model_version = value.number
-        elif part == _GRAPH:
-            has_graph = True
-            _read_graph(file, value, found)
-    if not has_graph:
-        raise ValueError("no graph")
-    return texts
+def _described(path: str | Path, model: Message, graph: Message) -> Description:
+    weights = {one.text(TENSOR_NAME): one.numbers(1) for one in graph.messages(INITIALIZER)}
+    inputs = map(_tensor_info, graph.messages(GRAPH_INPUT))
+    operators = Counter(read_node(node)[0] for node in graph.messages(NODE))
+    opsets = model.messages(_OPSET)
+    return Description(
+        str(path),
+        bytes=model.span.end,
+        # Files before IR version 4 list their weights among the inputs too.
+        inputs=[end for end in inputs if end.name not in weights],
+        outputs=[*map(_tensor_info, graph.messages(_OUTPUT))],
+        opsets={one.text(1) or "ai.onnx": one.number(2) for one in opsets},
+        ir_version=model.number(_IR_VERSION),
+        producer=" ".join(filter(None, map(model.text, _PRODUCER))),
+        graph=graph.text(_GRAPH_NAME),
+        doc="\n".join(filter(None, (*map(model.text, _DOC), graph.text(_GRAPH_DOC)))),
+        model_version=model.number(_MODEL_VERSION),
+        operators=dict(operators.most_common()),
+        weights=sum(map(math.prod, weights.values())),
+        metadata=dict(map(read_entry, model.messages(_METADATA))),
+    )
 
 
-def _read_graph(file: BinaryIO, graph: Span, found: Description) -> None:
-    operators: Counter[str] = Counter()
-    inputs: list[TensorInfo] = []
-    weights: set[str] = set()
-    for part, value in fields(file, graph):
-        if part == NODE:
-            operators[_field_text(file, value, 4)] += 1
-        elif part == INITIALIZER:
-            name, count = _tensor(file, value)
-            weights.add(name)
-            found.weights += count
-        elif part == GRAPH_INPUT:
-            inputs.append(_tensor_info(file, value))
-        elif part == _OUTPUT:
-            found.outputs.append(_tensor_info(file, value))
-        elif part == _GRAPH_NAME:
-            found.graph = _text(file, value)
-        elif part == _GRAPH_DOC:
-            found.doc = _text(file, value)
-    # Files before IR version 4 list their weights among the inputs too.
-    found.inputs = [end for end in inputs if end.name not in weights]
-    found.operators = dict(operators.most_common())
-
-
-def _tensor_info(file: BinaryIO, info: Span) -> TensorInfo:
+def _tensor_info(info: Message) -> TensorInfo:
     """Read a ValueInfoProto: field 1 is its name, 2 its type, whose field 1 is a tensor type."""
-    name, kind = "", "undefined"
-    shape: tuple[int | str | None, ...] = ()
-    for part, value in fields(file, info):
-        if part == 1:
-            name = _text(file, value)
-        elif part == 2:
-            kinds = {1: "", 4: "sequence", 5: "map", 8: "sparse", 9: "optional"}
-            for which, inner in fields(file, value):
-                kind = kinds.get(which, kind)
-                if which == 1:
-                    kind, shape = _tensor_type(file, inner)
-    return TensorInfo(name, kind, shape)
+    name, kind = info.text(INPUT_NAME), info.message(2)
+    for which, other in _NO_TENSORS.items():
+        if which in kind:
+            return TensorInfo(name, other)
+    tensor = kind.message(1)
+    number, sides = tensor.number(1), tensor.message(2).messages(1)
+    type_ = _TYPES[number] if number < len(_TYPES) else f"type {number}"
+    return TensorInfo(name, type_, tuple(map(_side, sides)))
 
 
-def _tensor_type(file: BinaryIO, span: Span) -> tuple[str, tuple[int | str | None, ...]]:
-    kind = "undefined"
-    shape: tuple[int | str | None, ...] = ()
-    for part, value in fields(file, span):
-        if part == 1:
-            kind = _TYPES[value.number] if value.number < len(_TYPES) else f"type {value.number}"
-        elif part == 2:
-            shape = tuple(_side(file, one) for which, one in fields(file, value) if which == 1)
-    return kind, shape
-
-
-def _side(file: BinaryIO, span: Span) -> int | str | None:
+def _side(side: Message) -> int | str | None:
     """Read a Dimension: field 1 is its size, or field 2 its name."""
-    for part, value in fields(file, span):
-        if part == 1:
-            # Negative numbers, which some exporters write for a dynamic size, are read as unsigned.
-            return value.number if value.number < 1 << 63 else None
-        if part == 2:
-            return _text(file, value) or None
-    return None
-
-
-def _tensor(file: BinaryIO, span: Span) -> tuple[str, int]:
-    """Read the name and the number of elements of a TensorProto."""
-    name, count = "", 1
-    for part, value in fields(file, span):
-        if part == 1:
-            for size in whole_numbers(file, value):
-                count *= size
-        elif part == 8:
-            name = _text(file, value)
-    return name, count
-
-
-def _opset(file: BinaryIO, span: Span) -> dict[str, int]:
-    parts = dict(fields(file, span))
-    domain = _text(file, parts[1]) if 1 in parts else ""
-    return {domain or "ai.onnx": parts[2].number if 2 in parts else 0}
-
-
-def _field_text(file: BinaryIO, message: Span, wanted: int) -> str:
-    for part, value in fields(file, message):
-        if part == wanted:
-            return _text(file, value)
-    return ""
-
-
-def _text(file: BinaryIO, span: Span) -> str:
-    return span.read(file).decode(errors="replace")
+    if 1 not in side:
+        return side.text(2) or None
+    # Negative numbers, which some exporters write for a dynamic size, are read as unsigned.
+    size = side.number(1)
+    return size if size < 1 << 63 else None

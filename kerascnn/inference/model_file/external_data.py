@@ -9,7 +9,6 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 from kerascnn.inference.model_file.metadata import opened, read_entry
-from kerascnn.inference.model_file.protobuf import fields
 
 _PARTS = {
     "model": {7: "graph", 25: "function"},
@@ -35,18 +34,16 @@ def files_beside(path: str | Path) -> tuple[Path, ...]:
         ModelFileError: No such file, or not a whole ONNX file.
     """
     names: set[str] = set()
-    with opened(path) as (file, message):
-        waiting = [("model", message)]
+    with opened(path) as model:
+        waiting = [("model", model)]
         while waiting:
-            kind, span = waiting.pop()
+            kind, message = waiting.pop()
             if kind == "entry":
-                key, name = read_entry(file, span)
+                key, name = read_entry(message)
                 names |= {name} if key == "location" and name else set()
                 continue
-            inside = _PARTS[kind]
-            waiting += [
-                (inside[field], value) for field, value in fields(file, span) if field in inside
-            ]
+            for field, inside in _PARTS[kind].items():
+                waiting += [(inside, one) for one in message.messages(field)]
     return tuple(Path(path).parent / name for name in sorted(names) if _is_inside(name))
 
 

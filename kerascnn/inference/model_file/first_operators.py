@@ -13,7 +13,6 @@ import numpy as np
 from kerascnn.inference.model_file.constants import read_constants
 from kerascnn.inference.model_file.metadata import find_graph, opened
 from kerascnn.inference.model_file.nodes import NODE, read_node
-from kerascnn.inference.model_file.protobuf import fields
 
 _ARITHMETIC = frozenset({"Sub", "Div", "Mul", "Add", "ImageScaler"})
 """Operators that shift or scale pixels; the last, of Core ML's converters, takes 0 to 255."""
@@ -33,9 +32,9 @@ _SAME_PIXELS = frozenset(
 
 def quantizes_by_batch(path: str | Path) -> bool:
     """Return whether a graph computes quantization scales over the batch, as dynamic int8 does."""
-    with opened(path) as (file, message):
-        nodes = (span for field, span in fields(file, find_graph(file, message)) if field == NODE)
-        return any(read_node(file, node)[0].startswith("DynamicQuantize") for node in nodes)
+    with opened(path) as model:
+        nodes = find_graph(model).messages(NODE)
+        return any(read_node(node)[0].startswith("DynamicQuantize") for node in nodes)
 
 
 def normalizes_pixels(path: str | Path, name: str) -> bool:
@@ -59,11 +58,9 @@ def normalizes_pixels(path: str | Path, name: str) -> bool:
 def _first_arithmetic(path: str | Path, name: str) -> tuple[str, set[str]]:
     """Find the first operator that shifts or scales pixels, and its other inputs."""
     pixels = {name}
-    with opened(path) as (file, message):
-        for field, node in fields(file, find_graph(file, message)):
-            if field != NODE:
-                continue
-            kind, inputs, outputs = read_node(file, node)
+    with opened(path) as model:
+        for node in find_graph(model).messages(NODE):
+            kind, inputs, outputs = read_node(node)
             if pixels.isdisjoint(inputs):
                 continue
             if kind in _ARITHMETIC:

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 from kerascnn.card import METADATA_KEY, ModelCard
 from kerascnn.errors import ModelFileError
 from kerascnn.files import did_you_mean
 from kerascnn.inference.model_file.advice import describe_path
-from kerascnn.inference.model_file.protobuf import Span, fields
+from kerascnn.inference.model_file.protobuf import Message, Span
 
 _GRAPH, _METADATA_PROPS = 7, 14
 """Fields of ModelProto; https://github.com/onnx/onnx/blob/main/onnx/onnx.proto."""
@@ -55,28 +54,22 @@ def read_metadata(path: str | Path) -> dict[str, str]:
     Raises:
         ModelFileError: No such file, or not a whole ONNX file.
     """
-    with opened(path) as (file, message):
-        found, metadata = set(), {}
-        for field, value in fields(file, message):
-            found.add(field)
-            if field == _METADATA_PROPS:
-                key, text = read_entry(file, value)
-                metadata[key] = text
-        if _GRAPH not in found:
+    with opened(path) as model:
+        if _GRAPH not in model:
             raise ValueError("no graph")
-    return metadata
+        return dict(map(read_entry, model.messages(_METADATA_PROPS)))
 
 
 @contextmanager
-def opened(path: str | Path) -> Iterator[tuple[BinaryIO, Span]]:
-    """Yield an ``.onnx`` file and its span; errors while reading it become a ModelFileError."""
+def opened(path: str | Path) -> Iterator[Message]:
+    """Yield the ModelProto of an ``.onnx`` file; errors while reading become a ModelFileError."""
     place = Path(path)
     try:
         if place.exists() and not (place.is_file() or place.is_dir()):
             # Opening a named pipe would block until a writer appears.
             raise ModelFileError(f"{path}: not a regular file. Expected an .onnx file.")
         with place.open("rb") as file:
-            yield file, Span(0, file.seek(0, 2))
+            yield Message(file, Span(0, file.seek(0, 2)))
     except FileNotFoundError as error:
         description = describe_path(path)
         near = f" {description}" if description else did_you_mean(path)
@@ -91,19 +84,17 @@ def opened(path: str | Path) -> Iterator[tuple[BinaryIO, Span]]:
         ) from error
 
 
-def find_graph(file: BinaryIO, message: Span) -> Span:
-    """Find the graph in an ``.onnx`` file.
+def find_graph(model: Message) -> Message:
+    """Find the graph of a model.
 
     Raises:
         ValueError: There is none.
     """
-    for field, value in fields(file, message):
-        if field == _GRAPH:
-            return value
-    raise ValueError("no graph")
+    if _GRAPH not in model:
+        raise ValueError("no graph")
+    return model.message(_GRAPH)
 
 
-def read_entry(file: BinaryIO, message: Span) -> tuple[str, str]:
+def read_entry(entry: Message) -> tuple[str, str]:
     """Read a StringStringEntryProto: field 1 is the key, field 2 the value."""
-    parts = {field: value.read(file).decode() for field, value in fields(file, message)}
-    return parts.get(1, ""), parts.get(2, "")
+    return entry.data(1).decode(), entry.data(2).decode()

@@ -14,15 +14,13 @@ from kerascnn.inference.model_file.metadata import find_graph, opened
 from kerascnn.inference.model_file.nodes import (
     GRAPH_INPUT,
     INITIALIZER,
+    INPUT_NAME,
     NODE,
+    TENSOR_NAME,
     read_activation,
     read_node,
 )
 from kerascnn.inference.model_file.output_meaning import OutputOrigin, Source
-from kerascnn.inference.model_file.protobuf import fields
-
-_NAME = {GRAPH_INPUT: 1, INITIALIZER: 8}
-"""Field of the name in ValueInfoProto and TensorProto."""
 
 _SAME_VALUES = frozenset(
     {"Identity", "Cast", "CastLike", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose",
@@ -195,20 +193,16 @@ def read_graph(path: str | Path) -> Graph:
         ModelFileError: Not a whole ONNX file.
     """
     graph = Graph()
-    with opened(path) as (file, message):
-        for part, value in fields(file, find_graph(file, message)):
-            if part == NODE:
-                kind, inputs, outputs = read_node(file, value)
-                if fused := read_activation(file, value) if kind.startswith("Fused") else "":
-                    before = f"{outputs[0]} before {fused}"
-                    graph.makers[before], kind, inputs = (kind, inputs), fused, [before]
-                graph.makers |= dict.fromkeys(outputs, (kind, inputs))
-            elif part in _NAME:
-                names = graph.given if part == GRAPH_INPUT else graph.weights
-                names |= {
-                    text.read(file).decode()
-                    for inner, text in fields(file, value)
-                    if inner == _NAME[part]
-                }
-    graph.given -= graph.weights  # files before IR version 4 list weights among the inputs too
+    with opened(path) as model:
+        message = find_graph(model)
+        graph.weights = {one.text(TENSOR_NAME) for one in message.messages(INITIALIZER)}
+        # Files before IR version 4 list weights among the inputs too.
+        graph.given = {one.text(INPUT_NAME) for one in message.messages(GRAPH_INPUT)}
+        graph.given -= graph.weights
+        for node in message.messages(NODE):
+            kind, inputs, outputs = read_node(node)
+            if fused := read_activation(node) if kind.startswith("Fused") else "":
+                before = f"{outputs[0]} before {fused}"
+                graph.makers[before], kind, inputs = (kind, inputs), fused, [before]
+            graph.makers |= dict.fromkeys(outputs, (kind, inputs))
     return graph

@@ -23,10 +23,18 @@ class Span:
     end: int
     number: int = 0
 
+    @property
+    def size(self) -> int:
+        """Number of bytes."""
+        return self.end - self.start
+
     def read(self, file: BinaryIO) -> bytes:
         """Read the value."""
         file.seek(self.start)
-        return file.read(self.end - self.start)
+        return file.read(self.size)
+
+
+_NOTHING = Span(0, 0)
 
 
 def fields(file: BinaryIO, message: Span) -> Iterator[tuple[int, Span]]:
@@ -52,8 +60,61 @@ def fields(file: BinaryIO, message: Span) -> Iterator[tuple[int, Span]]:
         yield number, value
 
 
-def whole_numbers(file: BinaryIO, span: Span) -> list[int]:
-    """Read one integer, or several in packed encoding, which proto3 uses."""
+class Message:
+    """A message whose fields are found, but not read; if one should occur once, the last counts.
+
+    Raises:
+        ValueError: Not a message, or a truncated one.
+        IndexError: The file ends within a field.
+    """
+
+    def __init__(self, file: BinaryIO, span: Span) -> None:
+        self._file, self.span = file, span
+        self._found: dict[int, list[Span]] = {}
+        for field, value in fields(file, span):
+            self._found.setdefault(field, []).append(value)
+
+    def __contains__(self, field: int) -> bool:
+        return field in self._found
+
+    def spans(self, field: int) -> list[Span]:
+        """List the positions of a field's values."""
+        return self._found.get(field, [])
+
+    def last(self, field: int) -> Span:
+        """Return the position of a field's value; an empty one if it is missing."""
+        return self._found.get(field, [_NOTHING])[-1]
+
+    def number(self, field: int) -> int:
+        """Return an integer; 0 if it is missing."""
+        return self.last(field).number
+
+    def numbers(self, field: int) -> list[int]:
+        """Read integers: single ones, or several in packed encoding, which proto3 uses."""
+        return [one for span in self.spans(field) for one in _whole_numbers(self._file, span)]
+
+    def data(self, field: int) -> bytes:
+        """Read bytes; empty if they are missing."""
+        return self.last(field).read(self._file)
+
+    def text(self, field: int) -> str:
+        """Read a text; empty if it is missing."""
+        return self.data(field).decode(errors="replace")
+
+    def texts(self, field: int) -> list[str]:
+        """Read all texts of a field."""
+        return [span.read(self._file).decode(errors="replace") for span in self.spans(field)]
+
+    def message(self, field: int) -> Message:
+        """Return a message inside this one; one without fields if it is missing."""
+        return Message(self._file, self.last(field))
+
+    def messages(self, field: int) -> Iterator[Message]:
+        """Iterate over the messages of a field."""
+        return (Message(self._file, span) for span in self.spans(field))
+
+
+def _whole_numbers(file: BinaryIO, span: Span) -> list[int]:
     if span.start == span.end:
         return [span.number]
     file.seek(span.start)

@@ -93,7 +93,7 @@ def size_to_parse(content: bytes) -> int:
     raw = 0
     with suppress(ValueError, IndexError):  # malformed: parsing it will fail
         for number, span in islice(fields(io.BytesIO(content), Span(0, len(content))), _FEW):
-            raw += (span.end - span.start) * (number == _RAW)
+            raw += span.size * (number == _RAW)
     return len(content) - raw
 
 
@@ -102,7 +102,7 @@ def id_of(content: bytes) -> str:
     file = io.BytesIO(content)
     with suppress(ValueError, IndexError):
         for number, span in islice(fields(file, Span(0, len(content))), _FEW):
-            if number == _ID and span.end - span.start <= _PIECE:
+            if number == _ID and span.size <= _PIECE:
                 return span.read(file).decode()
     return ""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -15,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from kerascnn.inference.prediction import rank_all, to_row
-from kerascnn.serving.endpoints.v2 import log_facts, server_timing
+from kerascnn.serving.endpoints.v2 import log_facts, timed_response
 from kerascnn.serving.http.errors import HttpError
 from kerascnn.serving.http.forms import Upload, is_form, read_form
 from kerascnn.serving.http.incremental_json import write_with_names
@@ -66,16 +67,13 @@ class PredictEndpoint:
 
     async def predict(self, request: Request) -> Response:
         """Classify the body: one picture, or a form with one or several."""
-        served = self._service.find(request)
+        return await self._service.respond(request, partial(self._predict, request))
+
+    async def _predict(self, request: Request, served: ServedModel, body: bytes) -> Response:
         top_k, floor = _top_k(request), _min_probability(request)
         form = is_form(request.headers.get("content-type", ""))
-        # In use from here on, because the model may be replaced while the body is received.
-        with served.admission.in_use(), self._service.bodies.holding() as held:
-            body = await self._service.read_body(request, held)
-            uploads = await self._uploads(request, body, served.config.max_queue if form else None)
-            result = await self._service.run_for_client(
-                request, self._service.classify(served, [upload.content for upload in uploads])
-            )
+        uploads = await self._uploads(request, body, served.config.max_queue if form else None)
+        result = await self._service.classify(served, [upload.content for upload in uploads])
         request.scope["state"]["facts"] |= log_facts(result, len(uploads))
 
         def answer() -> Response:
@@ -84,8 +82,7 @@ class PredictEndpoint:
 
         # Work: about 60 characters per listed class, and all classes are sorted.
         listed = min(top_k, len(served.card.classes)) * 60 + len(served.card.classes)
-        response = await self._service.run_by_size(len(uploads) * listed, answer)
-        return await self._service.compress_if_accepted(request, response)
+        return await self._service.run_by_size(len(uploads) * listed, answer)
 
     async def _uploads(self, request: Request, body: bytes, most: int | None) -> list[Upload]:
         """Parse a form, or return the body as one picture if ``most`` is None."""
@@ -129,8 +126,7 @@ def _prediction(row: dict[str, Any], result: Result, request: Request) -> Respon
                 "breaks.",
             )
         raise HttpError(422, error)
-    headers = {"Server-Timing": server_timing(result)}
-    return Response(write_with_names(row), 200, headers, "application/json")
+    return timed_response(write_with_names(row), result)
 
 
 def _predictions(rows: list[dict[str, Any]], result: Result) -> Response:
@@ -138,8 +134,7 @@ def _predictions(rows: list[dict[str, Any]], result: Result) -> Response:
     # Row by row, because one call for all would hold the interpreter lock for long.
     listed = b'"predictions": [' + b", ".join(map(write_with_names, rows)) + b"]}"
     if len(errors) < len(rows):
-        headers = {"Server-Timing": server_timing(result)}
-        return Response(b"{" + listed, 200, headers, "application/json")
+        return timed_response(b"{" + listed, result)
     message = errors[0] if len(errors) == 1 else f"no picture can be read. The first: {errors[0]}"
     content = write_with_names({"error": message}).removesuffix(b"}") + b", " + listed
     return Response(content, 422, None, "application/json")

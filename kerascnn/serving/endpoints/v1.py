@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from kerascnn.serving.endpoints.v1_messages import read_request, write_answer
-from kerascnn.serving.endpoints.v2 import first_error, log_facts, server_timing
+from kerascnn.serving.endpoints.v2 import first_error, log_facts, timed_response
 from kerascnn.serving.http.errors import HttpError
 from kerascnn.serving.http.incremental_json import write_with_names
 from kerascnn.serving.served_model import ServedModel
@@ -70,16 +70,9 @@ class V1:
 
     async def predict(self, request: Request) -> Response:
         """Return the probabilities of each picture."""
-        served, facts = self._service.find(request), request.scope["state"]["facts"]
-        # In use from here on, because the model may be replaced while the body is received.
-        with served.admission.in_use(), self._service.bodies.holding() as held:
-            body = await self._service.read_body(request, held)
-            response = await self._service.run_for_client(
-                request, self._predict(served, body, facts)
-            )
-        return await self._service.compress_if_accepted(request, response)
+        return await self._service.respond(request, partial(self._predict, request))
 
-    async def _predict(self, served: ServedModel, body: bytes, facts: dict[str, Any]) -> Response:
+    async def _predict(self, request: Request, served: ServedModel, body: bytes) -> Response:
         most = served.config.max_queue
         asked = await self._service.read_message(len(body), read_request, body, most)
         result = await self._service.classify(served, asked.pictures)
@@ -88,9 +81,8 @@ class V1:
         rows = result.answer.probabilities
         # Estimated at 20 characters per number.
         content = await self._service.run_by_size(20 * rows.size, lambda: write_answer(asked, rows))
-        facts |= log_facts(result, len(asked.pictures))
-        headers = {"Server-Timing": server_timing(result)}
-        return Response(content, 200, headers, "application/json")
+        request.scope["state"]["facts"] |= log_facts(result, len(asked.pictures))
+        return timed_response(content, result)
 
     async def _shown(self, served: ServedModel) -> bytes:
         """Serialize status and card; the card is cached, as it may have 20,000 class names."""

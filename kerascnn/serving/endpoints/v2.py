@@ -7,6 +7,7 @@ how pictures are classified (service).
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -20,6 +21,7 @@ from kerascnn.serving.endpoints.v2_tensors import Floats
 from kerascnn.serving.http.body import header_of, parse_length
 from kerascnn.serving.http.errors import HttpError
 from kerascnn.serving.http.message_reader import LONG
+from kerascnn.serving.metrics import STAGES
 from kerascnn.serving.served_model import ServedModel
 from kerascnn.serving.service import Result, Service, in_time
 
@@ -85,20 +87,10 @@ class V2:
 
     async def infer(self, request: Request) -> Response:
         """Handle an inference request."""
-        served, facts = self._service.find(request), request.scope["state"]["facts"]
-        # In use from here on, because the model may be replaced while the body is received.
-        with served.admission.in_use(), self._service.bodies.holding() as held:
-            body = await self._service.read_body(request, held)
-            header = header_of(request.scope, v2_messages.HEADER_LENGTH)
-            response = await self._service.run_for_client(
-                request, self._infer(served, body, header, facts)
-            )
-        return await self._service.compress_if_accepted(request, response)
+        return await self._service.respond(request, partial(self._infer, request))
 
-    async def _infer(
-        self, served: ServedModel, body: bytes, header: str | None, facts: dict[str, Any]
-    ) -> Response:
-        card = served.card
+    async def _infer(self, request: Request, served: ServedModel, body: bytes) -> Response:
+        card, header = served.card, header_of(request.scope, v2_messages.HEADER_LENGTH)
 
         def write() -> tuple[bytes, int | None]:
             return v2_answers.write_answer(asked, served.name, served.version, card.classes, values)
@@ -114,8 +106,12 @@ class V2:
         # Estimated at 20 characters per number, for each output.
         numbers = 0 if all(one.binary for one in asked.requested) else 20
         content, length = await self._service.run_by_size(numbers * values["logits"].size, write)
-        facts |= log_facts(result, len(asked.pictures))
-        return _response(content, length, result)
+        request.scope["state"]["facts"] |= log_facts(result, len(asked.pictures))
+        response = timed_response(content, result)
+        if length is not None:
+            response.headers["Content-Type"] = "application/octet-stream"
+            response.headers["Inference-Header-Content-Length"] = str(length)
+        return response
 
 
 def _shown(value: Callable[[Request], dict[str, Any]]) -> Endpoint:
@@ -159,21 +155,14 @@ def _check_size(shape: tuple[int, ...], most: int) -> None:
 
 def log_facts(result: Result, pictures: int) -> dict[str, Any]:
     """Return the fields of a result for the access log."""
-    return {
-        "pictures": pictures,
-        "queue_ms": round(result.queue * 1000, 3),
-        "decode_ms": round(result.decode * 1000, 3),
-        "inference_ms": round(result.inference * 1000, 3),
-    }
+    stages = {f"{stage}_ms": round(getattr(result, stage) * 1000, 3) for stage in STAGES}
+    return {"pictures": pictures, **stages}
 
 
-def server_timing(result: Result) -> str:
-    """Return the value of ``Server-Timing`` (https://www.w3.org/TR/server-timing/)."""
-    queue, decode, inference = result.queue, result.decode, result.inference
-    return (
-        f"queue;dur={queue * 1000:.2f}, decode;dur={decode * 1000:.2f}, "
-        f"inference;dur={inference * 1000:.2f}"
-    )
+def timed_response(content: bytes, result: Result) -> Response:
+    """Return JSON with the header ``Server-Timing`` (https://www.w3.org/TR/server-timing/)."""
+    stages = (f"{stage};dur={getattr(result, stage) * 1000:.2f}" for stage in STAGES)
+    return Response(content, 200, {"Server-Timing": ", ".join(stages)}, "application/json")
 
 
 def first_error(result: Result) -> PictureError:
@@ -185,11 +174,3 @@ def first_error(result: Result) -> PictureError:
         return error
     reason = str(error).removeprefix("picture: ")
     return PictureError(f"picture {number} (of {count:,}, counted from 0): {reason}")
-
-
-def _response(content: bytes, length: int | None, result: Result) -> Response:
-    headers = {"Server-Timing": server_timing(result)}
-    if length is None:
-        return Response(content, media_type="application/json", headers=headers)
-    headers["Inference-Header-Content-Length"] = str(length)
-    return Response(content, media_type="application/octet-stream", headers=headers)
