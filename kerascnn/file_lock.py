@@ -48,6 +48,9 @@ def locked(path: str | Path, wait: bool = False) -> Iterator[None]:
         with suppress(OSError):  # Windows cannot remove open files
             target.unlink()
         os.close(descriptor)
+        if sys.platform == "win32":  # fails if another process has opened it
+            with suppress(OSError):
+                target.unlink()
 
 
 def try_to_lock(path: Path) -> int | None:

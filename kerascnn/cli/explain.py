@@ -114,10 +114,12 @@ def _explainer(model: str, foreign: ForeignModel | None) -> Explain:
 
 def _unused_path(out: str, path: str, form: str, rows: list[dict[str, Any]]) -> Path:
     """Name the figure after its picture; pictures with the same name get different figures."""
-    taken = {row.get("figure") for row in rows}
+    from kerascnn.dataset.folder_listing import folded
+
+    taken = {folded(row["figure"]) for row in rows if "figure" in row}
     stem, number = Path(path).stem, 2
     figure = Path(out, f"{stem}.{form}")
-    while str(figure) in taken:
+    while folded(str(figure)) in taken:
         figure, number = Path(out, f"{stem}-{number}.{form}"), number + 1
     return figure
 

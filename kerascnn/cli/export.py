@@ -24,6 +24,7 @@ from kerascnn.cli.time_limit import time_limit
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.files import did_you_mean
 from kerascnn.language import count, tr
+from kerascnn.printable import command_line
 
 if TYPE_CHECKING:
     from kerascnn.card import ModelCard, Parity, Reduction
@@ -144,7 +145,10 @@ def _print_result(result: Export, repository: Path | None, is_foreign: bool) -> 
     if is_foreign and "top1" in result.card.metrics:
         top1 = f"{result.card.metrics['top1']:.1%}"
         tell("of these, {top1} are classified correctly", top1=top1)
-    tell("next: {command}", command=f"kerascnn predict {result.path} PICTURE…")
+    tell(
+        "next: {command}",
+        command=f"{command_line(['kerascnn', 'predict', str(result.path)])} PICTURE…",
+    )
 
 
 def _warn_if_not_learned(card: ModelCard) -> None:

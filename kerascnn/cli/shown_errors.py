@@ -48,6 +48,9 @@ _EXTRAS = {
 }
 """Extra and purpose, by module."""
 
+_HELP: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
+"""What Click from 8.2 raises for a group without a command: its message is the help."""
+
 _PATH_ERRORS = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR)
 """Error codes for paths that cannot be used."""
 
@@ -60,6 +63,8 @@ def shown_errors(ctx: click.Context) -> Iterator[None]:
     try:
         yield
     except click.UsageError as error:
+        if isinstance(error, _HELP):
+            raise
         failure = _failure(ctx, error.format_message(), error.exit_code)
         if failure.message == error.format_message():
             raise

@@ -33,15 +33,16 @@ class ListedFolder:
         return (
             self.complete
             and name not in ("", os.curdir, os.pardir)
-            and not (self.names and _folded(name) in self._folded)
+            and not (self.names and folded(name) in self._folded)
         )
 
     @cached_property
     def _folded(self) -> frozenset[str]:
-        return frozenset(map(_folded, self.names))
+        return frozenset(map(folded, self.names))
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
+    """Return what names have in common that some file systems take for the same."""
     return unicodedata.normalize("NFD", name.casefold())
 
 

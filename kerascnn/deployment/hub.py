@@ -23,6 +23,7 @@ from kerascnn.inference.model_file.metadata import find_card, read_card
 from kerascnn.language import Sentence, sentence
 from kerascnn.option_kinds import Flag, Text
 from kerascnn.options import option, read_all
+from kerascnn.printable import command_line
 
 EXPORTED = Path("exported")
 """Default folder of ``kerascnn export``."""
@@ -123,7 +124,8 @@ def find_model(path: str, report: str | None, with_report: bool, with_keras: boo
         ModelFileError: No such file, or a run without an exported file.
     """
     if report is not None and not Path(report).is_file():
-        raise ModelFileError(f"{report}: no such file. Write it: kerascnn report {path}")
+        command = command_line(["kerascnn", "report", str(path)])
+        raise ModelFileError(f"{report}: no such file. Write it: {command}")
     run = kind_of_model(path) == "run" or is_own(path)
     if with_keras and not run:
         raise ConfigError(f"{path}: `keras` uploads model.keras of a run. Give the run's folder.")
@@ -150,7 +152,8 @@ def _exported_from(run: Path) -> Path:
     path = _exported(run) / CARD
     card = ModelCard.from_json(read_text(path), str(path))
     file = EXPORTED / f"{card.name}.onnx"
-    command = f"Export it (kerascnn export {run} --onnx), or give the .onnx file itself."
+    export = command_line(["kerascnn", "export", str(run), "--onnx"])
+    command = f"Export it ({export}), or give the .onnx file itself."
     if not file.is_file():
         raise ModelFileError(f"{run}: there is no {file}. {command}")
     if read_card(file).weights_sha256 != card.weights_sha256:

@@ -7,6 +7,7 @@ memory. Does not know whether a path can be read: decoding finds out, and report
 from __future__ import annotations
 
 import glob
+import locale
 import logging
 import os
 from collections import deque
@@ -74,8 +75,15 @@ def _lines(stdin: TextIO) -> Iterator[str]:
     rest = b""
     while some := os.read(descriptor, _READ_BYTES):
         *lines, rest = (rest + some).split(b"\n")
-        yield from map(os.fsdecode, lines)
-    yield os.fsdecode(rest)
+        yield from map(_decoded, lines)
+    yield _decoded(rest)
+
+
+def _decoded(line: bytes) -> str:
+    try:
+        return os.fsdecode(line)
+    except UnicodeDecodeError:  # Windows, where names are UTF-8 and cmd writes its code page
+        return line.decode(locale.getencoding(), "replace")
 
 
 def _walk(folder: str) -> Iterator[str]:

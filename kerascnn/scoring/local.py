@@ -10,6 +10,7 @@ import logging
 import multiprocessing
 import signal
 from multiprocessing.connection import Connection, wait
+from typing import Any
 
 from kerascnn.scoring.parts import Failure, Job, attempt
 
@@ -23,7 +24,7 @@ class LocalProcesses:
     def __init__(self, count: int) -> None:
         self.capacity = count
         self._idle: list[_Worker] = []
-        self._busy: dict[Connection, _Worker] = {}
+        self._busy: dict[Any, _Worker] = {}  # by their pipes, on Windows of another class
 
     def __enter__(self) -> LocalProcesses:
         """Start nothing yet; processes are started on demand."""
@@ -42,9 +43,7 @@ class LocalProcesses:
 
     def wait(self) -> tuple[int, bytes | Failure]:
         """Wait for the first part to finish."""
-        ready = wait(list(self._busy))[0]
-        assert isinstance(ready, Connection)  # noqa: S101 - for mypy: only connections were waited for
-        worker = self._busy.pop(ready)
+        worker = self._busy.pop(wait(list(self._busy))[0])
         number, result = worker.number, worker.result()
         if worker.alive:
             self._idle.append(worker)

@@ -46,10 +46,16 @@ class AccessLog:
         binary = getattr(self._stream, "buffer", None)
         if binary is None:  # as in tests and notebooks
             self._stream.write(text)
-        else:
-            # JSON is UTF-8, whatever the encoding of stdout; lone surrogates are escaped.
-            binary.write(text.encode("utf-8", "backslashreplace"))
-        self._stream.flush()
+            self._stream.flush()
+            return
+        # JSON is UTF-8, whatever the encoding of stdout; lone surrogates are escaped.
+        left = memoryview(text.encode("utf-8", "backslashreplace"))
+        # Unbuffered: flushing what nobody reads would fail again at exit, with exit code 120.
+        raw = getattr(binary, "raw", binary)
+        while left:
+            if (written := raw.write(left)) is None:
+                raise BlockingIOError
+            left = left[written:]
 
     def _work(self) -> None:
         while (line := self._lines.get()) is not None:

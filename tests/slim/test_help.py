@@ -22,6 +22,13 @@ def test_no_option_of_a_grouped_command_is_forgotten(name: str) -> None:
     assert places == sorted(places)
 
 
+@pytest.mark.parametrize("name", ["cache", "data", "weights"])
+def test_a_group_without_a_command_shows_its_help(name: str) -> None:
+    asked = CliRunner().invoke(main, [name, "--help"]).output
+    group = isinstance(main.get_command(click.Context(main), name), click.Group)
+    assert group == (CliRunner().invoke(main, [name]).output == asked)
+
+
 def test_a_command_without_groups_has_one_heading() -> None:
     text = CliRunner().invoke(main, ["doctor", "--help"]).output
     assert "\nOptions:\n" in text

@@ -6,6 +6,7 @@ The command runs in a process of its own: pipes, signals and half-written files 
 import io
 import itertools
 import json
+import locale
 import os
 import subprocess
 import sys
@@ -237,6 +238,15 @@ def test_a_list_on_stdin_with_names_that_are_no_text(
             assert [os.fsencode(row["path"]) for row in rows(done.stdout)] == [
                 good, odd, b"missing.png",
             ]  # fmt: skip
+
+
+def test_a_list_on_stdin_in_the_code_page_of_windows(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(os, "fsdecode", lambda name: name.decode("utf-8", "surrogatepass"))
+    monkeypatch.setattr(locale, "getencoding", lambda: "cp949")
+    listed = tmp_path / "list.txt"
+    listed.write_bytes("고양이.png\r\n".encode("cp949") + "개.png\r\n".encode())
+    with listed.open(encoding="utf-8") as stdin:
+        assert list(expand(["-"], stdin)) == ["고양이.png", "개.png"]
 
 
 def test_json_is_valid_where_stdout_is_no_unicode(

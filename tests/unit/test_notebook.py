@@ -175,6 +175,8 @@ def test_without_a_korean_font_figures_are_english(monkeypatch, caplog) -> None:
 
 @pytest.mark.parametrize("classes", [2, 12])
 def test_a_confusion_matrix_has_room_for_long_names(classes: int) -> None:
+    if not set(fonts.font_families()) & set(fonts._HANGUL):
+        pytest.skip("needs a font with Hangul, such as those of fonts-noto-cjk")
     evaluation = evaluated(tuple(f"냉장고의 문이 열린 {i} 상태입니다" for i in range(classes)))
     figure = evaluation.plot_confusion()
     figure.draw_without_rendering()

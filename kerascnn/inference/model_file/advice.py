@@ -16,7 +16,7 @@ from kerascnn.inference.model_file.kinds import (
     is_own,
     kind_of_model,
 )
-from kerascnn.printable import first_few, printable
+from kerascnn.printable import command_line, first_few, printable
 
 ONNX = (
     "Its name ends in .onnx: kerascnn predict, evaluate, explain and report take such files, and "
@@ -126,7 +126,11 @@ def describe_path(path: str | Path) -> str:
     if kind == "saved_model" and path.is_file():
         path = path.parent  # the file itself holds no weights
     text = _DESCRIPTIONS.get(kind)
-    return f"It is {text.format(path=path, found=_found(path, kind))}." if text else ""
+    return (
+        f"It is {text.format(path=command_line([str(path)]), found=_found(path, kind))}."
+        if text
+        else ""
+    )
 
 
 def describe_no_keras(path: str | Path) -> str:

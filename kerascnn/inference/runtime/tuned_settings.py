@@ -18,6 +18,7 @@ from kerascnn.inference.runtime.providers import ARITHMETICS, Arithmetic, Provid
 from kerascnn.language import Sentence, sentence
 from kerascnn.machine import processor
 from kerascnn.parallel import usable_cpus
+from kerascnn.printable import command_line
 from kerascnn.typed_json import build, parse_json
 
 SCHEMA = 1
@@ -81,9 +82,10 @@ def load_settings(model: str | Path) -> tuple[dict[Arithmetic, TunedSettings], S
     except FileNotFoundError:
         return {}, sentence("no settings are saved beside the file")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        command = command_line(["kerascnn", "bench", str(model), "--save"])
         raise ModelFileError(
             f"{path}: not the settings of a model ({kind_and_line(error)}). Remove it, "
-            f"or measure again: kerascnn bench {model} --save"
+            f"or measure again: {command}"
         ) from error
 
 

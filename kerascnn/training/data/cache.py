@@ -162,7 +162,7 @@ class PackCache:
 
     def _make(
         self, key: str, shape: tuple[int, ...], fill: Callable[[UInt8Array], dict[int, str]]
-    ) -> CachedPack:
+    ) -> CachedPack | None:
         self._clear_unfinished(held=key)
         self._make_room(math.prod(shape))
         beginning = None
@@ -170,31 +170,28 @@ class PackCache:
             # With an unpredictable name, and accessible to this user alone.
             beginning = Path(tempfile.mkdtemp(dir=self.folder, prefix=f".{key}.", suffix=".tmp"))
             (beginning / MARK).touch()
-            preallocate(beginning / IMAGES, math.prod(shape))
-            array = np.memmap(beginning / IMAGES, np.uint8, "r+", shape=shape)
-            broken = fill(array)
-            array.flush()
-            kept = array[: shape[0] - len(broken)]
-            found = CachedPack(kept, broken, pixels_digest(kept))
-            if len(kept):  # else every picture is broken: there is nothing to cache
-                write_text(beginning / ABOUT, description(found))
-                beginning.chmod(0o777 & ~umask())
-                self._put(beginning, key)
-            return found
+            found = _filled(beginning / IMAGES, shape, fill)
+            if not len(found.images):  # every picture is broken: there is nothing to cache
+                return found
+            write_text(beginning / ABOUT, description(found))
+            beginning.chmod(0o777 & ~umask())
+            del found  # Windows renames no folder with a mapped file in it
+            return open_pack(self._put(beginning, key), shape, quiet=True)
         except OSError as error:
             raise cannot_write(self.folder, error) from error
         finally:
             if beginning is not None:
                 remove_pack(beginning)
 
-    def _put(self, beginning: Path, key: str) -> None:
-        """Rename a pack into place; if that fails, it serves this process alone."""
+    def _put(self, beginning: Path, key: str) -> Path:
+        """Rename a pack into place, and return it; if that fails, it serves this process alone."""
         remove_pack(self.folder / key)  # a damaged one
         try:
-            beginning.rename(self.folder / key)
+            return beginning.rename(self.folder / key)
         except OSError as error:
             reason = error.strerror or error
             log.warning("%s: the pack is not cached (%s).", self.folder / key, reason)
+            return beginning
 
     def _make_room(self, needed: int) -> None:
         held = self.entries()
@@ -235,6 +232,18 @@ def open_cache(folder: str | None) -> PackCache | None:
     import platformdirs
 
     return PackCache(platformdirs.user_cache_path("kerascnn") / "packs", limit)
+
+
+def _filled(
+    path: Path, shape: tuple[int, ...], fill: Callable[[UInt8Array], dict[int, str]]
+) -> CachedPack:
+    """Write the pixels of a pack."""
+    preallocate(path, math.prod(shape))
+    array = np.memmap(path, np.uint8, "r+", shape=shape)
+    broken = fill(array)
+    array.flush()
+    kept = array[: shape[0] - len(broken)]
+    return CachedPack(kept, broken, pixels_digest(kept))
 
 
 def _listed(folder: Path) -> list[Path]:

@@ -19,6 +19,7 @@ from kerascnn.cli import push as push_command
 from kerascnn.deployment.hub_page import MARK, page
 from kerascnn.files import sha256_of
 from kerascnn.inference.model_file.metadata import read_card
+from kerascnn.printable import command_line
 
 from .stand_in import READER, Repo
 
@@ -145,13 +146,13 @@ def test_that_the_network_has_learned_from_validation_pictures_is_said(exported)
 
 
 def test_a_run_with_and_without_its_exported_file(hub, file, run, exported) -> None:
-    runs = Path("runs/clothes")
+    runs = Path("runs/my clothes")
     runs.mkdir(parents=True)
     (runs / "card.json").write_text(read_card(exported).to_json(), encoding="utf-8")
     (runs / "model.keras").write_bytes(b"keras")
     missing = run("push", runs, REPO, "--license", "mit")
     assert missing.exit_code == 1
-    assert "kerascnn export runs/clothes --onnx" in missing.stderr
+    assert command_line(["kerascnn", "export", str(runs), "--onnx"]) in missing.stderr
     Path("exported").mkdir()
     named = f"{read_card(exported).name}.onnx"
     file.rename(f"exported/{named}")

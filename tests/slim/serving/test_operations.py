@@ -206,8 +206,9 @@ def test_origins(server, serving, exported):
 
 def test_a_log_that_nobody_reads_stops_nobody(exported, environment, pictures):
     command = [sys.executable, "-m", "kerascnn", "serve", str(exported), "--port", "0"]
+    buffered = environment | {"PYTHONUNBUFFERED": ""}
     with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, env=buffered, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         try:
             url = process.stderr.readline().split()[-1]

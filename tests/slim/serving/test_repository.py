@@ -1,6 +1,7 @@
 """Several models: by name, in a folder, and in Triton's layout of a model repository."""
 
 import asyncio
+import re
 import shutil
 
 import httpx
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from kerascnn.errors import ConfigError
+from kerascnn.printable import command_line
 from kerascnn.serving import ModelConfig, ServeConfig, create_app
 from kerascnn.serving.sources import unread_settings
 
@@ -76,12 +78,13 @@ def test_mounted_without_its_lifespan(tmp_path):
 
 
 def test_folders(tmp_path):
-    empty = tmp_path / "empty"
+    empty = tmp_path / "is empty"
     empty.mkdir()
     with pytest.raises(ConfigError, match="a folder without models"):
         ServeConfig((str(empty),))
     (empty / "card.json").touch()
-    with pytest.raises(ConfigError, match=r"It is a run folder .* kerascnn export .*empty --onnx"):
+    export = command_line(["kerascnn", "export", str(empty), "--onnx"])
+    with pytest.raises(ConfigError, match=f"It is a run folder .* {re.escape(export)}"):
         ServeConfig((str(empty),))
     flat = tmp_path / "flat"
     flat.mkdir()

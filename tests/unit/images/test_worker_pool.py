@@ -1,7 +1,6 @@
 """Pictures that are decoded in processes of their own: what ends one costs no other."""
 
 import io
-import itertools
 import operator
 import os
 import signal
@@ -52,7 +51,7 @@ def test_a_large_picture_has_the_same_pixels_and_is_sized_there(large: bytes, tm
 
 @pytest.mark.skipif(os.name == "nt", reason="no timer of processor time there")
 def test_one_that_takes_too_long_is_told_and_the_next_is_answered(large: bytes) -> None:
-    endless = partial(reduce, operator.or_, itertools.repeat(0))
+    endless = partial(reduce, operator.or_, iter(int, 1))
     with pytest.raises(PictureError, match=r"slow\.png: .*too much time"):
         images.apply_decoded(large, endless, "slow.png")
     assert (images.decode(large) == here(large)).all()
@@ -60,7 +59,7 @@ def test_one_that_takes_too_long_is_told_and_the_next_is_answered(large: bytes) 
 
 def test_one_that_is_given_up_is_told_at_once(large: bytes, monkeypatch) -> None:
     monkeypatch.setattr(worker_process, "PATIENCE", 0.05)
-    endless = partial(reduce, operator.or_, itertools.repeat(0))
+    endless = partial(reduce, operator.or_, iter(int, 1))
     with pytest.raises(PictureError, match=r"stuck\.png: .*more than 0\.05 s"):
         images.apply_decoded(large, endless, "stuck.png")
 
