@@ -64,7 +64,7 @@ def test_a_plan_about_something_else(words, named: str, pictures, score) -> None
     score("p", *HALF)
     done = score("p", *words)
     assert (done.exit_code, named in done.output) == (2, True), done.output
-    assert "score into another folder" in done.output
+    assert "Score into another folder" in done.output
 
 
 def test_a_plan_of_another_model(pictures, score, exported) -> None:
