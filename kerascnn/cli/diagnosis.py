@@ -119,7 +119,7 @@ def _why_no_keras(error: Exception) -> str:
             "kerascnn runs on tensorflow or jax: set it to one of them, or unset it."
         )
     return (
-        f"Keras is installed and cannot be loaded ({reason}). Its backend is missing or broken: "
+        f"Keras is installed but cannot be loaded ({reason}). Its backend is missing or broken: "
         "pip install --force-reinstall 'kerascnn[train]'"
     )
 
@@ -146,7 +146,7 @@ def _inference() -> dict[str, Any]:
 def _why_no_onnxruntime(reason: str) -> str:
     windows = " On Windows it needs Microsoft's Visual C++ Redistributable."
     return (
-        f"onnxruntime is installed and cannot be loaded ({reason})."
+        f"onnxruntime is installed but cannot be loaded ({reason})."
         f"{windows if platform.system() == 'Windows' else ''} "
         "Install it again: pip install --force-reinstall 'kerascnn[cpu]'"
     )

@@ -58,7 +58,7 @@ def listing(as_json: bool) -> None:
         click.echo(f"{name:<20} {NETWORKS[name].source:<19} {path or tr('not on this machine')}")
 
 
-@command.command("fetch", cls=Command)
+@command.command("fetch", cls=Command, of_train=("weights",))
 @click.argument("name", shell_complete=complete_networks)
 @click.option("--json", "as_json", is_flag=True, help="Print where the files are, as JSON.")
 def fetch(name: str, as_json: bool) -> None:

@@ -67,8 +67,8 @@ def load_folder(root: Path, faults: FaultHandler = STRICT, known: Collection[str
 def _report_skipped(root: Path, walk: Walk, faults: FaultHandler) -> None:
     if runs := walk.runs():
         faults.error(
-            f"{runs[0]}: a run of kerascnn train, among what would be pictures of a class. Move it "
-            f"out of {root}."
+            f"{runs[0]}: a run folder of kerascnn train among the pictures of a class. Move it out "
+            f"of {root}."
         )
     for folder, reason in walk.denied.items():
         faults.warning(f"{folder}: cannot be listed ({reason}), so its contents are skipped.")

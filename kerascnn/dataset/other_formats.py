@@ -43,7 +43,7 @@ _SAVE = (
 _LIST = "If it holds the labels, write a .csv file in UTF-8 with the columns path and label"
 _NO_DATA = re.compile(r"readme|licen[sc]e|requirements|thumbs\.db|\.(?!.*\.icloud$)")
 """How the names of files begin that hold neither pictures nor labels, in lower case."""
-_PICTURE = "a picture by its content", "Give its name an ending such as .jpg"
+_PICTURE = "a picture by its content", "Rename it with an extension such as .jpg"
 _VIDEO = r"\.(mp4|mov|avi|mkv|webm|wmv|m4v|mpe?g|3gp)"
 
 

@@ -171,7 +171,7 @@ def _suffixed(inside: Mapping[Path, frozenset[str]]) -> str | None:
 
 def _advice(one: str, other: str, same: list[str]) -> str:
     """Advise what to do with two folders that have the same subfolders."""
-    both = f"{one} and {other} hold the same sub-folders ({first_few(same)})"
+    both = f"{one} and {other} hold the same subfolders ({first_few(same)})"
     if all(map(split_of, same)):
         return (
             f"{both}, which are splits. Expected the split first and the class in it: move them to "

@@ -70,26 +70,26 @@ class LearnedPictures:
 
     def warn(self, dataset: Dataset, split: str) -> None:
         """Warn if the network has learned from the pictures of a split."""
-        if split == "train":
-            return
-        if self._remembered:
-            if len(self._found) >= _LEAST:
-                log.warning(
-                    "%s has learned from some of these pictures: of the %s training pictures that "
-                    "its card remembers, %s are among them. This is not its accuracy on new ones. "
-                    "Evaluate it on others, or the run on its validation pictures: "
-                    "kerascnn evaluate RUN",
-                    self._card.name,
-                    len(self._remembered),
-                    len(self._found),
-                )
-        elif _is_training_data(self._card, dataset, split):
+        what = None if split == "train" else self._learned(dataset, split)
+        if what is not None:
             log.warning(
-                "%s has learned from most of these pictures; this is not its accuracy on new ones. "
-                "Evaluate it on others, or the run on its validation pictures: kerascnn evaluate "
-                "RUN",
+                "%s was trained on %s, so this is not its accuracy on new ones. Evaluate it on "
+                "others, or the run on its validation pictures: kerascnn evaluate RUN",
                 self._card.name,
+                what,
             )
+
+    def _learned(self, dataset: Dataset, split: str) -> str | None:
+        """Describe the pictures of a split that the network has learned from; None: none."""
+        if not self._remembered:
+            most = _is_training_data(self._card, dataset, split)
+            return "most of these pictures" if most else None
+        if len(self._found) < _LEAST:
+            return None
+        return (
+            f"some of these pictures ({len(self._found)} of the {len(self._remembered)} training "
+            "pictures that its card remembers)"
+        )
 
 
 def _is_training_data(card: ModelCard, dataset: Dataset, split: str) -> bool:

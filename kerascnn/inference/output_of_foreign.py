@@ -79,8 +79,8 @@ def _scaled(path: str | Path, quantized: Sequence[Any]) -> dict[str, Scale | Non
     found = {value.name: output_scale(path, value.name) for value in quantized}
     if None in found.values():
         raise ModelFileError(
-            f"{path}: gives {shown(quantized)}: quantized numbers, whose scale its graph does "
-            "not say. Expected float: end the graph in DequantizeLinear and export it again."
+            f"{path}: outputs {shown(quantized)}: quantized numbers, without a scale in the graph. "
+            "Expected float: end the graph in DequantizeLinear and export it again."
         )
     return found
 
@@ -89,7 +89,7 @@ def _no_output_fits(path: str | Path, values: Sequence[Any], classes: int) -> Mo
     """Explain why no output fits: predictions reduced to labels, its type, or its shape."""
     if any(value.type == "tensor(string)" for value in values):
         return ModelFileError(
-            f"{path}: gives {shown(values)}: names alone. Expected an output of numbers: name "
+            f"{path}: outputs {shown(values)}: only names. Expected an output of numbers: name "
             "another (`output` NAME), or end the graph in the operator before."
         )
     lost = next(filter(None, (without_classes(find_origin(path, one.name)) for one in values)), "")

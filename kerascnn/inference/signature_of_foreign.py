@@ -67,8 +67,8 @@ def _completed(path: str | Path, foreign: ForeignModel | None) -> ForeignModel |
     task = metadata.get("task", "classify")
     if task != "classify" and metadata.get("author") == "Ultralytics":
         raise ModelFileError(
-            f"{path}: a model for another task, as its metadata say ({task}); kerascnn classifies "
-            "whole pictures."
+            f"{path}: a model for another task, according to its metadata ({task}); kerascnn "
+            "classifies whole pictures."
         )
     named = bool(foreign and foreign.classes)
     declared = from_metadata(metadata) or (None if named else names_beside(path))

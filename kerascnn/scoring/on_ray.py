@@ -89,8 +89,8 @@ def ray_cluster(where: str, threads: int, gpu: bool) -> Iterator[RayTasks]:
             ray.init(address=address, log_to_driver=False, logging_level="ERROR")
     except (OSError, RuntimeError, ValueError, OverflowError) as error:
         raise KerascnnError(
-            f"no Ray cluster at {address} that can be joined ({_first_line(error)}). Expected one "
-            "that runs: `ray start --head`, or `--on ray://HOST:10001`."
+            f"cannot join a Ray cluster at {address} ({_first_line(error)}). Start one with "
+            "`ray start --head`, or name another: `on` ray://HOST:10001."
         ) from error
     try:
         _check_versions(ray)

@@ -251,6 +251,6 @@ def check_same_question(plan: Plan, asked: ScoringOptions, parts: int | None) ->
     for field in ("version", *(one.name for one in fields(ScoringOptions)), "parts"):
         if now[field] != then[field]:
             raise ConfigError(
-                f"{plan.folder}: planned with {names.get(field, field)} {then[field]}, and this "
-                f"is {now[field]}. Do not mix their predictions: score into another folder."
+                f"{plan.folder}: planned with {names.get(field, field)} {then[field]}, which is "
+                f"now {now[field]}. Score into another folder, so that predictions do not mix."
             )

@@ -124,7 +124,9 @@ class ServeConfig:
         # Values of a wrong type cannot be compared.
         wrong = wrong or [one for model in self.served for one in _model_problems(model)]
         if wrong:
-            raise ConfigError(f"serve cannot use: {'. '.join(dict.fromkeys(wrong))}.")
+            raise ConfigError(
+                f"the server cannot use these settings: {'. '.join(dict.fromkeys(wrong))}."
+            )
 
     def _problems(self) -> dict[str, bool]:
         """Return for each conflict of options, by its message, whether it exists."""

@@ -55,11 +55,12 @@ def serve(config: ServeConfig, started: Callable[[str], object] | None = None) -
         started: Called with all addresses when the server listens.
 
     Raises:
-        ConfigError: The address cannot be used, or the token cannot be read.
+        ConfigError: The address cannot be used, the token cannot be read, or an event loop runs.
         ModelFileError: A model cannot be loaded.
         ProviderError: A provider does not run here, or its outputs differ.
         KerascnnError: Requests were aborted at the end of the grace period.
     """
+    _refuse_inside_event_loop()
     _check_files(config)
     tune_process()
     with (
@@ -76,6 +77,18 @@ def serve(config: ServeConfig, started: Callable[[str], object] | None = None) -
             server.started_at = started, urls(sockets, scheme)
         server.run(sockets=sockets)
     server.raise_failure()
+
+
+def _refuse_inside_event_loop() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise ConfigError(
+        "serve() cannot run inside a running event loop, such as a notebook's. Call it in a "
+        "thread: threading.Thread(target=serve, args=(config,), daemon=True).start(). In an async "
+        "application, mount create_app(config) instead."
+    )
 
 
 def _check_files(config: ServeConfig) -> None:

@@ -106,7 +106,7 @@ def use_tensorflow() -> None:
         os.environ["KERAS_BACKEND"] = "tensorflow"
     elif keras.config.backend() != "tensorflow":
         raise ConfigError(
-            f"Export runs on the backend tensorflow, and Keras was imported with "
+            "Export needs the backend tensorflow, but Keras was imported with "
             f"{keras.config.backend()}. Set KERAS_BACKEND=tensorflow before Keras is imported, or "
             "use the command line: kerascnn export RUN --onnx"
         )

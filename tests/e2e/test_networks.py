@@ -45,6 +45,7 @@ def test_summary_shows_a_tree_of_blocks_or_every_layer() -> None:
     ("arguments", "message"),
     [
         (("summary", "resnet19"), "Did you mean: resnet"),
+        (("summary", "xyz"), "`kerascnn models` lists the networks."),
         (("summary", "resnet18", "--trainable", "conv6"), "Did you mean conv"),
         (("summary", "densenet121", "--image-size", "31"), "expected at least 32"),
         (("train", "--phase", "head"), "is not SCOPE:EPOCHS"),

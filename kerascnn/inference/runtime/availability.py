@@ -70,7 +70,9 @@ def _try_provider(name: str) -> str:
                 _ONE_NODE, options, providers=[name], enable_fallback=0
             )
         if session.get_providers()[0] != name:
-            found = missing_library(name) or f"onnxruntime gives {session.get_providers()[0]}"
+            found = (
+                missing_library(name) or f"onnxruntime uses {session.get_providers()[0]} instead"
+            )
             return f"does not load here ({found})"
         session.run(None, {"x": np.zeros(1, np.float32)})
     except load_errors() as error:

@@ -142,7 +142,7 @@ def _warn_if_dark(dataset: Dataset, train: Pack) -> None:
     if highest < DARK:
         log.warning(
             "%s: all pictures are nearly black, with values up to %s of 255. Scale them first: "
-            "those of 16-bit pictures reach 65,535, also if they were 10 or 12 bits before.",
+            "16-bit pictures reach 65,535, even if they were taken with 10 or 12 bits.",
             dataset.name,
             highest,
         )
@@ -158,7 +158,7 @@ def check_classes(dataset: Dataset, train: Pack) -> None:
     empty = [name for name, count in zip(dataset.classes, counts, strict=True) if not count]
     if empty:
         told = [reason for reason in train.skipped if any(name in reason for name in empty)]
-        first = f" The first is {told[0]}" if told else ""
+        first = f" The first one: {told[0]}" if told else ""
         raise DataError(
             f"{dataset.name}: no usable picture in {', '.join(empty)}. Add pictures or remove the "
             f"class.{first}"

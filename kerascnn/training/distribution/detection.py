@@ -33,7 +33,7 @@ def check_jax() -> None:
     """
     if backend_name() != "jax":
         raise ConfigError(
-            f"`distributed` works on the backend jax, and this is {backend_name()}. "
+            f"`distributed` needs the backend jax, but this is {backend_name()}. "
             "Set KERAS_BACKEND=jax."
         )
 

@@ -106,8 +106,8 @@ def check_devices(config: TrainConfig, pictures: int) -> None:
     devices = total_devices(config.devices)
     if devices > 1 and config.accumulate > 1 and keras.config.backend() == "tensorflow":
         raise ConfigError(
-            f"`accumulate` {config.accumulate} with `devices` {config.devices} works on the "
-            "backend jax, and this is tensorflow. Set KERAS_BACKEND=jax, or take larger batches."
+            f"`accumulate` {config.accumulate} with `devices` {config.devices} needs the "
+            "backend jax, but this is tensorflow. Set KERAS_BACKEND=jax, or use larger batches."
         )
     batch = min(batch_size_for(config.batch_size, pictures), pictures)
     if batch % devices:

@@ -208,7 +208,7 @@ def check_same_options(config: TrainConfig) -> None:
     for name in AUTOMATIC:
         if mine[name] != first[name]:
             raise ConfigError(
-                f"`{name}` is {mine[name]} here and {first[name]} at rank 0. "
+                f"`{name}` is {mine[name]} here and {first[name]} on rank 0. "
                 "Expected the same options on every machine."
             )
 

@@ -128,7 +128,11 @@ def _own_data(run: Run, other: Dataset) -> Dataset:
     try:
         return run_data(run)
     except DataError as error:
-        log.warning("the report shows pictures of %s as the training data. %s", other.name, error)
+        log.warning(
+            "the training data cannot be read, so the report shows pictures of %s instead. %s",
+            other.name,
+            error,
+        )
     classes = run.card.classes
     splits = {name: other.matched(split, classes) for name, split in other.splits.items()}
     return Dataset(other.name, classes, splits)

@@ -37,7 +37,7 @@ _ARITHMETIC = {
 }
 """Arithmetic of Keras 3, and TensorFlow's functions in files of Keras 2, in lower case."""
 
-BUILT_IN = "fashion-mini, three pictures as the colors of one"
+BUILT_IN = "fashion-mini (each made of three gray ones)"
 """Name of the pictures to compare on by default: real ones, with real colors."""
 
 

@@ -29,8 +29,10 @@ def find_network(name: str) -> Network:
     """
     if name in NETWORKS:
         return NETWORKS[name]
-    near = difflib.get_close_matches(name, NETWORKS, cutoff=0.4) or list(NETWORKS)
-    raise ConfigError(f"there is no network {name!r}. Did you mean: {', '.join(near)}?")
+    near = ", ".join(difflib.get_close_matches(name, NETWORKS, cutoff=0.4))
+    if near:
+        raise ConfigError(f"there is no network {name!r}. Did you mean: {near}?")
+    raise ConfigError(f"there is no network {name!r}. `kerascnn models` lists the networks.")
 
 
 def build_network(

@@ -202,8 +202,8 @@ def restore(variables: Sequence[keras.Variable], arrays: Arrays, what: str) -> N
     wanted = [tuple(variable.shape) for variable in variables]
     if wanted != [array.shape for array in arrays]:
         raise ModelFileError(
-            f"the checkpoint holds {len(arrays)} arrays of {what}, and they do not fit the "
-            f"{len(wanted)} that this kerascnn makes with the same options. Another version of "
+            f"the checkpoint holds {len(arrays)} arrays of {what}, which do not match the "
+            f"{len(wanted)} that this version needs for the same options. Another version of "
             "kerascnn or Keras wrote it, or the file of `weights` has changed: start a new run "
             "with another `out`."
         )

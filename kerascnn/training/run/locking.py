@@ -35,11 +35,11 @@ def check_out(out: str, data: str) -> None:
     there = os.path.exists(out)  # noqa: PTH110
     if is_uri(out):
         raise ConfigError(
-            f"`out` is {out}, a URL. Expected a folder: copy the run when it has ended."
+            f"`out` is {out}, a URL. Expected a local folder: upload the run when it is done."
         )
     if out.startswith("~") and not there:
         raise ConfigError(
-            f"`out` is {out}, and ~ is not replaced in quotes or in a file. "
+            f"`out` is {out}, and ~ is not expanded inside quotes or in a file. "
             f"Expected a path, such as {os.path.expanduser(out)}."  # noqa: PTH111
         )
     if there and not os.path.isdir(out):  # noqa: PTH112

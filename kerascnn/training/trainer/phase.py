@@ -117,8 +117,8 @@ def _on_pixels(start: StartingNetwork, config: TrainConfig) -> keras.Model:
     trained = start.core
     if trains_head_only(trained):
         log.warning(
-            "only the head is trained, and %s changes the pictures in every epoch: the frozen "
-            "part runs in every step. Without it, it runs once.",
+            "only the head is trained, but %s changes the pictures in every epoch, so the "
+            "frozen blocks run in every step. Without it, they run once per picture.",
             " ".join(changing_options(config)),
         )
         trained = head_training_model(trained)
@@ -155,7 +155,8 @@ def _trainer(
     if config.accumulate > steps:
         raise ConfigError(
             f"accumulate is {config.accumulate}, and phase {phase.scope} has {steps} batches in "
-            "all: nothing would be trained. Use fewer or smaller batches, or more epochs."
+            "all: nothing would be trained. Lower `accumulate` or `batch_size`, or train for more "
+            "epochs."
         )
     optimizer = make_optimizer(core, config, phase.learning_rate, steps)
     loss = _loss(config, train, core.output_shape[-1])

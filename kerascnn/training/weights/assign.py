@@ -72,8 +72,8 @@ def _check_used(model: keras.Model, tensors: Tensors, wanted: Set[str], source: 
     left = [name for name in tensors if name not in wanted and name.partition("/")[0] != head]
     if left:
         raise ModelFileError(
-            f"{source}: {model.name} has no {left[0]} {tensors[left[0]].shape}, and the file has "
-            f"({len(left)} such tensors). Choose the network that the weights were made for."
+            f"{source}: {model.name} has no {left[0]} {tensors[left[0]].shape}, which is in the "
+            f"file ({len(left)} such tensors). Choose the network that the weights were made for."
         )
 
 

@@ -52,9 +52,9 @@ def _row_for_torch(row: Network, path: Path) -> Network:
     if row.torch == "efficientnet" and ported == ("torch_epsilon" in row.recipe):
         name = row.name.removesuffix("_torch")
         raise ConfigError(
-            f"{path}: weights of timm's tf_{name}, in a file whose name begins with that, are for "
-            f"{name}; other PyTorch weights are padded differently and are for {name}_torch, which "
-            "exists up to B4."
+            f"{path}: weights of timm's tf_{name}, in a file whose name begins with tf_{name}, are "
+            f"for the network {name}. Other PyTorch weights are for {name}_torch, which pads as "
+            "PyTorch does and exists for B0 to B4."
         )
     if row.torch is None:
         able = ", ".join(one.name for one in NETWORKS.values() if one.torch or one.torch_twin)

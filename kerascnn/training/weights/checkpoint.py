@@ -129,7 +129,9 @@ def _class_count(file: Path, features: int) -> int:
     if shape[0] == features:
         return shape[1]
     if before and before[-1][1] != shape[0]:
-        raise ValueError(f"its last dense layer has shape {shape}, behind one of {before[-1][1]}")
+        raise ValueError(
+            f"its last dense layer has shape {shape}, after one of shape {before[-1][1]}"
+        )
     return 0  # a custom head
 
 

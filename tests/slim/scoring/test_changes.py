@@ -54,17 +54,17 @@ def test_nothing_to_say(pictures, score) -> None:
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        (["--top-k", "3"], "top_k 5, and this is 3"),
-        (["--min-probability", "0.5"], "min_probability 0.0, and this is 0.5"),
-        (["--arithmetic", "fast"], "arithmetic exact, and this is fast"),
-        (["--parts", "3"], "parts 2, and this is 3"),
+        (["--top-k", "3"], "top_k 5, which is now 3"),
+        (["--min-probability", "0.5"], "min_probability 0.0, which is now 0.5"),
+        (["--arithmetic", "fast"], "arithmetic exact, which is now fast"),
+        (["--parts", "3"], "parts 2, which is now 3"),
     ],
 )
 def test_a_plan_about_something_else(words, named: str, pictures, score) -> None:
     score("p", *HALF)
     done = score("p", *words)
     assert (done.exit_code, named in done.output) == (2, True), done.output
-    assert "score into another folder" in done.output
+    assert "Score into another folder" in done.output
 
 
 def test_a_plan_of_another_model(pictures, score, exported) -> None:
@@ -99,7 +99,7 @@ def test_a_plan_of_another_version(pictures, score) -> None:
     plan.write_text(plan.read_text().replace(f'"{__version__}"', '"0.0.9"'))
     done = score("p")
     assert done.exit_code == 2
-    assert f"planned with kerascnn 0.0.9, and this is {__version__}" in done.output
+    assert f"planned with kerascnn 0.0.9, which is now {__version__}" in done.output
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ import threading
 
 import pytest
 
+from kerascnn.errors import ConfigError
+from kerascnn.serving import ServeConfig, serve
 from kerascnn.serving.server import _plain_handlers
 
 
@@ -55,3 +57,12 @@ def test_serving_in_a_thread(exported, environment) -> None:
     command = [sys.executable, "-c", SERVE_IN_A_THREAD, str(exported)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.stdout.split() == ["200"], done.stderr
+
+
+@pytest.mark.both
+def test_serving_inside_a_running_event_loop_is_an_error_that_says_what_to_do() -> None:
+    async def notebook() -> None:
+        serve(ServeConfig(("not-looked-for.onnx",)))
+
+    with pytest.raises(ConfigError, match=r"Call it in a thread: .* mount create_app\(config\)"):
+        asyncio.run(notebook())

@@ -81,7 +81,7 @@ def test_a_class_of_broken_pictures_is_refused_with_the_reason(photograph) -> No
     for path in Path("data/bad").iterdir():
         path.write_bytes(b"not a picture")
     Path("data/good/a.png").write_bytes(b"")
-    told = r"no usable picture in bad.* The first is data/bad/0\.png: not a picture"
+    told = r"no usable picture in bad.* The first one: data/bad/0\.png: not a picture"
     with pytest.raises(DataError, match=told) as caught:
         training.fit(training.TrainConfig(data="data", out="run"))
     assert "\n" not in str(caught.value)

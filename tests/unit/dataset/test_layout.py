@@ -72,7 +72,7 @@ def test_a_test_folder_without_classes_is_left_out(train: str, test: str, caplog
 @pytest.mark.parametrize(
     ("paths", "told"),
     [
-        (["A/cat", "A/dog", "B/cat", "B/dog"], "A and B hold the same sub-folders .cat, dog"),
+        (["A/cat", "A/dog", "B/cat", "B/dog"], "A and B hold the same subfolders .cat, dog"),
         (
             ["cat", "dog", "pets/cat", "pets/dog"],
             "pets has subfolders with the same names as the folders next",
@@ -85,7 +85,7 @@ def test_a_test_folder_without_classes_is_left_out(train: str, test: str, caplog
             "which are splits. Expected",
         ),
         (["Train/0", "Train/1", "Test", "Meta"], "holds Train and also Meta"),
-        (["val/cat", "val/dog", "test/cat", "test/dog"], "hold the same sub-folders"),
+        (["val/cat", "val/dog", "test/cat", "test/dog"], "hold the same subfolders"),
         (["train_1/a", "train_1/b", "train_2/a", "train_2/b"], "are both split train"),
         (["train/a", "train/b", "test/a", "test/b", "more/a", "more/b"], "and also more"),
         (["train", "test1"], "d/train: no class folders"),
@@ -184,7 +184,7 @@ def test_many_folders_of_the_same_sub_folders_are_asked_about_quickly() -> None:
         for inside in "ab":
             Path(f"d/{number}/{inside}").mkdir(parents=True)
     write("d/0/a/1.png")
-    with pytest.raises(DataError, match="hold the same sub-folders"):
+    with pytest.raises(DataError, match="hold the same subfolders"):
         load_dataset("d")
 
 

@@ -102,7 +102,9 @@ def test_a_format_that_is_not_read_is_named_with_the_way_out(
 def test_a_picture_without_the_ending_of_one_is_recognized(form: str, name: str) -> None:
     write("e", "class/labels.json")
     Image.new("RGB", (8, 8)).save(Path("e/class", name), form)
-    told = rf"Not read: {name} \(a picture by its content\)\. Give its name an ending such as .jpg"
+    told = (
+        rf"Not read: {name} \(a picture by its content\)\. Rename it with an extension such as .jpg"
+    )
     with pytest.raises(DataError, match=told):
         load_dataset("e")
 

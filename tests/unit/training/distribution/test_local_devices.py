@@ -185,7 +185,7 @@ def test_two_devices_learn_what_one_learns(backend: str, learned: Callable[[str]
     assert found["two"] == close(found["one"])
     assert found["resumed"] == close(found["two"])
     if backend == "tensorflow":
-        assert "`accumulate` 2 with `devices` 2 works on the backend jax" in found["accumulated"]
+        assert "`accumulate` 2 with `devices` 2 needs the backend jax" in found["accumulated"]
     assert found["machines"] == [1, 2]
     assert f"`devices` 3: {BACKENDS[backend]} sees 2" in found["three"]
     assert "a batch of 33 pictures cannot be divided evenly among 2 devices" in found["odd"]

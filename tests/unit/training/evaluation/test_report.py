@@ -111,7 +111,7 @@ def test_a_run_whose_own_data_is_gone_is_judged_on_other(tmp_path, trained, capl
         reporting.report_run(open_run(folder))
     with caplog.at_level(logging.WARNING, "kerascnn"):
         page = reporting.report_run(open_run(folder), "fashion-mini", path=str(tmp_path / "p.html"))
-    assert "shows pictures of fashion-mini as the training data" in caplog.text
+    assert "shows pictures of fashion-mini instead" in caplog.text
     assert "test pictures evaluated" in page.read_text(encoding="utf-8")
 
 

@@ -82,7 +82,7 @@ def test_with_augmentation_features_are_not_kept_and_that_is_told(
     monkeypatch.setattr(logging.getLogger("kerascnn"), "propagate", True)
     monkeypatch.setattr(staging, "with_features", None)
     fit(tmp_path, "r", augment="light")
-    assert "the frozen part runs in every step" in caplog.text
+    assert "the frozen blocks run in every step" in caplog.text
 
 
 def test_frozen_dropout_is_off_and_the_heads_own_is_on() -> None:
