@@ -141,6 +141,9 @@ class ServeConfig:
             "a model's name contains /; expected one without it": any(
                 "/" in name for name in self.names
             ),
+            "a model's name is not valid UTF-8; expected NAME=FILE, with a name that is": any(
+                "\ud800" <= sign <= "\udfff" for name in self.names for sign in name
+            ),
             "`tls_key` without `tls_cert`": self.tls_key is not None and self.tls_cert is None,
         }
 

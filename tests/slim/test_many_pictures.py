@@ -8,6 +8,7 @@ import itertools
 import json
 import locale
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -228,9 +229,11 @@ def test_a_list_on_stdin_with_names_that_are_no_text(
     (source,) = save_pictures(tmp_path / "p", 1)
     for name in (good, odd):
         Path(os.fsdecode(name)).write_bytes(Path(source).read_bytes())
+    model = os.fsdecode(b"\xff.onnx")
+    shutil.copyfile(exported, model)
     listed = b"\r\n".join([good, odd, b"", b"  ", b"missing.png"])
     for form in ("json", "csv", "table"):
-        done = kerascnn("predict", exported, "-", "--format", form, input=listed)
+        done = kerascnn("predict", model, "-", "--format", form, input=listed)
         assert done.returncode == 3, done.stderr
         assert b"Traceback" not in done.stderr
         assert "고양이".encode() in done.stdout

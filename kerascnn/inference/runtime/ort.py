@@ -73,7 +73,7 @@ def opened(
     try:
         # Without this, onnxruntime prints a warning and continues on the CPU if a provider fails.
         session = onnxruntime.InferenceSession(
-            str(path), options, providers=chosen, enable_fallback=0
+            _readable(path), options, providers=chosen, enable_fallback=0
         )
     except load_errors() as error:
         raise _cannot_open(path, provider, error) from error
@@ -86,6 +86,16 @@ def opened(
             "kerascnn doctor shows what works and what is missing."
         )
     return session
+
+
+def _readable(path: str | Path) -> str | bytes:
+    """Return a path, or the file's content if onnxruntime, which writes paths in UTF-8, cannot."""
+    try:
+        if str(path).encode() == os.fsencode(path):
+            return str(path)
+    except UnicodeEncodeError:  # bytes that are not UTF-8, as surrogates
+        pass
+    return Path(path).read_bytes()
 
 
 def _cannot_open(path: str | Path, provider: Provider, error: Exception) -> KerascnnError:

@@ -86,6 +86,8 @@ def test_folders(tmp_path):
     export = command_line(["kerascnn", "export", str(empty), "--onnx"])
     with pytest.raises(ConfigError, match=f"It is a run folder .* {re.escape(export)}"):
         ServeConfig((str(empty),))
+    with pytest.raises(ConfigError, match="not valid UTF-8; expected NAME=FILE"):
+        ServeConfig((str(tmp_path / "\udcff.onnx"),))
     flat = tmp_path / "flat"
     flat.mkdir()
     for name in "ab":
