@@ -14,7 +14,9 @@ import os
 import re
 import shutil
 import stat
+import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import islice
@@ -28,6 +30,9 @@ MARK = ".kerascnn.tmp"
 
 _COMPARED = 10_000
 """Maximum names in a folder to compare a mistyped one with; more would take seconds."""
+
+_RENAMES, _PAUSE = 10, 0.1
+"""Attempts to rename a file on Windows, and seconds between them."""
 
 _TEMPORARY = re.compile(rf"\..*\.[a-z0-9_]{{8}}{re.escape(MARK)}(\.[^.]*)?", re.DOTALL)
 
@@ -62,11 +67,23 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         # the default ones.
         there = target.is_file()
         temporary.chmod(stat.S_IMODE(target.stat().st_mode) if there else 0o666 & ~umask())
-        temporary.replace(target)
+        _replace(temporary, target)
     except OSError as error:
         raise cannot_write(target, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _replace(temporary: Path, target: Path) -> None:
+    """Rename a file; on Windows, wait until a virus scanner or an indexer has closed it."""
+    for left in reversed(range(_RENAMES if sys.platform == "win32" else 1)):
+        try:
+            temporary.replace(target)
+            return
+        except PermissionError:
+            if not left:
+                raise
+            time.sleep(_PAUSE)
 
 
 def _temporary_beside(target: Path) -> Path:
@@ -226,6 +243,11 @@ def _fill(file: IO[bytes], size: int, folder: Path) -> None:
 def cannot_write(path: Path, error: OSError) -> KerascnnError:
     """Turn an operating-system error into one sentence with the path and the remedy."""
     reason = _dangling_link(path) or error.strerror or str(error)
+    if isinstance(error, PermissionError) and sys.platform == "win32":
+        return KerascnnError(
+            f"{path}: cannot write ({reason}). Nothing was changed. "
+            "Close it in other programs or choose another place."
+        )
     return KerascnnError(
         f"{path}: cannot write ({reason}). Nothing was changed. "
         "Free some space or choose another place."

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from kerascnn import files
 from kerascnn.cli.settings_file import read_settings
 from kerascnn.errors import KerascnnError
 from kerascnn.file_lock import locked
@@ -45,6 +46,32 @@ def test_failure_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
         raise RuntimeError
     assert target.read_text() == "good"
     assert os.listdir(tmp_path) == ["file.txt"]
+
+
+@pytest.mark.parametrize(("refusals", "content"), [(3, "new"), (99, "old")])
+def test_windows_waits_until_others_have_closed_a_file(
+    tmp_path: Path, monkeypatch, refusals: int, content: str
+) -> None:
+    target = tmp_path / "history.csv"
+    target.write_text("old")
+    left, real = [None] * refusals, Path.replace
+
+    def replace(path: Path, new: Path) -> Path:
+        if left:
+            left.pop()
+            raise PermissionError(errno.EACCES, "Access is denied", str(path), 5, str(new))
+        return real(path, new)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    monkeypatch.setattr(files.time, "sleep", lambda _: None)
+    monkeypatch.setattr(files.sys, "platform", "win32")
+    if content == "new":
+        write_text(target, "new")
+    else:
+        with pytest.raises(KerascnnError, match="Close it in other programs"):
+            write_text(target, "new")
+    assert target.read_text() == content
+    assert os.listdir(tmp_path) == ["history.csv"]
 
 
 def test_new_files_have_the_usual_rights(tmp_path: Path) -> None:
