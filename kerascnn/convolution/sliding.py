@@ -24,15 +24,13 @@ _STRIP = 1 << 20
 def convolve(image: Array, kernel: Array, stride: int = 1, padding: Padding = 0) -> Array:
     """Slide a filter over a picture, and sum the products at every position.
 
-    ==============  ================  ===================================================
-    picture         filter            result
-    ==============  ================  ===================================================
-    ``(H, W)``      ``(h, w)``        ``(H', W')``
-    ``(H, W)``      ``(F, h, w)``     ``(H', W', F)``: F filters
-    ``(H, W, C)``   ``(h, w)``        ``(H', W', C)``: each channel on its own
-    ``(H, W, C)``   ``(h, w, C)``     ``(H', W')``: summed over the channels
-    ``(H, W, C)``   ``(F, h, w, C)``  ``(H', W', F)``: as a layer of a network does
-    ==============  ================  ===================================================
+    | picture | filter | result |
+    |---|---|---|
+    | ``(H, W)`` | ``(h, w)`` | ``(H', W')`` |
+    | ``(H, W)`` | ``(F, h, w)`` | ``(H', W', F)``: F filters |
+    | ``(H, W, C)`` | ``(h, w)`` | ``(H', W', C)``: each channel on its own |
+    | ``(H, W, C)`` | ``(h, w, C)`` | ``(H', W')``: summed over the channels |
+    | ``(H, W, C)`` | ``(F, h, w, C)`` | ``(H', W', F)``: as a layer of a network does |
 
     Args:
         image: Numbers of any type; integers give exact integers (int64).

@@ -65,8 +65,8 @@ class Classifier:
     Attributes:
         card: The model card: the file's own, or made from ``foreign``.
         signature: Type, layout and meaning of the graph's input and outputs.
-        provider: The provider in use; its ``why`` says why.
-        arithmetic: As given.
+        provider (ProviderName): The execution provider in use; its ``why`` says why.
+        arithmetic: ``exact`` or ``fast``, as given.
 
     Several threads may use one classifier at once. A forked process must open its own.
     ``close()``, or leaving a ``with`` block, frees the model's memory.
