@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kerascnn.dataset.pictures import FilePictures, LazyPaths
+from kerascnn.dataset.pictures import FilePictures
 from kerascnn.dataset.split import Split
 
 
@@ -72,4 +72,4 @@ class Rows:
             return None
         labels = np.asarray([order.get(kind.label, -1) for kind in self.known], np.int64)
         paths = self.paths if chosen.all() else list(compress(self.paths, chosen.tolist()))
-        return Split(FilePictures(LazyPaths(paths), self.file.parent), labels[kinds[chosen]])
+        return Split(FilePictures(paths, self.file.parent), labels[kinds[chosen]])

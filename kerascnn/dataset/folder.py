@@ -23,7 +23,7 @@ from kerascnn.dataset.layout import find_splits
 from kerascnn.dataset.other_formats import advice_on
 from kerascnn.dataset.pictures import FilePictures
 from kerascnn.dataset.split import Dataset, Split
-from kerascnn.dataset.walk import ARCHIVES, Walk, counted, is_output, notice, unsupported_notice
+from kerascnn.dataset.walk import ARCHIVES, Walk, counted, notice, unsupported_notice
 from kerascnn.errors import DataError
 from kerascnn.language import count
 from kerascnn.printable import first_few
@@ -42,7 +42,6 @@ def load_folder(root: Path, faults: FaultHandler = STRICT, known: Collection[str
         DataError: No class folders; and, unless ``faults`` collects problems: no pictures, classes
             that differ between splits, folders that may be splits or classes.
     """
-    is_output.cache_clear()
     walk = Walk()
     folders = find_splits(root, walk, faults, known)
     classes = _classes(folders["train"], walk, faults)
@@ -186,13 +185,14 @@ def _judged(
 
 def _list(folders: dict[str, Path], classes: dict[str, Path], root: Path, walk: Walk) -> Split:
     order = {name: label for label, name in enumerate(classes)}
-    paths: list[Path] = []
-    labels: list[int] = []
-    for name, sub in folders.items():
-        found = list(walk.pictures(sub))
-        paths += found
-        labels += [order[name]] * len(found)
-    return Split(FilePictures(tuple(paths), root), np.asarray(labels, np.int64))
+    paths: list[str] = []
+    counts = []
+    for sub in folders.values():
+        before = len(paths)
+        paths.extend(walk.picture_paths(sub))
+        counts.append(len(paths) - before)
+    labels = np.asarray([order[name] for name in folders], np.int64)
+    return Split(FilePictures(paths, root), np.repeat(labels, np.asarray(counts, np.int64)))
 
 
 def _check_every_class(

@@ -41,23 +41,23 @@ def find_splits(
     Only ``train``, which is ``root`` or a wrapped folder inside, if it contains the classes
     directly.
     """
-    place = root
+    aside, place = walk.aside(), root
     while (splits := _splits(place, walk, faults)) is None:
-        inner = _inner(place, faults, known)
+        inner = _inner(place, aside, faults, known)
         if inner is None:
-            check_classes(place, known, faults)
+            check_classes(place, known, aside, faults)
             splits = {"train": place}
             break
         place = inner
     _tell_wrapper(root, place)
-    found = {"train": _innermost(splits["train"], faults, known)}
+    found = {"train": _innermost(splits["train"], aside, faults, known)}
     if found["train"] != place:
-        check_annotations(found["train"], faults)
-    classes = known or names_in(found["train"])
+        check_annotations(found["train"], aside, faults)
+    classes = known or names_in(found["train"], aside)
     for name in (name for name in splits if name != "train"):
-        flat = pictures_in(splits[name])
-        found[name] = flat if flat.name not in classes and not names_in(flat) else splits[name]
-        found[name] = _innermost(found[name], faults, classes)
+        flat = pictures_in(splits[name], aside)
+        has_classes = flat.name in classes or names_in(flat, aside)
+        found[name] = _innermost(splits[name] if has_classes else flat, aside, faults, classes)
     return found
 
 
@@ -70,7 +70,8 @@ def _splits(root: Path, walk: Walk, faults: FaultHandler) -> dict[str, Path] | N
     exact = _by_split(folders, split_folder, faults, root)
     if "train" in exact and len(exact) == len(folders):
         return exact
-    inside = {folder: names_in(unwrapped(folder)) for folder in folders}
+    aside = walk.aside()
+    inside = {folder: names_in(unwrapped(folder, aside), aside) for folder in folders}
     nested = [folder for folder in folders if inside[folder]]
     named = _by_split(nested, split_of, faults, root)
     others = [folder for folder in folders if folder not in named.values()]
@@ -91,25 +92,26 @@ def _splits(root: Path, walk: Walk, faults: FaultHandler) -> dict[str, Path] | N
 
 def _flat_tests(folders: Sequence[Path], walk: Walk) -> list[Path]:
     """Find test folders with pictures but no classes, which competitions provide."""
+    aside = walk.aside()
     trains = {
         besides_split(folder.name)
         for folder in folders
-        if split_of(folder.name) == "train" and len(names_in(unwrapped(folder))) > 1
+        if split_of(folder.name) == "train" and len(names_in(unwrapped(folder, aside), aside)) > 1
     }
     return [
         folder
         for folder in folders
         if split_of(folder.name) == "test"
         and besides_split(folder.name) in trains
-        and not names_in(inside := pictures_in(folder))
+        and not names_in(inside := pictures_in(folder, aside), aside)
         and walk.loose(inside)
     ]
 
 
-def _inner(folder: Path, faults: FaultHandler, known: Collection[str]) -> Path | None:
+def _inner(folder: Path, walk: Walk, faults: FaultHandler, known: Collection[str]) -> Path | None:
     """Find the folder that contains all pictures, if it is not a class."""
-    folders = Walk().folders(folder)
-    inner = inside_wrapper(folders, known)
+    folders = walk.folders(folder)
+    inner = inside_wrapper(folders, known, walk)
     if inner is not None and len(folders) > 1:
         empty = ", ".join(sub.name for sub in folders if sub != inner)
         faults.error(
@@ -120,10 +122,10 @@ def _inner(folder: Path, faults: FaultHandler, known: Collection[str]) -> Path |
     return inner
 
 
-def _innermost(folder: Path, faults: FaultHandler, known: Collection[str]) -> Path:
+def _innermost(folder: Path, walk: Walk, faults: FaultHandler, known: Collection[str]) -> Path:
     """Descend into ``train/train/`` and ``train/images/``, which archives often contain."""
-    inner = reached = unwrapped(folder)
-    while (further := _inner(reached, faults, known)) is not None:
+    inner = reached = unwrapped(folder, walk)
+    while (further := _inner(reached, walk, faults, known)) is not None:
         reached = further
     _tell_wrapper(inner, reached)
     return reached

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Protocol, overload, runtime_checkable
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,13 @@ class Pictures(Protocol):
     def __getitem__(self, index: int) -> images.UInt8Array:
         """Read a picture as RGB uint8 ``[height, width, 3]``; raises PictureError."""
 
+    def apply(self, index: int, function: images.PixelFunction) -> images.UInt8Array:
+        """Read a picture and apply a function to its pixels, perhaps in a worker process.
+
+        Raises:
+            PictureError: It cannot be read.
+        """
+
     def name(self, index: int) -> str:
         """Return a picture's name, for messages and records."""
 
@@ -38,25 +45,6 @@ class Pictures(Protocol):
 
     def stamp(self, index: int) -> bytes:
         """Return bytes that change when the picture changes, without decoding it."""
-
-
-@runtime_checkable
-class SupportsApply(Protocol):
-    """Pictures that can be processed where they are decoded, perhaps in a worker process."""
-
-    def apply(self, index: int, function: images.PixelFunction) -> images.UInt8Array:
-        """Decode a picture and return the result of ``function``; raises PictureError."""
-
-
-def apply(pictures: Pictures, index: int, function: images.PixelFunction) -> images.UInt8Array:
-    """Decode a picture and apply a function to its pixels.
-
-    Raises:
-        PictureError: It cannot be read.
-    """
-    if isinstance(pictures, SupportsApply):
-        return pictures.apply(index, function)
-    return function(pictures[index])
 
 
 def sized_pictures(
@@ -75,37 +63,19 @@ def sized_reader(
 ) -> Callable[[int], images.UInt8Array | PictureError]:
     """Return a function that reads one picture like :func:`sized_pictures`, by its index."""
     sized = partial(images.size_picture, size=size, resize=resize)
-    return lambda index: images.attempt(lambda: apply(pictures, index, sized))
-
-
-class LazyPaths(Sequence[Path]):
-    """Paths stored as text, which for a million takes little time and 100 MB."""
-
-    def __init__(self, texts: list[str]) -> None:
-        self._texts = texts
-
-    def __len__(self) -> int:
-        return len(self._texts)
-
-    def text(self, index: int) -> str:
-        """Return a path as text."""
-        return self._texts[index]
-
-    @overload
-    def __getitem__(self, index: int) -> Path: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Path]: ...
-    def __getitem__(self, index: int | slice) -> Path | Sequence[Path]:
-        """Return one path, or a slice of them."""
-        found = self._texts[index]
-        return Path(found) if isinstance(found, str) else LazyPaths(found)
+    return lambda index: images.attempt(lambda: pictures.apply(index, sized))
 
 
 @dataclass(frozen=True)
 class FilePictures:
-    """Pictures in files."""
+    """Pictures in files.
 
-    paths: Sequence[Path]
+    Attributes:
+        paths: As text, which for a million takes little time and 100 MB.
+        root: Folder that names are relative to.
+    """
+
+    paths: Sequence[str]
     root: Path
 
     def __len__(self) -> int:
@@ -121,7 +91,7 @@ class FilePictures:
 
     def name(self, index: int) -> str:
         """Return the path relative to the root, with forward slashes."""
-        text = self._text(index)
+        text = self.paths[index]
         # pathlib would take 5 s for a million names.
         if text.startswith(self._prefix):
             return text[len(self._prefix) :].replace(os.sep, "/")
@@ -134,17 +104,13 @@ class FilePictures:
 
     def stamp(self, index: int) -> bytes:
         """Return path, size and times; copying tools cannot set the time of status change."""
-        path = self._text(index)
+        path = self.paths[index]
         try:
             found = os.stat(path)  # noqa: PTH116 - quick
         except (OSError, ValueError):
             return b"missing"
         times = f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}".encode()
         return os.fsencode(os.path.join(self._here, path)) + b"\0" + times  # noqa: PTH118
-
-    def _text(self, index: int) -> str:
-        paths = self.paths
-        return paths.text(index) if isinstance(paths, LazyPaths) else str(paths[index])
 
     @cached_property
     def _prefix(self) -> str:
@@ -174,6 +140,10 @@ class ArrayPictures:
         """Return a picture as RGB uint8 ``[height, width, 3]``; raises PictureError."""
         return images.rgb_array(self.array[index], self.name(index))
 
+    def apply(self, index: int, function: images.PixelFunction) -> images.UInt8Array:
+        """Return the result of a function of a picture's pixels; raises PictureError."""
+        return function(self[index])
+
     def name(self, index: int) -> str:
         """Return ``prefix[index]``."""
         return f"{self.prefix}[{index}]"
@@ -199,7 +169,8 @@ class _Delegating:
 
     def apply(self, index: int, function: images.PixelFunction) -> images.UInt8Array:
         """Decode a picture and apply a function; raises PictureError."""
-        return apply(*self._find(index), function)
+        pictures, place = self._find(index)
+        return pictures.apply(place, function)
 
     def name(self, index: int) -> str:
         """Return the name in the other collection."""

@@ -6,8 +6,9 @@ Knows: classes, labels, splits. Does not know where pictures come from or how th
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from statistics import median
 
@@ -39,16 +40,17 @@ class Split:
 
     def longest_side(self) -> int:
         """Return the longest side in pixels of up to 1,000 evenly spaced pictures."""
-        return max(longer for _, longer in self._sides())
+        return max(longer for _, longer in self._sides)
 
     def elongation(self) -> float:
         """Return the median of longer to shorter side of the same pictures; 1 if none is read."""
-        ratios = [longer / shorter for shorter, longer in self._sides() if shorter]
+        ratios = [longer / shorter for shorter, longer in self._sides if shorter]
         return median(ratios) if ratios else 1.0
 
-    def _sides(self) -> Iterator[tuple[int, int]]:
+    @cached_property
+    def _sides(self) -> list[tuple[int, int]]:
         sample = np.linspace(0, len(self) - 1, min(len(self), 1000)).astype(int)
-        return (self.pictures.sides(int(index)) for index in sample)
+        return [self.pictures.sides(index) for index in sample.tolist()]
 
 
 @dataclass(frozen=True)

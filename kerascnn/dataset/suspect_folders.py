@@ -31,36 +31,36 @@ ANNOTATIONS = {
 """Folders of annotations in data sets for detection and segmentation."""
 
 
-def unwrapped(folder: Path) -> Path:
+def unwrapped(folder: Path, walk: Walk) -> Path:
     """Descend into ``train/train/``, which some archives contain."""
-    inside = Walk().folders(folder)
+    inside = walk.folders(folder)
     while len(inside) == 1 and inside[0].name.lower() == folder.name.lower():
         folder = inside[0]
-        inside = Walk().folders(folder)
+        inside = walk.folders(folder)
     return folder
 
 
-def pictures_in(split: Path) -> Path:
+def pictures_in(split: Path, walk: Walk) -> Path:
     """Descend into ``val/images/`` as well, if only pictures without classes are in it."""
-    folder = unwrapped(split)
-    inside = Walk().folders(folder)
-    if len(inside) != 1 or inside[0].name.lower() not in _PICTURES or Walk().folders(inside[0]):
+    folder = unwrapped(split, walk)
+    inside = walk.folders(folder)
+    if len(inside) != 1 or inside[0].name.lower() not in _PICTURES or walk.folders(inside[0]):
         return folder
     return inside[0]
 
 
-def names_in(folder: Path) -> frozenset[str]:
+def names_in(folder: Path, walk: Walk) -> frozenset[str]:
     """Return the names of the folders in a folder, in NFC."""
-    return frozenset(unicodedata.normalize("NFC", sub.name) for sub in Walk().folders(folder))
+    return frozenset(unicodedata.normalize("NFC", sub.name) for sub in walk.folders(folder))
 
 
-def check_classes(root: Path, known: Collection[str], faults: FaultHandler) -> None:
+def check_classes(root: Path, known: Collection[str], walk: Walk, faults: FaultHandler) -> None:
     """Report the first reason why sibling folders are probably not classes."""
-    inside = _inside(root)
+    inside = _inside(root, walk)
     reasons = (
         _annotated(inside),
-        _annotated_classes(inside),
-        _repeated(names_in(root), inside),
+        _annotated_classes(inside, walk),
+        _repeated(names_in(root, walk), inside),
         _alike(inside),
         _divided(inside),
         _suffixed(inside),
@@ -75,15 +75,15 @@ def check_classes(root: Path, known: Collection[str], faults: FaultHandler) -> N
         )
 
 
-def check_annotations(root: Path, faults: FaultHandler) -> None:
+def check_annotations(root: Path, walk: Walk, faults: FaultHandler) -> None:
     """Report annotations among the folders of a split."""
-    inside = _inside(root)
-    if reason := _annotated(inside) or _annotated_classes(inside):
+    inside = _inside(root, walk)
+    if reason := _annotated(inside) or _annotated_classes(inside, walk):
         faults.error(f"{root}: {reason}")
 
 
-def _inside(root: Path) -> dict[Path, frozenset[str]]:
-    return {folder: names_in(unwrapped(folder)) for folder in Walk().folders(root)}
+def _inside(root: Path, walk: Walk) -> dict[Path, frozenset[str]]:
+    return {folder: names_in(unwrapped(folder, walk), walk) for folder in walk.folders(root)}
 
 
 def _annotated(inside: Mapping[Path, frozenset[str]]) -> str | None:
@@ -105,12 +105,12 @@ def _annotated(inside: Mapping[Path, frozenset[str]]) -> str | None:
     return None
 
 
-def _annotated_classes(inside: Mapping[Path, frozenset[str]]) -> str | None:
+def _annotated_classes(inside: Mapping[Path, frozenset[str]], walk: Walk) -> str | None:
     """Find pictures with annotations inside class folders."""
     for folder, below in inside.items():
         if {name.lower() for name in below} & _PICTURES:
             drawn = [name for name in below if name.lower() in ANNOTATIONS]
-            if any(next(Walk().pictures(unwrapped(folder) / name), None) for name in drawn):
+            if any(next(walk.pictures(unwrapped(folder, walk) / name), None) for name in drawn):
                 return (
                     f"{folder.name} holds pictures and their annotations "
                     f"({first_few(sorted(drawn))}), and both would be read as pictures of the "

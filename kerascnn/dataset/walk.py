@@ -11,7 +11,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 
 from kerascnn import images
@@ -50,7 +49,7 @@ _LISTED = 3
 
 @dataclass
 class Walk:
-    """What was skipped so far; each path once, though a folder may be listed twice.
+    """What was skipped so far; each path once, though a folder may be visited twice.
 
     Attributes:
         others: Files without the suffix of a picture.
@@ -67,21 +66,27 @@ class Walk:
     links: dict[Path, None] = field(default_factory=dict)
     outputs: dict[Path, None] = field(default_factory=dict)
     denied: dict[Path, str] = field(default_factory=dict)
+    _listed: dict[Path, list[tuple[Path, str | None]]] = field(default_factory=dict)
+
+    def aside(self) -> Walk:
+        """Return a walk with notes of its own, which lists no folder of this one again."""
+        return Walk(_listed=self._listed)
 
     def folders(self, folder: Path) -> list[Path]:
         """List the folders that may be splits or classes, sorted by name."""
-        found = []
-        for entry in self._entries(folder):
-            if entry.name.startswith(".") or not _is_folder(entry):
-                continue
-            if entry.name.lower() in _LEFTOVERS:
-                self.leftovers[Path(entry.path)] = None
-            elif entry.is_symlink():
-                self.links[Path(entry.path)] = None
-            elif not is_output(entry.path):
-                found.append(Path(entry.path))
-            elif _holds(entry.path, is_picture):
-                self.outputs[Path(entry.path)] = None
+        inside = self._listed[folder] if folder in self._listed else self._list(folder)
+        for path, notes in inside:
+            if notes:
+                getattr(self, notes)[path] = None
+        return [path for path, notes in inside if notes is None]
+
+    def _list(self, folder: Path) -> list[tuple[Path, str | None]]:
+        """List the folders in a folder, each with the attribute for it if it is skipped."""
+        entries = self._entries(folder)
+        inside = [one for one in entries if not one.name.startswith(".") and _is_folder(one)]
+        found = [(Path(entry.path), _notes(entry)) for entry in inside]
+        if folder not in self.denied:
+            self._listed[folder] = found
         return found
 
     def pictures(self, folder: Path) -> Iterator[Path]:
@@ -134,12 +139,21 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-@lru_cache(maxsize=10_000)
-def is_output(folder: str) -> bool:
+def _notes(entry: os.DirEntry[str]) -> str | None:
+    """Return the attribute of `Walk` for a folder; empty: skipped silently; None: not skipped."""
+    if entry.name.lower() in _LEFTOVERS:
+        return "leftovers"
+    if entry.is_symlink():
+        return "links"
+    if not _is_output(entry.path):
+        return None
+    return "outputs" if _holds(entry.path, is_picture) else ""
+
+
+def _is_output(folder: str) -> bool:
     """Return whether a folder holds runs or exported files, and no pictures but figures.
 
-    Such folders are in the data's folder if that is the working directory. A folder is listed
-    several times; the cache is cleared before the next data set.
+    Such folders are in the data's folder if that is the working directory.
     """
     usual = os.path.basename(folder) in _OUTPUT_FOLDERS  # noqa: PTH119 - quick
     return (usual or not _holds(folder, is_picture)) and _holds(folder, _OUTPUT.fullmatch)

@@ -16,22 +16,23 @@ DATE = re.compile(r"(19|20)\d\d([-_.]?\d\d){0,2}")
 """Name that is a date, by which classes are often subdivided, and not a class."""
 
 
-def inside_wrapper(folders: Sequence[Path], known: Collection[str]) -> Path | None:
+def inside_wrapper(folders: Sequence[Path], known: Collection[str], walk: Walk) -> Path | None:
     """Find the only folder that is a wrapper: it contains all pictures, in subfolders."""
-    wrappers = [folder for folder in folders if _can_wrap(folder, known)]
-    if len(wrappers) != 1 or any(_pictures(folder) for folder in folders if folder != wrappers[0]):
+    wrappers = [folder for folder in folders if _can_wrap(folder, known, walk)]
+    if len(wrappers) != 1 or any(
+        _pictures(folder, walk) for folder in folders if folder != wrappers[0]
+    ):
         return None
-    return wrappers[0] if _pictures(wrappers[0]) else None
+    return wrappers[0] if _pictures(wrappers[0], walk) else None
 
 
-def _can_wrap(folder: Path, known: Collection[str]) -> bool:
-    walk = Walk()
+def _can_wrap(folder: Path, known: Collection[str], walk: Walk) -> bool:
     inside = [sub for sub in walk.folders(folder) if not DATE.fullmatch(sub.name)]
     if folder.name in known or not inside or walk.loose(folder):
         return False
     # A single subfolder with pictures may be the class as well as its parent.
-    return len(inside) > 1 or _can_wrap(inside[0], known)
+    return len(inside) > 1 or _can_wrap(inside[0], known, walk)
 
 
-def _pictures(folder: Path) -> bool:
-    return next(Walk().pictures(folder), None) is not None
+def _pictures(folder: Path, walk: Walk) -> bool:
+    return next(walk.pictures(folder), None) is not None

@@ -33,10 +33,21 @@ so one says nothing."""
 Read: TypeAlias = Callable[[int], UInt8Array | PictureError]
 
 
-def remember(split: Split, size: int | Shape, resize: ResizeRule) -> list[str]:
-    """Hash some training pictures, for the card of the network."""
+def remember(
+    split: Split, size: int | Shape, resize: ResizeRule, resized: UInt8Array | None = None
+) -> list[str]:
+    """Hash some training pictures, for the card of the network.
+
+    Args:
+        resized: All pictures of the split in that size, uint8 ``[pictures, height, width, 3]``;
+            None: the chosen ones are read.
+    """
     chosen = np.sort(np.random.default_rng(0).permutation(len(split))[:_MOST])
-    sized = sized_pictures(split.take(chosen).pictures, size, resize)
+    sized: Iterable[UInt8Array | PictureError]
+    if resized is None:
+        sized = sized_pictures(split.take(chosen).pictures, size, resize)
+    else:
+        sized = resized[chosen]
     return sorted({_hash(one) for one in sized if not isinstance(one, PictureError)})
 
 

@@ -15,7 +15,6 @@ from PIL import Image
 
 from kerascnn import files
 from kerascnn.dataset.check.checking import DataCheck, PictureLocation, RepeatedPicture
-from kerascnn.dataset.pictures import apply
 from kerascnn.dataset.split import Dataset
 from kerascnn.errors import PictureError
 from kerascnn.images import UInt8Array
@@ -164,7 +163,7 @@ def _spread(places: Sequence[PictureLocation]) -> list[PictureLocation]:
 
 def _figure(place: PictureLocation, dataset: Dataset, note: str = "") -> Figure:
     try:
-        picture = apply(dataset.splits[place.split].pictures, place.index, _thumbnail)
+        picture = dataset.splits[place.split].pictures.apply(place.index, _thumbnail)
     except PictureError:
         return Figure("", False, place, note)
     return Figure(data_url(picture), max(picture.shape) < THUMBNAIL, place, note)

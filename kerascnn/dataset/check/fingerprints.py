@@ -15,7 +15,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from kerascnn import images
-from kerascnn.dataset.pictures import Pictures, apply
+from kerascnn.dataset.pictures import Pictures
 from kerascnn.errors import PictureError
 from kerascnn.parallel import in_order
 
@@ -66,7 +66,7 @@ def fingerprint_pictures(
     """Compute the fingerprint of every picture: 320 bytes each, whatever its size."""
 
     def work(index: int) -> images.UInt8Array | PictureError:
-        return images.attempt(lambda: apply(pictures, index, _fingerprint))
+        return images.attempt(lambda: pictures.apply(index, _fingerprint))
 
     hashes: list[bytes] = []
     thumbnails = np.zeros((len(pictures), THUMBNAIL), np.uint8)

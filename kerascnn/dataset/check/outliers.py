@@ -74,7 +74,7 @@ def headers(dataset: Dataset) -> dict[int, images.Header]:
     Returns:
         Headers by index over all splits in order, without arrays and broken files.
     """
-    paths: list[Path | None] = []
+    paths: list[str | None] = []
     for split in dataset.ordered().values():
         files = split.pictures
         paths += files.paths if isinstance(files, FilePictures) else [None] * len(files)
@@ -95,7 +95,9 @@ def left_out(dataset: Dataset) -> tuple[str, ...]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         found += [Path(base, name) for name in files if not name.startswith(".")]
         found += [path for name in folders if (path := Path(base, name)).is_symlink()]
-    return tuple(sorted(path.relative_to(root).as_posix() for path in found if path not in known))
+    return tuple(
+        sorted(path.relative_to(root).as_posix() for path in found if str(path) not in known)
+    )
 
 
 def find_outliers(

@@ -15,11 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from kerascnn import images
-from kerascnn.dataset import ArrayPictures, Dataset
+from kerascnn.dataset import ArrayPictures, Dataset, Split
 from kerascnn.dataset.check.fingerprints import concatenate, fingerprint_pictures
 from kerascnn.dataset.check.near_duplicates import find_nearest
 from kerascnn.dataset.check.outliers import DARK
 from kerascnn.errors import DataError
+from kerascnn.inference.learned import remember
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.data.cache import open_cache
@@ -66,6 +67,12 @@ class Feed:
     def leaked(self) -> int:
         """How many validation pictures are also training pictures."""
         return count_leaks(self.train.images, self.val.images)
+
+    def remembered(self, learned: Split) -> list[str]:
+        """Hash some training pictures for the card; ``learned``: the split of the training pack."""
+        pack = self.train
+        alike = pack.images.shape[1] == self.size and not pack.skipped
+        return remember(learned, self.size, self.resize, pack.images if alike else None)
 
 
 def prepare(
@@ -194,6 +201,7 @@ def count_leaks(train: npt.NDArray[np.uint8], val: npt.NDArray[np.uint8]) -> int
         return sum(one.similarity >= COPY for one in found.values())
     side = train.shape[1]
     rows = [side // 4, side // 2, 3 * side // 4]
+    train, val = np.asarray(train), np.asarray(val)  # each row of a memmap takes 10 us more
     # Most pictures differ in these rows, so the others need not be read from disk.
     wanted = {one[rows].tobytes() for one in val}
     known = {hash(one.tobytes()) for one in train if one[rows].tobytes() in wanted}

@@ -59,15 +59,14 @@ def evaluate_run(
         DataError: There is no usable data, or it has classes that the model does not know.
     """
     run = run if isinstance(run, Run) else open_run(run)
-    dataset = load_dataset(data, known=run.card.classes) if data else None
+    dataset = load_dataset(data, known=run.card.classes) if data else run_data(run)
     answers = predict_run(run, dataset, split, progress)
-    return evaluate_predictions(answers, _leaks(run, dataset, answers.split) if leaks else None)
+    found = _leaks(run, dataset, answers.split, own=not data) if leaks else None
+    return evaluate_predictions(answers, found)
 
 
-def _leaks(run: Run, dataset: Dataset | None, judged: str) -> Leaks | None:
-    if dataset is None:
-        return find_leaks(run_data(run), judged)
-    if len(dataset.splits) > 1:
+def _leaks(run: Run, dataset: Dataset, judged: str, own: bool) -> Leaks | None:
+    if own or len(dataset.splits) > 1:
         return find_leaks(dataset, judged)
     try:
         learned = run_data(run)

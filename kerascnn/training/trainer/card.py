@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any
 
 from kerascnn.card import ModelCard
-from kerascnn.inference.learned import REMEMBERED, remember
+from kerascnn.inference.learned import REMEMBERED
 from kerascnn.training.callbacks import EpochRecord
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.distribution.device import kernels, peak_memory
@@ -40,7 +40,7 @@ def first_card(parts: RunParts, run: Run) -> ModelCard:
             **{name: len(part) for name, part in feed.packs.items()},
             **({"test": len(test)} if len(test) else {}),
             "skipped": sum(len(part.skipped) for part in feed.packs.values()),
-            REMEMBERED: remember(feed.dataset.splits["train"], feed.size, feed.resize),
+            REMEMBERED: feed.remembered(feed.dataset.splits["train"]),
         },
         versions=versions() | ({"weights": start.source} if start.source else {}),
     )

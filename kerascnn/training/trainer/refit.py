@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from kerascnn.dataset.split import join
-from kerascnn.inference.learned import REMEMBERED, remember
+from kerascnn.inference.learned import REMEMBERED
 from kerascnn.training.callbacks import Callback, EpochRecord
 from kerascnn.training.clock import Deadline
 from kerascnn.training.config import TrainConfig
@@ -56,7 +56,7 @@ def refit(
     parts = RunParts(config, device, feed, start)
     loop = _Refit(parts, second, _LiveOnly(progress), deadline)
     split = join([feed.dataset.splits[name] for name in ("train", "val")])
-    about = {"refit": True, REMEMBERED: remember(split, feed.size, feed.resize)}
+    about = {"refit": True, REMEMBERED: feed.remembered(split)}
     loop.card = replace(run.card, data=run.card.data | about)
     progress.on_refit_begin(len(feed.train))
     if checkpoint:

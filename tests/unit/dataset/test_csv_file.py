@@ -250,7 +250,7 @@ def test_names_of_pictures_are_those_of_pathlib(write, tmp_path, monkeypatch) ->
     monkeypatch.chdir(file.parent)
     for path in (file, Path("list.csv"), Path("../data/list.csv")):
         pictures, root = load_dataset(path).splits["train"].pictures, path.parent
-        for index, one in enumerate(pictures.paths):
+        for index, one in enumerate(map(Path, pictures.paths)):
             expected = one.relative_to(root).as_posix() if one.is_relative_to(root) else str(one)
             assert pictures.name(index) == expected
         assert b"missing" not in [pictures.stamp(index) for index in range(4)]

@@ -32,6 +32,9 @@ class Listed:
     def __getitem__(self, index: int) -> np.ndarray:
         return self.pictures[index]
 
+    def apply(self, index: int, function) -> np.ndarray:
+        return function(self.pictures[index])
+
     def name(self, index: int) -> str:
         return str(index)
 
