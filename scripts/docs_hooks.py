@@ -18,6 +18,9 @@ _OUTSIDE = re.compile(r"\[([^\]]+)\]\(\.\./([^)]+)\)")
 _ROLE = re.compile(r":(?:attr|class|data|exc|func|meth|mod):(<code>)~?")
 _DIAGRAM = re.compile(r'<pre class="mermaid"><code>(.*?)</code></pre>', re.DOTALL)
 
+_CODE = re.compile(r"<code>([^<]*)</code>")
+_OPTION = re.compile(r"(?<![\w-])--?[a-z][\w-]*")
+
 
 def on_files(files: Any, config: Any) -> Any:
     """Add the page that shows every command's ``--help``."""
@@ -33,8 +36,11 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 
 def on_page_content(html: str, **_: Any) -> str:
-    """Show references of docstrings as code alone, and diagrams of layers without a script."""
-    return _DIAGRAM.sub(lambda found: _stacked(found[1]), _ROLE.sub(r"\1", html))
+    """Show references of docstrings as code alone, diagrams without a script, and whole options."""
+    html = _DIAGRAM.sub(lambda found: _stacked(found[1]), _ROLE.sub(r"\1", html))
+    return _CODE.sub(
+        lambda found: _OPTION.sub(r'<span class="option">\g<0></span>', found[0]), html
+    )
 
 
 def _stacked(diagram: str) -> str:

@@ -35,7 +35,7 @@ COMMANDS = {
     "weights": "Download ImageNet weights, or list those on this machine.",
     "report": "Write an HTML report about a model.",
     "explain": "Draw heat maps: which parts of a picture a prediction is based on.",
-    "features": "Draw the kernels and feature maps of a trained model.",
+    "features": "Draw the filters and feature maps of a trained model.",
     "convolve": "Apply a convolution filter to a picture.",
     "bench": "Benchmark an ONNX file on this machine.",
     "cache": "Show or clear the cache of decoded pictures.",

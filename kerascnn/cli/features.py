@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 def command(
     model: str, picture: str, block: str | None, maps: int | None, out: str, as_json: bool
 ) -> None:
-    """Draw the first kernels of MODEL, and the feature maps of its blocks for IMAGE.
+    """Draw the first filters of MODEL, and the feature maps of its blocks for IMAGE.
 
     MODEL is a run folder or its model.keras. A .png has the pictures without captions.
 

@@ -96,7 +96,7 @@ def _first_convolution(core: keras.Model, everything: list[layers.Layer]) -> lay
     for layer in everything:
         if isinstance(layer, layers.Conv2D):
             return layer
-    raise ConfigError(f"{core.name}: has no convolution, so it has no kernels to show.")
+    raise ConfigError(f"{core.name}: has no convolution, so it has no filters to show.")
 
 
 def _strongest(block: str, layer: str, output: npt.NDArray[np.float32], count: int) -> BlockMaps:
