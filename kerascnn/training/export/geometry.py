@@ -1,7 +1,8 @@
-"""Other libraries' resize geometry as graph nodes: the formulas of :mod:`kerascnn.images.geometry`.
+"""Resize geometry as graph nodes: which part of a picture becomes which part of the input.
 
-Knows: those formulas. Does not know: filters. All values are of shape [1]: int64, or float64 where
-a formula has fractions.
+Knows: the formulas of :mod:`kerascnn.images.geometry` for other libraries' rules, and of
+:mod:`kerascnn.images.resizing` for our own. Does not know: filters. All values are of shape [1]:
+int64, or float64 where a formula has fractions.
 """
 
 from __future__ import annotations
@@ -202,3 +203,44 @@ class Geometry:
 
     def _number(self, number: float) -> str:
         return self.g.constant([number], np.float64)
+
+
+class OwnGeometry(Geometry):
+    """The formulas of one of kerascnn's own rules, for square inputs, in integers."""
+
+    def sides(self) -> tuple[GraphSide, GraphSide]:
+        """Add the nodes of both sides."""
+        size = self.shape[0]
+        if self.sizing.resize == "crop":
+            short = self.g.op("Min", *self.sizes)
+            resized = self.g.whole((16 * size + 7) // 14)
+            return self._each(lambda i: self._cropped_to(i, self._scaled(i, resized, short)))
+        if self.sizing.resize == "pad":
+            longer = self.g.op("Max", *self.sizes)
+            most = self.g.op("Min", longer, self.g.whole(size))
+            return self._each(lambda i: self._padded_from(i, self._scaled(i, most, longer)))
+        return self._each(self._squashed)
+
+    def _scaled(self, i: int, numerator: str, denominator: str) -> str:
+        """Return a length * numerator / denominator, rounded half up."""
+        g, two = self.g, self.g.whole(2)
+        product = g.op("Mul", two, g.op("Mul", self.sizes[i], numerator))
+        return g.op("Div", g.op("Add", product, denominator), g.op("Mul", two, denominator))
+
+    def _cropped_to(self, i: int, length: str) -> GraphSide:
+        g, size = self.g, self.g.whole(self.shape[i])
+        before = g.op("Div", g.op("Sub", length, size), g.whole(2))
+        # images.py divides as float64, and Pillow keeps the box as float32.
+        start, stop = (
+            g.op("Cast", g.op("Div", g.double(place), g.double(length)), to=FLOAT)
+            for place in (
+                g.op("Mul", before, self.sizes[i]),
+                g.op("Mul", g.op("Add", before, size), self.sizes[i]),
+            )
+        )
+        return self._side(i, start=start, stop=stop)
+
+    def _padded_from(self, i: int, scaled: str) -> GraphSide:
+        length = self.g.op("Max", self.g.whole(1), scaled)
+        free = self.g.op("Sub", self.g.whole(self.shape[i]), length)
+        return self._side(i, length=length, offset=self.g.op("Div", free, self.g.whole(2)))

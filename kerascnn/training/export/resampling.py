@@ -1,7 +1,21 @@
-"""Other libraries' resizing as a graph: the arithmetic of :mod:`kerascnn.images.resampling`.
+"""Resizing as a graph: the arithmetic of :mod:`kerascnn.images.resampling`, bit for bit.
 
 Knows: Pillow's filters as matrix products, TensorFlow's as sums of gathered pixels. Does not know:
 which part of a picture is used (:mod:`kerascnn.training.export.geometry`).
+
+Why not the operator ``Resize``: with antialias on uint8 it differs from Pillow in up to 20 % of
+the values by up to 12 (onnxruntime 1.32), OpenVINO ignores its antialias and TensorRT has none.
+Pillow computes, for each axis (Resample.c, ``precompute_coeffs`` and ``normalize_coeffs_8bpc``):
+
+    scale    = (stop - start) / length             # start, stop are float32
+    center_i = start + (i + 0.5) * scale
+    w_ij     = filter((j - center_i + 0.5) / max(scale, 1))
+    k_ij     = round(w_ij / sum_j(w_ij) * 2**22)   # halves away from zero
+    out_i    = floor(sum_j(k_ij * in_j) / 2**22 + 0.5)
+
+All integers here stay below 2**53, so float64 computes them exactly, in any order of summation and
+on any provider. The price is a dense product: about 13 ms for 500 x 375 to 224 on a core where
+Pillow takes 1.5.
 """
 
 from __future__ import annotations
@@ -11,9 +25,10 @@ import math
 import numpy as np
 import onnx
 
+from kerascnn.card import ModelCard
 from kerascnn.images.resampling import LANCZOS_BITS, PRECISION_BITS, TABLE, cubic_table
-from kerascnn.resizing import Resizing, Shape
-from kerascnn.training.export.geometry import Geometry, GraphSide
+from kerascnn.resizing import Resizing
+from kerascnn.training.export.geometry import Geometry, GraphSide, OwnGeometry
 from kerascnn.training.export.graph import (
     DOUBLE,
     FLOAT,
@@ -29,22 +44,25 @@ _NEIGHBORS = {"nearest": (0, 1), "bilinear": (0, 2), "bicubic": (-1, 3), "lanczo
 """First and last neighbor of a point in TensorFlow's filters, the last one exclusive."""
 
 
-def resampling(height: str, width: str, shape: Shape, sizing: Resizing) -> onnx.GraphProto:
+def resampling(height: str, width: str, card: ModelCard) -> onnx.GraphProto:
     """Build the branch that resizes a picture.
 
     Args:
         height: Name of the picture's height, int64 [1].
+        card: Card with the resize rule: kerascnn's own, or that of another library.
 
     Returns:
         A graph without inputs, from ``image`` of the enclosing graph to ``sizing/sized``.
     """
-    return _Resampling(height, width, shape, sizing).graph()
+    return _Resampling((height, width), card).graph()
 
 
 class _Resampling:
-    def __init__(self, height: str, width: str, shape: Shape, sizing: Resizing) -> None:
-        self.g, self.shape, self.sizing = Graph("sizing/"), shape, sizing.for_shape(shape)
-        self.down, self.across = Geometry(self.g, (height, width), shape, sizing).sides()
+    def __init__(self, sizes: tuple[str, str], card: ModelCard) -> None:
+        self.g, self.shape, self.is_own = Graph("sizing/"), card.shape, card.sizing is None
+        self.sizing = (card.sizing or Resizing(card.resize)).for_shape(card.shape)
+        geometry = OwnGeometry if self.is_own else Geometry
+        self.down, self.across = geometry(self.g, sizes, card.shape, self.sizing).sides()
 
     def graph(self) -> onnx.GraphProto:
         g = self.g
@@ -84,21 +102,29 @@ class _Resampling:
     # --- Pillow ---
 
     def _by_pillow(self, seen: str) -> str:
-        """Resize one side after the other, in the order of Pillow 13."""
+        """Resize one side after the other: horizontally first in our rules, else as Pillow 13."""
         g = self.g
         down, across = self._weights(self.down), self._weights(self.across, pixels=0)
         planes = g.double(g.op("Transpose", seen, perm=TO_PLANES))
+        if self.is_own:
+            rows = self._levels(g, g.op("MatMul", planes, across))
+            sized = self._levels(g, g.op("MatMul", down, rows))
+        else:
+            sized = self._in_order_of_pillow(planes, down, across)
+        return g.op("Cast", g.op("Transpose", sized, perm=TO_PIXELS), to=UINT8)
+
+    def _in_order_of_pillow(self, planes: str, down: str, across: str) -> str:
+        g = self.g
         shorter = g.op("Sub", self._length(self.down), self.down.length)
         narrower = g.op("Sub", self._length(self.across), self.across.length)
         twice = g.op("Mul", narrower, g.whole(2))
         first = g.op("And", g.op("Greater", shorter, g.whole(0)), g.op("Greater", shorter, twice))
-        sized = g.op(
+        return g.op(
             "If",
             g.op("Squeeze", first),
             then_branch=self._passes(planes, down, across, vertical_first=True),
             else_branch=self._passes(planes, down, across, vertical_first=False),
         )
-        return g.op("Cast", g.op("Transpose", sized, perm=TO_PIXELS), to=UINT8)
 
     def _passes(self, planes: str, down: str, across: str, vertical_first: bool) -> onnx.GraphProto:
         """Multiply float64 [batch, 3, height, width] by the weights of both sides."""
@@ -106,15 +132,21 @@ class _Resampling:
         g = Graph(f"sizing/{name}/")
 
         def vertical(values: str) -> str:
-            return _levels(g, g.op("MatMul", down, values))
+            return self._levels(g, g.op("MatMul", down, values))
 
         def horizontal(values: str) -> str:
-            return _levels(g, g.op("MatMul", values, across))
+            return self._levels(g, g.op("MatMul", values, across))
 
         order = (vertical, horizontal) if vertical_first else (horizontal, vertical)
         result = f"sizing/{name}/result"
         g.op("Identity", order[1](order[0](planes)), output=result)
         return g.finish(name, [], [tensor(result, DOUBLE, ["batch", 3, None, None])])
+
+    def _levels(self, g: Graph, x: str) -> str:
+        """Round sums of pixels; only filters with negative weights exceed their range."""
+        if self.sizing.filter == "bilinear":
+            return g.half_up(x)
+        return g.op("Clip", g.half_up(x), g.number(0.0), g.number(255.0))
 
     def _length(self, side: GraphSide) -> str:
         return self.g.op("Sub", side.last, side.first)
@@ -140,7 +172,9 @@ class _Resampling:
         total = g.op("ReduceSum", raw, g.whole(pixels), keepdims=1)
         unit = g.number(2.0**PRECISION_BITS)
         fixed = g.op("Mul", g.op("Div", raw, total), unit)
-        whole = g.op("Mul", g.op("Sign", fixed), g.half_up(g.op("Abs", fixed)))
+        whole = g.half_up(fixed)
+        if self.sizing.filter != "bilinear":  # which has no weights below 0
+            whole = g.op("Mul", g.op("Sign", fixed), g.half_up(g.op("Abs", fixed)))
         # Padding has no weights at all; its 0 / 0 is dropped here.
         inside = g.op("Unsqueeze", self._inside(side), g.whole(pixels))
         return g.op("Where", inside, g.op("Div", whole, unit), g.number(0.0))
@@ -269,8 +303,3 @@ def _total(g: Graph, values: list[str]) -> str:
     for value in values[1:]:
         total = g.op("Add", total, value)
     return total
-
-
-def _levels(g: Graph, x: str) -> str:
-    low, high = g.number(0.0), g.number(255.0)
-    return g.op("Clip", g.half_up(x), low, high)
