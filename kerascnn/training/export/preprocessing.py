@@ -17,7 +17,7 @@ import onnx
 
 from kerascnn import images
 from kerascnn.card import ModelCard
-from kerascnn.training.export.graph import FLOAT, UINT8, Graph, model, tensor
+from kerascnn.training.export.graph import FLOAT, UINT8, Graph, Value, model, tensor
 from kerascnn.training.export.resampling import resampling
 
 Steps: TypeAlias = list[tuple[str, tuple[float, ...]]]
@@ -35,10 +35,8 @@ def preprocessing_model(card: ModelCard) -> onnx.ModelProto:
     g = Graph("preprocessing/")
     height = g.op("Shape", "image", start=1, end=2)
     width = g.op("Shape", "image", start=2, end=3)
-    ready = g.op(
-        "And", g.op("Equal", height, g.whole(rows)), g.op("Equal", width, g.whole(columns))
-    )
-    sizing = resampling(height, width, card)
+    ready = height.equals(rows) & width.equals(columns)
+    sizing = resampling(height.name, width.name, card)
     sized = g.op("If", g.op("Squeeze", ready), then_branch=_unchanged(), else_branch=sizing)
     channels = 1 if card.normalization.channel_order == "grey" else 3
     _normalized(g, sized, card)
@@ -47,7 +45,7 @@ def preprocessing_model(card: ModelCard) -> onnx.ModelProto:
     return model(g.finish("preprocessing", [image], [pixels]))
 
 
-def _normalized(g: Graph, sized: str, card: ModelCard) -> None:
+def _normalized(g: Graph, sized: Value, card: ModelCard) -> None:
     """Add ``pixels``; subtracting 0 and dividing by 1 are omitted."""
     mean, std = card.normalization.mean, card.normalization.std
     steps: Steps = [("Sub", mean)] if any(mean) else []
@@ -58,7 +56,7 @@ def _normalized(g: Graph, sized: str, card: ModelCard) -> None:
         _by_channel(g, sized, card, steps)
 
 
-def _uniformly(g: Graph, sized: str, card: ModelCard, steps: Steps) -> None:
+def _uniformly(g: Graph, sized: Value, card: ModelCard, steps: Steps) -> None:
     """Normalize all channels by the same values."""
     gray, last = card.normalization.channel_order == "grey", None if steps else "pixels"
     planes = g.op("Cast", _planes(g, sized, card), to=FLOAT, output=None if gray else last)
@@ -69,7 +67,7 @@ def _uniformly(g: Graph, sized: str, card: ModelCard, steps: Steps) -> None:
         planes = g.op(kind, planes, g.constant(values[0], np.float32), output=name)
 
 
-def _by_channel(g: Graph, sized: str, card: ModelCard, steps: Steps) -> None:
+def _by_channel(g: Graph, sized: Value, card: ModelCard, steps: Steps) -> None:
     """Normalize each channel by its own values, in whole rows.
 
     onnxruntime runs an int8 network channels-last, and moves the Transpose behind these nodes,
@@ -77,14 +75,14 @@ def _by_channel(g: Graph, sized: str, card: ModelCard, steps: Steps) -> None:
     """
     (height, width), backwards = card.shape, card.normalization.channel_order == "BGR"
     line = g.whole(0, height, 3 * width)
-    values = g.op("Reshape", g.op("Cast", sized, to=FLOAT), line)
+    values = g.op("Reshape", sized.cast(FLOAT), line)
     for kind, numbers in steps:
         pixel = numbers[::-1] if backwards else numbers
         values = g.op(kind, values, g.constant(np.tile(pixel, width), np.float32))
     _planes(g, g.op("Reshape", values, g.whole(0, height, width, 3)), card, "pixels")
 
 
-def _planes(g: Graph, sized: str, card: ModelCard, output: str | None = None) -> str:
+def _planes(g: Graph, sized: Value, card: ModelCard, output: str | None = None) -> Value:
     backwards = card.normalization.channel_order == "BGR"
     planes = g.op("Transpose", sized, perm=[0, 3, 1, 2], output=None if backwards else output)
     if backwards:
@@ -92,11 +90,11 @@ def _planes(g: Graph, sized: str, card: ModelCard, output: str | None = None) ->
     return planes
 
 
-def _gray(g: Graph, planes: str, output: str | None) -> str:
+def _gray(g: Graph, planes: Value, output: str | None) -> Value:
     """Convert to grayscale as images.gray does. Integers stay below 2**24: float32 is exact."""
     weights = g.constant(np.reshape(images.GRAY_WEIGHTS, (1, 3, 1, 1)), np.float32)
-    total = g.op("ReduceSum", g.op("Mul", planes, weights), g.whole(1), keepdims=1)
-    rounded = g.op("Add", total, g.constant(2.0**15, np.float32))
+    total = g.op("ReduceSum", planes * weights, 1, keepdims=1)
+    rounded = total + g.constant(2.0**15, np.float32)
     return g.op("Floor", g.op("Mul", rounded, g.constant(2.0**-16, np.float32)), output=output)
 
 
