@@ -32,6 +32,7 @@ from kerascnn.training.phases import (
     Phase,
     fits_head,
 )
+from kerascnn.training.trainer.backend import StepParts
 from kerascnn.training.trainer.epoch import Trainer
 from kerascnn.training.trainer.frozen_features import (
     FrozenFeaturesHead,
@@ -163,14 +164,14 @@ def _trainer(
     averages = None
     if config.ema:
         averages = ExponentialMovingAverage(model, config.ema, config.accumulate)
-    devices = count_devices(config.devices)
-    backend = make_backend(model, optimizer, loss, batch_size, devices, averages)
+    step = StepParts(model, optimizer, loss, batch_size, averages)
+    backend = make_backend(step, count_devices(config.devices))
     if not backend.xla:
         model.jit_compile = False  # for prediction as well
     # Free memory differs between machines, and all must run the same steps.
     resident = bool(backend.broadcast(int(_resident(train, device))))
     changing = batch_augmentation_of(config, core.input_shape[1])
-    return Trainer(model, optimizer, backend, train, batch_size, resident, changing, averages)
+    return Trainer(step, backend, train, resident, changing)
 
 
 def _loss(config: TrainConfig, train: Pack, classes: int) -> Loss:
