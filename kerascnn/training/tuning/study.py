@@ -30,7 +30,7 @@ from kerascnn.errors import (
     needs_extra,
     one_line,
 )
-from kerascnn.files import cannot_write
+from kerascnn.files import writing
 from kerascnn.training.callbacks import Callback, CallbackList, EpochRecord, Plan
 from kerascnn.training.command_line import train_command
 from kerascnn.training.config import AUTO, TrainConfig
@@ -127,10 +127,8 @@ def _open(asked: Search, networks: tuple[str, ...]) -> optuna.Study:
         import optuna
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     out = Path(asked.out)
-    try:
+    with writing(out):
         out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(out, error) from error
     storage = asked.storage or f"sqlite:///{out.absolute() / 'study.db'}"
     try:
         # Without a seed: processes that share a study would suggest the same.
