@@ -44,7 +44,6 @@ class Course:
         from kerascnn.training.networks.blocks import set_trainable
         from kerascnn.training.networks.from_pixels import from_pixels
         from kerascnn.training.optimizers import make_optimizer
-        from kerascnn.training.trainer.backend import StepParts
         from kerascnn.training.trainer.loss import Loss
         from kerascnn.training.trainer.make_backend import make_backend
 
@@ -55,8 +54,7 @@ class Course:
         self.model = from_pixels(self.core, row.normalization)
         self.model.jit_compile = False
         self.optimizer = make_optimizer(self.core, TrainConfig(), row.learning_rate * rate, steps)
-        parts = StepParts(self.model, self.optimizer, Loss(classes, 0, None), batch)
-        self.backend = make_backend(parts)
+        self.backend = make_backend(self.model, self.optimizer, Loss(classes, 0, None), batch)
         self.batch, self.steps = batch, steps
         self.fresh = [np.array(variable) for variable in self.optimizer.variables]
 

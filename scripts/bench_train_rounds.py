@@ -97,16 +97,15 @@ def fit_rounds(task: Task, device: str) -> Iterator[None]:
 def kerascnn_rounds(task: Task, device: str) -> Iterator[None]:
     """Train with kerascnn's own steps."""
     from kerascnn.training.data.pack import Pack
-    from kerascnn.training.trainer.backend import StepParts
     from kerascnn.training.trainer.epoch import Trainer
     from kerascnn.training.trainer.loss import Loss
     from kerascnn.training.trainer.make_backend import make_backend
 
     whole, optimizer = keras_model(task, device)
     images, labels = pictures_of(task.size, task.pictures)
-    parts = StepParts(whole, optimizer, Loss(CLASSES, 0.0, None), task.batch)
+    backend = make_backend(whole, optimizer, Loss(CLASSES, 0.0, None), task.batch)
     pack = Pack(images, labels, (), (), "")
-    trainer = Trainer(parts, make_backend(parts), pack, resident=True)
+    trainer = Trainer(whole, optimizer, backend, pack, task.batch, resident=True)
     epoch = 0
     while True:
         epoch += 1

@@ -20,7 +20,8 @@ import numpy.typing as npt
 
 from kerascnn.training.augmentation.batch import BatchAugmentation, Draws
 from kerascnn.training.data.pack import Pack, read_ahead, shuffled_order, steps_per_epoch
-from kerascnn.training.trainer.backend import Array, Backend, Losses, StepParts
+from kerascnn.training.optimizers.ema import ExponentialMovingAverage
+from kerascnn.training.trainer.backend import Array, Backend, Losses
 
 SECONDS = 1.0
 """Target duration of one compiled call, in seconds: short enough for progress and for Ctrl-C."""
@@ -35,24 +36,30 @@ class Trainer:
     """A model being trained on a pack.
 
     Args:
-        parts: Parts of a step; the last batch of an epoch is padded with repeated pictures.
+        model: Network from uint8 ``[batch, size, size, 3]`` (or features) to logits.
+        optimizer: Optimizer of the model.
         backend: The compiled steps.
         pack: Training pictures.
+        batch_size: Pictures per step; the last batch of an epoch is padded with repeated pictures.
         resident: Whether the pack is kept in device memory.
         changing: Random crops and mixing of the pictures; None for neither.
+        averages: Moving averages (EMA) that the backend updates in every step.
     """
 
     def __init__(
         self,
-        parts: StepParts,
+        model: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
         backend: Backend,
         pack: Pack,
+        batch_size: int,
         resident: bool,
         changing: BatchAugmentation | None = None,
+        averages: ExponentialMovingAverage | None = None,
     ) -> None:
-        self.model, self.optimizer, self.averages = parts.model, parts.optimizer, parts.averages
-        self.batch_size = parts.batch_size
-        self.steps = steps_per_epoch(len(pack), self.batch_size)
+        self.model, self.optimizer, self.batch_size = model, optimizer, batch_size
+        self.averages = averages
+        self.steps = steps_per_epoch(len(pack), batch_size)
         self.resident, self.xla = resident, backend.xla
         self._backend, self._pack, self._changing = backend, pack, changing
         self._labels = pack.labels.astype(np.int32)

@@ -8,19 +8,35 @@ from __future__ import annotations
 import keras
 
 from kerascnn.errors import ConfigError
+from kerascnn.training.optimizers.ema import ExponentialMovingAverage
 from kerascnn.training.trainer.backend import Backend, StepParts
+from kerascnn.training.trainer.loss import Loss
 
 
-def make_backend(parts: StepParts, devices: int = 1) -> Backend:
+def make_backend(
+    model: keras.Model,
+    optimizer: keras.optimizers.Optimizer,
+    loss: Loss,
+    batch_size: int,
+    devices: int = 1,
+    averages: ExponentialMovingAverage | None = None,
+) -> Backend:
     """Make the training steps for the current Keras backend.
 
-    ``devices``: number of devices of this process, which share each batch.
+    Args:
+        model: Model to train.
+        optimizer: Optimizer, not built yet or built for this model's trainable variables.
+        loss: The loss of a batch.
+        batch_size: Pictures per step.
+        devices: Number of devices of this process, which share each batch.
+        averages: Moving averages (EMA) of the model, updated in every step.
 
     Raises:
         ConfigError: Keras runs on a backend other than TensorFlow or JAX.
     """
-    if not parts.optimizer.built:
-        parts.optimizer.build(parts.model.trainable_variables)
+    if not optimizer.built:
+        optimizer.build(model.trainable_variables)
+    parts = StepParts(model, optimizer, loss, batch_size, averages)
     name = keras.config.backend()
     if name == "tensorflow":
         if devices > 1:

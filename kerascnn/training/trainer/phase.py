@@ -32,7 +32,6 @@ from kerascnn.training.phases import (
     Phase,
     fits_head,
 )
-from kerascnn.training.trainer.backend import StepParts
 from kerascnn.training.trainer.epoch import Trainer
 from kerascnn.training.trainer.frozen_features import (
     FrozenFeaturesHead,
@@ -164,14 +163,14 @@ def _trainer(
     averages = None
     if config.ema:
         averages = ExponentialMovingAverage(model, config.ema, config.accumulate)
-    step = StepParts(model, optimizer, loss, batch_size, averages)
-    backend = make_backend(step, count_devices(config.devices))
+    devices = count_devices(config.devices)
+    backend = make_backend(model, optimizer, loss, batch_size, devices, averages)
     if not backend.xla:
         model.jit_compile = False  # for prediction as well
     # Free memory differs between machines, and all must run the same steps.
     resident = bool(backend.broadcast(int(_resident(train, device))))
     changing = batch_augmentation_of(config, core.input_shape[1])
-    return Trainer(step, backend, train, resident, changing)
+    return Trainer(model, optimizer, backend, train, batch_size, resident, changing, averages)
 
 
 def _loss(config: TrainConfig, train: Pack, classes: int) -> Loss:

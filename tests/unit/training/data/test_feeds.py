@@ -18,7 +18,6 @@ from kerascnn.training.data.pack import Pack, shuffled_order, steps_per_epoch
 from kerascnn.training.distribution.device import choose_device
 from kerascnn.training.networks import build_network
 from kerascnn.training.trainer import epoch as epochs
-from kerascnn.training.trainer.backend import StepParts
 from kerascnn.training.trainer.epoch import Trainer
 from kerascnn.training.trainer.loss import Loss
 from kerascnn.training.trainer.make_backend import make_backend
@@ -50,8 +49,9 @@ def adamw() -> keras.optimizers.AdamW:
 
 
 def make_training(pack: Pack, resident: bool) -> Trainer:
-    parts = StepParts(network(), adamw(), Loss(10, 0.0, None), BATCH)
-    return Trainer(parts, make_backend(parts), pack, resident)
+    model, optimizer = network(), adamw()
+    backend = make_backend(model, optimizer, Loss(10, 0.0, None), BATCH)
+    return Trainer(model, optimizer, backend, pack, BATCH, resident)
 
 
 def learn(pack: Pack, resident: bool) -> tuple[list[float], list[np.ndarray]]:

@@ -19,7 +19,6 @@ from kerascnn.training.networks import build_network
 from kerascnn.training.optimizers import make_optimizer, schedule
 from kerascnn.training.optimizers.ema import ExponentialMovingAverage
 from kerascnn.training.phases import phases
-from kerascnn.training.trainer.backend import StepParts
 from kerascnn.training.trainer.loss import Loss
 from kerascnn.training.trainer.make_backend import make_backend
 
@@ -57,7 +56,7 @@ def learn(
     optimizer = make_optimizer(model, config, rate, 10_000)
     optimizer.learning_rate = keras.optimizers.schedules.ExponentialDecay(rate, 1, 1.0)
     objective = Loss(10, 0.0, None)
-    backend = make_backend(StepParts(model, optimizer, objective, config.batch_size, averages))
+    backend = make_backend(model, optimizer, objective, config.batch_size, averages=averages)
     pictures, labels = clothes()
     order = np.resize(np.arange(PICTURES), steps * config.batch_size).astype(np.int32)
     backend.run(backend.put(pictures, labels), order, 0, steps)
