@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from kerascnn.errors import BusyError
-from kerascnn.files import cannot_write
+from kerascnn.files import cannot_write, writing
 
 _POLL = 0.2
 """Interval between attempts to acquire a lock that another process holds, in seconds."""
@@ -60,11 +60,9 @@ def try_to_lock(path: Path) -> int | None:
         KerascnnError: It cannot be created, or its folder does not support locks.
     """
     while True:
-        try:
+        with writing(path):
             # Not through a link, which an attacker could place, because the name is predictable.
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o666)
-        except OSError as error:
-            raise cannot_write(path, error) from error
         try:
             _lock(descriptor)
             if _is_still(path, descriptor):

@@ -61,15 +61,14 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         target = Path(os.path.realpath(target))
     temporary = _temporary_beside(target)
     try:
-        yield temporary
-        _flush(temporary)
-        # mkstemp creates private files; the result gets the permissions of the replaced file, or
-        # the default ones.
-        there = target.is_file()
-        temporary.chmod(stat.S_IMODE(target.stat().st_mode) if there else 0o666 & ~umask())
-        _replace(temporary, target)
-    except OSError as error:
-        raise cannot_write(target, error) from error
+        with writing(target):
+            yield temporary
+            _flush(temporary)
+            # mkstemp creates private files; the result gets the permissions of the replaced file,
+            # or the default ones.
+            there = target.is_file()
+            temporary.chmod(stat.S_IMODE(target.stat().st_mode) if there else 0o666 & ~umask())
+            _replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -87,7 +86,7 @@ def _replace(temporary: Path, target: Path) -> None:
 
 
 def _temporary_beside(target: Path) -> Path:
-    try:
+    with writing(target):
         if target.is_symlink():  # still a link after realpath, so it is circular
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -95,8 +94,6 @@ def _temporary_beside(target: Path) -> Path:
             dir=target.parent, prefix=temporary_prefix(target), suffix=f"{MARK}{target.suffix}"
         )
         os.close(descriptor)
-    except OSError as error:
-        raise cannot_write(target, error) from error
     return Path(name)
 
 
@@ -115,11 +112,17 @@ def is_special(path: Path) -> bool:
 
 
 def _copy_contents(source: Path, target: Path) -> None:
+    with writing(target), source.open("rb") as content, target.open("wb") as out:
+        shutil.copyfileobj(content, out)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn errors of writing a file or folder within the block into one with the remedy."""
     try:
-        with source.open("rb") as content, target.open("wb") as out:
-            shutil.copyfileobj(content, out)
+        yield
     except OSError as error:
-        raise cannot_write(target, error) from error
+        raise cannot_write(path, error) from error
 
 
 @contextmanager
@@ -203,11 +206,8 @@ def preallocate(path: str | Path, size: int) -> None:
         KerascnnError: The disk is full, or the folder cannot be written.
     """
     target = Path(path)
-    try:
-        with target.open("wb") as file:
-            _fill(file, size, target.parent)
-    except OSError as error:
-        raise cannot_write(target, error) from error
+    with writing(target), target.open("wb") as file:
+        _fill(file, size, target.parent)
 
 
 def preallocate_unnamed(size: int) -> BinaryIO:
@@ -221,13 +221,10 @@ def preallocate_unnamed(size: int) -> BinaryIO:
         KerascnnError: The disk is full.
     """
     folder = Path(tempfile.gettempdir())
-    try:
-        with ExitStack() as stack:
-            file = stack.enter_context(tempfile.TemporaryFile(dir=folder))
-            _fill(file, size, folder)
-            stack.pop_all()
-    except OSError as error:
-        raise cannot_write(folder, error) from error
+    with writing(folder), ExitStack() as stack:
+        file = stack.enter_context(tempfile.TemporaryFile(dir=folder))
+        _fill(file, size, folder)
+        stack.pop_all()
     return cast("BinaryIO", file)
 
 

@@ -17,10 +17,10 @@ from kerascnn.file_lock import locked, try_to_lock
 from kerascnn.files import (
     MARK,
     atomic_write,
-    cannot_write,
     is_special,
     is_temporary,
     temporary_prefix,
+    writing,
 )
 
 _FOLDER, _IN_USE = "kerascnn-", ".kerascnn-in-use"
@@ -49,10 +49,8 @@ def exclusive_atomic_write(path: str | Path) -> Iterator[Path]:
         with atomic_write(path) as temporary:
             yield temporary
         return
-    try:
+    with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(target, error) from error
     # Also a temporary name, so that the next process removes it if this one is killed.
     lock = target.with_name(f"{temporary_prefix(target)}exported{MARK}.lock")
     with locked(lock, wait=True):

@@ -1,6 +1,7 @@
 """Describes the machine, for reports and saved settings, and limits memory.
 
-Knows: the operating system's interfaces. Does not know the devices of any framework.
+Knows: the operating system's interfaces, versions of packages. Does not know the devices of any
+framework.
 """
 
 from __future__ import annotations
@@ -41,6 +42,17 @@ def instruction_sets() -> frozenset[str]:
 def has_avx512() -> bool:
     """Return whether the processor is known to have AVX-512."""
     return "avx512f" in instruction_sets()
+
+
+def installed_version(package: str) -> str | None:
+    """Return the version of an installed package; None: it is not installed."""
+    # Slow to import, and a first prediction that needs no version does not wait for it.
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _cpuinfo() -> str:

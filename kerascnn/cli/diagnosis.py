@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from kerascnn import __version__
 from kerascnn.errors import MissingExtraError, one_line
+from kerascnn.machine import installed_version
 from kerascnn.parallel import usable_cpus
 
 _PACKAGES = (
@@ -60,19 +60,12 @@ def diagnose(environment: Mapping[str, str]) -> dict[str, Any]:
     """
     return {
         "versions": {"kerascnn": __version__, "python": platform.python_version()}
-        | {package: _version(package) for package in _PACKAGES},
+        | {package: installed_version(package) for package in _PACKAGES},
         "machine": {"platform": platform.platform(), "processors": usable_cpus()},
         "environment": {name: environment[name] for name in _VARIABLES if name in environment},
         "training": _training(),
         "inference": _inference(),
     }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def _training() -> dict[str, Any]:
@@ -89,7 +82,7 @@ def _training() -> dict[str, Any]:
         devices |= _unused_gpu(backend, devices)
     except (ImportError, ValueError, RuntimeError) as error:
         return {"works": False, "devices": {}, "missing": _why_no_keras(error)}
-    missing = [package for package in ("tensorflow", "onnx", "tf2onnx") if not _version(package)]
+    missing = [name for name in ("tensorflow", "onnx", "tf2onnx") if not installed_version(name)]
     remedy = ""
     if missing:
         remedy = str(MissingExtraError(", ".join(missing), "train", "to export"))
@@ -109,7 +102,7 @@ def _unused_gpu(
 
 
 def _why_no_keras(error: Exception) -> str:
-    if _version("keras") is None:
+    if installed_version("keras") is None:
         return str(MissingExtraError("keras", "train", "to train and export"))
     backend = os.environ.get("KERAS_BACKEND", "")
     reason = one_line(error, 200)
@@ -134,7 +127,7 @@ def _inference() -> dict[str, Any]:
         return {"works": False, "devices": {}, "missing": _why_no_onnxruntime(reason)}
     states = provider_states()
     missing = ""
-    if _version("onnxruntime") and _version("onnxruntime-gpu"):
+    if installed_version("onnxruntime") and installed_version("onnxruntime-gpu"):
         missing = (
             "onnxruntime and onnxruntime-gpu are both installed, and overwrite each other's files. "
             "Keep one: pip uninstall onnxruntime onnxruntime-gpu, then install one of the extras "

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TextIO
 
 from kerascnn import uris
@@ -73,21 +74,12 @@ def find_entries(patterns: Iterable[str], stdin: TextIO) -> Iterator[Entry]:
 
 def _described(paths: Iterable[str]) -> Iterator[Entry]:
     """Describe paths; runs of URIs are requested concurrently."""
-    batch: list[str] = []
-    for path in paths:
-        if uris.is_uri(path):
-            batch.append(path)
-            continue
-        if batch:
-            yield from _asked(batch)
-            batch = []
-        yield describe(path)
-    yield from _asked(batch)
-
-
-def _asked(batch: list[str]) -> Iterator[Entry]:
-    for uri, size in zip(batch, in_order(uris.size, batch, _AT_ONCE), strict=True):
-        yield Entry(uri, size)
+    for are_uris, some in groupby(paths, uris.is_uri):
+        if are_uris:
+            batch = list(some)
+            yield from map(Entry, batch, in_order(uris.size, batch, _AT_ONCE))
+        else:
+            yield from map(describe, some)
 
 
 def describe(path: str, base: str = "") -> Entry:
@@ -102,11 +94,9 @@ def describe(path: str, base: str = "") -> Entry:
 
 def compare(plan: Plan, now: Iterable[Entry] | None) -> Changes:
     """Find differences from the plan; ``now`` None: check its pictures, without added ones."""
-    changes = Changes()
     if now is None:
-        for old in plan.entries():
-            _classify(changes, old, _look_at(old.path, plan.base))
-        return changes
+        return _looked_at(plan, plan.entries())
+    changes = Changes()
     here = os.getcwd()  # noqa: PTH109 - a string
     # A hash of size and time halves the memory for a million entries.
     seen = {_place(one.path, here, plan.base): hash(one[1:]) for one in now}
@@ -129,16 +119,14 @@ def _place(path: str, here: str, base: str) -> str:
 
 def compare_part(plan: Plan, number: int) -> Changes:
     """Find differences from the plan in one part."""
+    return _looked_at(plan, plan.part_entries(number))
+
+
+def _looked_at(plan: Plan, entries: Iterable[Entry]) -> Changes:
     changes = Changes()
-    for old in plan.part_entries(number):
-        _classify(changes, old, _look_at(old.path, plan.base))
+    for old in entries:
+        path = old.path
+        now = Entry(path, uris.size(path)) if uris.is_uri(path) else describe(path, plan.base)
+        if now != old:
+            changes.add("gone" if now == Entry(path) else "changed", path)
     return changes
-
-
-def _look_at(path: str, base: str) -> Entry:
-    return Entry(path, uris.size(path)) if uris.is_uri(path) else describe(path, base)
-
-
-def _classify(changes: Changes, old: Entry, now: Entry) -> None:
-    if now != old:
-        changes.add("gone" if now == Entry(old.path) else "changed", old.path)

@@ -18,7 +18,7 @@ from kerascnn import hub, uris
 from kerascnn.card import ModelCard
 from kerascnn.errors import BusyError, ConfigError
 from kerascnn.file_lock import locked
-from kerascnn.files import cannot_write, sha256_of
+from kerascnn.files import sha256_of, writing
 from kerascnn.inference.model_file.foreign import MADE_ELSEWHERE
 from kerascnn.inference.signature_of_foreign import open_signature
 from kerascnn.leftovers import remove_leftovers
@@ -70,10 +70,8 @@ def prepare(
         KerascnnError: The model cannot be read, or the folder cannot be written.
     """
     number = part_number(request.part, os.environ)
-    try:
+    with writing(request.out):
         request.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(request.out, error) from error
     there = read_plan(request.out) is not None
     with nullcontext() if there else locked(request.out / _LOCK, wait=True):
         before = read_plan(request.out)

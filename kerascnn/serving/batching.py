@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,11 +26,8 @@ from kerascnn.serving.stall_detector import StallDetector
 Floats = npt.NDArray[np.float32]
 
 
-class Network(Protocol):
-    """Function from a uint8 batch ``[n, H, W, 3]`` to logits and probabilities ``[n, classes]``."""
-
-    def __call__(self, batch: UInt8Array, /) -> tuple[Floats, Floats]:
-        """Run the network."""
+Network = Callable[[UInt8Array], tuple[Floats, Floats]]
+"""Function from a uint8 batch ``[n, H, W, 3]`` to logits and probabilities ``[n, classes]``."""
 
 
 @dataclass(frozen=True)

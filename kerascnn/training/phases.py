@@ -5,11 +5,12 @@ Knows: ``SCOPE:EPOCHS[:RATE]`` and its defaults. Does not know: Keras.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from kerascnn.errors import ConfigError
 from kerascnn.training.callbacks import EpochRecord
@@ -58,20 +59,6 @@ class Phase:
         return FIT_HEAD if self.is_fit else f"{self.scope}:{epochs}:{self.learning_rate!r}"
 
 
-class WrittenPhase(NamedTuple):
-    """A :class:`Phase` as in a configuration, which need not name a learning rate."""
-
-    scope: str
-    epochs: int
-    learning_rate: float | None = None
-    is_fit: bool = False
-
-    def at(self, usual: float) -> Phase:
-        """Return the phase, at the usual learning rate if it names none."""
-        rate = usual if self.learning_rate is None else self.learning_rate
-        return Phase(self.scope, self.epochs, rate, self.is_fit)
-
-
 class Options(Protocol):
     """The options that determine the phases, as in :class:`kerascnn.training.TrainConfig`."""
 
@@ -110,17 +97,15 @@ def phases(config: Options, network: Network | None = None) -> tuple[Phase, ...]
     Raises:
         ConfigError: A phase is not ``SCOPE:EPOCHS``, ``SCOPE:EPOCHS:RATE`` or ``head:fit``.
     """
-    peak = highest_rate(config, network)
-    usual = [peak, *[peak * DEEPER] * len(config.phase)]
-    return tuple(one.at(rate) for one, rate in zip(written_phases(config), usual, strict=False))
+    return written_phases(config, highest_rate(config, network))
 
 
-def written_phases(config: Options) -> tuple[WrittenPhase, ...]:
-    """List the phases of a run, with the learning rates that they name."""
+def written_phases(config: Options, peak: float = math.nan) -> tuple[Phase, ...]:
+    """List the phases of a run; ``peak``: learning rate of the first, unless it names its own."""
     if config.phase:
-        return parse_phases(config.phase)
+        return parse_phases(config.phase, peak)
     epochs = LEAST_EPOCHS if isinstance(config.epochs, str) else config.epochs
-    return (WrittenPhase(config.trainable, epochs),)
+    return (Phase(config.trainable, epochs, peak),)
 
 
 def highest_rate(config: Options, network: Network | None = None) -> float:
@@ -184,29 +169,32 @@ def head_phase(pictures: int, classes: int, epochs: int = LEAST_EPOCHS) -> str:
     return FIT_HEAD if fits_head(pictures, classes) else f"head:{epochs}"
 
 
-def parse_phases(texts: Sequence[str]) -> tuple[WrittenPhase, ...]:
+def parse_phases(texts: Sequence[str], peak: float = math.nan) -> tuple[Phase, ...]:
     """Parse phases as written on a command line.
+
+    Args:
+        peak: Learning rate of the first phase, unless it names its own; NaN: not asked for.
 
     Raises:
         ConfigError: A text has another form.
     """
-    return tuple(_parse(text) for text in texts)
+    return tuple(_parse(text, peak * DEEPER if place else peak) for place, text in enumerate(texts))
 
 
-def _parse(text: str) -> WrittenPhase:
+def _parse(text: str, usual: float) -> Phase:
     if text == FIT_HEAD:
-        return WrittenPhase("head", 1, 0.0, is_fit=True)
+        return Phase("head", 1, 0.0, is_fit=True)
     parts = text.split(":")
     words = 2 if parts[0] == "from" else 1
     scope, numbers = ":".join(parts[:words]), parts[words:]
     try:
         epochs = int(numbers[0])
-        rate = float(numbers[1]) if len(numbers) > 1 else None
+        rate = float(numbers[1]) if len(numbers) > 1 else usual
     except (ValueError, IndexError) as error:
         raise _wrong(text) from error
-    if not scope or len(numbers) > 2 or epochs < 1 or not (rate is None or 0 < rate < 100):
+    if not scope or epochs < 1 or numbers[2:] or (numbers[1:] and not 0 < rate < 100):
         raise _wrong(text)
-    return WrittenPhase(scope, epochs, rate)
+    return Phase(scope, epochs, rate)
 
 
 def _wrong(text: str) -> ConfigError:

@@ -164,18 +164,24 @@ def _by_values(origin: OutputOrigin, values: npt.NDArray[np.float32], path: str)
         return _meaning_of_linear(values, path) if inside else "logits"
     if one and inside:
         return "sigmoids"
-    positive = origin.only("unknown") and values.min() >= 0
+    _check_logits(origin, values, inside, path)
+    return "logits"
+
+
+def _check_logits(
+    origin: OutputOrigin, values: npt.NDArray[np.float32], inside: bool, path: str
+) -> None:
+    """Refuse numbers that may be something else; ``inside``: all are from 0 to 1."""
     bounded = bool(np.abs(values).max() <= 1 + _BOUND_TOLERANCE)
     if inside or (bounded and origin.sources <= {"cosine", "unknown"}):
         raise _contradiction(
             path, "does not end in a softmax or sigmoid that can be recognized", values
         )
-    if positive:
+    if origin.only("unknown") and values.min() >= 0:
         raise _contradiction(
             path, "gives no negative numbers, as if they were distances (if the smallest is the "
             "answer, put a Neg at its end and export it again)", values,
         )  # fmt: skip
-    return "logits"
 
 
 def _by_sums(origin: OutputOrigin, values: npt.NDArray[np.float32]) -> Meaning | None:

@@ -7,7 +7,7 @@ Knows: their JSON file, and when it is outdated. Does not know how settings are 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from kerascnn.errors import ModelFileError, kind_and_line
 from kerascnn.files import write_text
 from kerascnn.inference.runtime.providers import ARITHMETICS, Arithmetic, Provider
 from kerascnn.language import Sentence, sentence
-from kerascnn.machine import processor
+from kerascnn.machine import installed_version, processor
 from kerascnn.parallel import usable_cpus
 from kerascnn.printable import command_line
 from kerascnn.typed_json import build, parse_json
@@ -105,18 +105,7 @@ def _not_for(model: str | Path, value: dict[str, Any], file: str) -> Sentence | 
 def machine() -> dict[str, str]:
     """Describe what the settings depend on: processor, number of processors, package versions."""
     known = {"processor": processor(), "processors": str(usable_cpus())}
-    return known | dict(_versions())
-
-
-def _versions() -> Iterator[tuple[str, str]]:
-    # Slow to import, and needed only if there are settings, so a first prediction does not wait.
-    from importlib.metadata import PackageNotFoundError, version
-
-    for package in _PACKAGES:
-        try:
-            yield package, version(package)
-        except PackageNotFoundError:
-            yield package, "-"
+    return known | {package: installed_version(package) or "-" for package in _PACKAGES}
 
 
 def _differences(saved: dict[str, str], now: dict[str, str]) -> list[str]:

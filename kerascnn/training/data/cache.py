@@ -26,7 +26,7 @@ from kerascnn.dataset import Split
 from kerascnn.environment import environment_number
 from kerascnn.errors import KerascnnError
 from kerascnn.file_lock import locked
-from kerascnn.files import cannot_write, preallocate, umask, write_text
+from kerascnn.files import preallocate, umask, write_text, writing
 from kerascnn.training.data.cached_pack import (
     ABOUT,
     DAMAGED,
@@ -126,7 +126,8 @@ class PackCache:
             log.warning(line, math.prod(shape) / 1e9, self.limit / 1e9, LIMIT_VARIABLE)
             return None
         try:
-            _make_folder(self.folder)
+            with writing(self.folder):
+                self.folder.mkdir(parents=True, exist_ok=True)
             with locked(self.folder / f"{key}.lock", wait=True):
                 # Another process may have made it while this one waited.
                 found = open_pack(self.folder / key, shape, quiet=True)
@@ -167,18 +168,19 @@ class PackCache:
         self._make_room(math.prod(shape))
         beginning = None
         try:
-            # With an unpredictable name, and accessible to this user alone.
-            beginning = Path(tempfile.mkdtemp(dir=self.folder, prefix=f".{key}.", suffix=".tmp"))
-            (beginning / MARK).touch()
-            found = _filled(beginning / IMAGES, shape, fill)
-            if not len(found.images):  # every picture is broken: there is nothing to cache
-                return found
-            write_text(beginning / ABOUT, description(found))
-            beginning.chmod(0o777 & ~umask())
-            del found  # Windows renames no folder with a mapped file in it
-            return open_pack(self._put(beginning, key), shape, quiet=True)
-        except OSError as error:
-            raise cannot_write(self.folder, error) from error
+            with writing(self.folder):
+                # With an unpredictable name, and accessible to this user alone.
+                beginning = Path(
+                    tempfile.mkdtemp(dir=self.folder, prefix=f".{key}.", suffix=".tmp")
+                )
+                (beginning / MARK).touch()
+                found = _filled(beginning / IMAGES, shape, fill)
+                if not len(found.images):  # every picture is broken: there is nothing to cache
+                    return found
+                write_text(beginning / ABOUT, description(found))
+                beginning.chmod(0o777 & ~umask())
+                del found  # Windows renames no folder with a mapped file in it
+                return open_pack(self._put(beginning, key), shape, quiet=True)
         finally:
             if beginning is not None:
                 remove_pack(beginning)
@@ -251,10 +253,3 @@ def _listed(folder: Path) -> list[Path]:
         return sorted(folder.iterdir())
     except OSError:
         return []
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(folder, error) from error

@@ -137,15 +137,13 @@ def is_pack(folder: Path) -> bool:
     if folder.is_symlink() or not folder.is_dir():
         return False
     try:
-        with os.scandir(folder) as files:
-            names = {file.name for file in files if file.is_file(follow_symlinks=False)}
-        with os.scandir(folder) as files:
-            others = {file.name for file in files} - names
+        with os.scandir(folder) as entries:
+            files = {one.name: one.is_file(follow_symlinks=False) for one in entries}
     except OSError:
         return False
-    known = {name for name in names if name in (IMAGES, ABOUT, MARK) or is_temporary(name)}
+    known = all(name in (IMAGES, ABOUT, MARK) or is_temporary(name) for name in files)
     # Packs of earlier versions have no mark, but always their pixels.
-    return not others and names == known and (MARK in names or IMAGES in names)
+    return known and all(files.values()) and (MARK in files or IMAGES in files)
 
 
 def remove_pack(folder: Path) -> int:

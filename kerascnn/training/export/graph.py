@@ -5,8 +5,9 @@ Knows: unique names, constants, types. Does not know: what the graph computes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 import onnx
@@ -30,6 +31,58 @@ swapped the last two axes before a MatMul, onnxruntime would fuse both into an o
 lacks for float64 up to 1.25."""
 
 
+def _operator(kind: str) -> Callable[[Value, Operand], Value]:
+    """Return a method that adds a node of an ONNX operator."""
+    return lambda one, other: one.graph.op(kind, one, other)
+
+
+def _reflected(kind: str) -> Callable[[Value, Operand], Value]:
+    """Return the method for a number on the left."""
+    return lambda one, other: one.graph.op(kind, other, one)
+
+
+@dataclass(frozen=True)
+class Value:
+    """A value in a graph; arithmetic with it adds nodes.
+
+    The other operand may be a number: an integer becomes an int64 constant, a float a float64 one.
+    """
+
+    graph: Graph
+    name: str
+
+    __add__, __sub__, __rsub__ = _operator("Add"), _operator("Sub"), _reflected("Sub")
+    __mul__, __and__ = _operator("Mul"), _operator("And")
+    __truediv__, __rtruediv__, __floordiv__ = _operator("Div"), _reflected("Div"), _operator("Div")
+    __lt__, __gt__ = _operator("Less"), _operator("Greater")
+    __le__, __ge__ = _operator("LessOrEqual"), _operator("GreaterOrEqual")
+    equals = _operator("Equal")
+
+    def where(self, one: Operand, other: Operand) -> Value:
+        """Choose one value where this one is true, and the other elsewhere."""
+        return self.graph.op("Where", self, one, other)
+
+    def cast(self, kind: int) -> Value:
+        """Convert to another type."""
+        return self.graph.op("Cast", self, to=kind)
+
+    def double(self) -> Value:
+        """Convert to float64."""
+        return self.cast(DOUBLE)
+
+    def floor(self) -> Value:
+        """Round down."""
+        return self.graph.op("Floor", self)
+
+    def half_up(self) -> Value:
+        """Round float64 to the nearest integer, half up."""
+        return (self + 0.5).floor()
+
+
+Operand: TypeAlias = Value | str | int | float
+"""A value, its name, or a constant."""
+
+
 class Graph:
     """A graph to which each call adds a node; with a prefix of names, two can be joined."""
 
@@ -38,49 +91,42 @@ class Graph:
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
 
-    def constant(self, value: Any, dtype: type[np.generic]) -> str:
+    def constant(self, value: Any, dtype: type[np.generic]) -> Value:
         """Add a constant."""
         name = f"{self._prefix}constant_{len(self._constants)}"
         self._constants.append(numpy_helper.from_array(np.asarray(value, dtype), name))
-        return name
+        return Value(self, name)
 
-    def whole(self, *numbers: int) -> str:
+    def whole(self, *numbers: int) -> Value:
         """Add a constant vector of int64."""
         return self.constant(numbers, np.int64)
 
-    def number(self, value: float) -> str:
-        """Add a constant scalar of float64."""
-        return self.constant(value, np.float64)
-
-    def double(self, value: str) -> str:
-        """Add a conversion to float64."""
-        return self.op("Cast", value, to=DOUBLE)
-
-    def half_up(self, value: str) -> str:
-        """Round float64 to the nearest integer, half up."""
-        return self.op("Floor", self.op("Add", value, self.number(0.5)))
-
-    def positions(self, length: str) -> str:
+    def positions(self, length: Value) -> Value:
         """Add the numbers from 0 to a length of shape [1], int64."""
         zero, step = self.constant(0, np.int64), self.constant(1, np.int64)
         return self.op("Range", zero, self.op("Squeeze", length), step)
 
-    def within(self, index: str, length: str) -> str:
-        """Add whether an index is from 0 and below a length."""
-        above = self.op("GreaterOrEqual", index, self.whole(0))
-        return self.op("And", above, self.op("Less", index, length))
-
-    def op(self, kind: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
+    def op(
+        self, kind: str, *inputs: Operand, output: str | None = None, **attributes: Any
+    ) -> Value:
         """Add a node of an ONNX operator, e.g. ``Add``, with one output.
 
         Args:
             output: Name of the output; None: generated.
         """
+        names = [self._name(one) for one in inputs]
         name = output or f"{self._prefix}{kind.lower()}_{len(self._nodes)}"
-        self._nodes.append(
-            helper.make_node(kind, inputs, [name], name=f"{name}_node", **attributes)
-        )
-        return name
+        self._nodes.append(helper.make_node(kind, names, [name], name=f"{name}_node", **attributes))
+        return Value(self, name)
+
+    def _name(self, operand: Operand) -> str:
+        if isinstance(operand, str):
+            return operand
+        if isinstance(operand, int):
+            return self.whole(operand).name
+        if isinstance(operand, float):
+            return self.constant(operand, np.float64).name
+        return operand.name
 
     def finish(
         self,

@@ -174,21 +174,15 @@ def _fold_padding(view: _View, pool: onnx.NodeProto) -> None:
     if source is None or source.op_type != "Relu" or view.only_consumer(pad.output[0]) is None:
         return
     amounts = view.array(pad.input[1])
-    kernel = helper.get_node_attr_value(pool, "kernel_shape")
     if amounts is None or len(amounts) != 8 or any(amounts[axis] for axis in (0, 1, 4, 5)):
         return
     pads = [int(amounts[axis]) for axis in (2, 3, 6, 7)]
+    own = [attribute for attribute in pool.attribute if attribute.name in ("pads", "auto_pad")]
+    kernel = helper.get_node_attr_value(pool, "kernel_shape")
     # Every window must overlap the picture: max pooling ignores padding.
-    if (
-        min(pads) < 0
-        or max(pads) >= min(kernel)
-        or any(
-            attribute.name in ("pads", "auto_pad") and any(attribute.ints)
-            for attribute in pool.attribute
-        )
-    ):
+    if min(pads) < 0 or max(pads) >= min(kernel) or any(any(one.ints) for one in own):
         return
-    kept = [attribute for attribute in pool.attribute if attribute.name not in ("pads", "auto_pad")]
+    kept = [attribute for attribute in pool.attribute if attribute not in own]
     del pool.attribute[:]
     pool.attribute.extend([*kept, helper.make_attribute("pads", pads)])
     pool.input[0] = pad.input[0]

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kerascnn import __version__
+from kerascnn.machine import installed_version
 from kerascnn.training.keras_backend import backend_name
 
 if TYPE_CHECKING:
@@ -24,12 +24,8 @@ _PACKAGES = ("keras", "tensorflow", "jax", "numpy", "pillow", "onnx", "tf2onnx",
 def versions() -> dict[str, str]:
     """Return the versions of kerascnn, Python and the libraries, and the backend."""
     found = {"kerascnn": __version__, "python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return {**found, "backend": backend_name()}
+    packages = {name: there for name in _PACKAGES if (there := installed_version(name))}
+    return {**found, **packages, "backend": backend_name()}
 
 
 def weights_sha256(model: keras.Model) -> str:

@@ -1,13 +1,12 @@
 """The search space: network, learning rate, depth and augmentation.
 
-Knows: which values can be combined. Does not know: Optuna, except for the names of a trial's
-methods; Keras.
+Knows: which values can be combined. Does not know: Optuna, except for a trial's methods; Keras.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 
 from kerascnn.training.auto.model import LEAST_AREA, initial_weights, network_of
 from kerascnn.training.callbacks import Callback
@@ -15,6 +14,9 @@ from kerascnn.training.config import AUTO, TrainConfig
 from kerascnn.training.data.splits import run_dataset
 from kerascnn.training.networks import find_network
 from kerascnn.training.networks.facts import load_facts
+
+if TYPE_CHECKING:
+    from optuna import Trial
 
 SMALL = ("cnn", "cnn4", "resnet20")
 """Networks tried by default with random weights."""
@@ -33,16 +35,6 @@ AUGMENTATIONS = ("none", "shift", "light", "strong", CROP)
 
 RATES = (0.1, 3.0)
 """Bounds of the learning rate, as factors on the network's default."""
-
-
-class Trial(Protocol):
-    """A trial, as far as it suggests values."""
-
-    def suggest_categorical(self, name: str, choices: Any) -> Any:
-        """Suggest one of several choices."""
-
-    def suggest_float(self, name: str, low: float, high: float, *, log: bool) -> float:
-        """Suggest a number."""
 
 
 def search_start(

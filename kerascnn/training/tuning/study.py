@@ -7,6 +7,7 @@ run is trained, which trial is the best (:mod:`kerascnn.training.tuning.selectio
 from __future__ import annotations
 
 import gc
+import json
 import logging
 import math
 import platform
@@ -30,7 +31,7 @@ from kerascnn.errors import (
     needs_extra,
     one_line,
 )
-from kerascnn.files import cannot_write
+from kerascnn.files import writing
 from kerascnn.training.callbacks import Callback, CallbackList, EpochRecord, Plan
 from kerascnn.training.command_line import train_command
 from kerascnn.training.config import AUTO, TrainConfig
@@ -127,39 +128,36 @@ def _open(asked: Search, networks: tuple[str, ...]) -> optuna.Study:
         import optuna
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     out = Path(asked.out)
-    try:
+    with writing(out):
         out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(out, error) from error
-    storage = asked.storage or f"sqlite:///{out.absolute() / 'study.db'}"
+    study = _stored_study(asked.storage or f"sqlite:///{out.absolute() / 'study.db'}")
+    _check(asked, study, networks)
+    return study
+
+
+def _stored_study(storage: str) -> optuna.Study:
+    import optuna
+
     try:
         # Without a seed: processes that share a study would suggest the same.
         sampler = optuna.samplers.TPESampler()
         pruner = optuna.pruners.MedianPruner(_FREE_TRIALS, n_warmup_steps=1)
-        study = optuna.create_study(
+        return optuna.create_study(
             storage=storage, study_name=STUDY, direction="maximize", load_if_exists=True,
             sampler=sampler, pruner=pruner,
         )  # fmt: skip
-    except (optuna.exceptions.StorageInternalError, ImportError, ValueError, OSError) as error:
-        reason = one_line(error, None)
-        raise KerascnnError(f"{storage}: cannot be opened ({reason}).") from error
     except Exception as error:
-        if not type(error).__module__.startswith("sqlalchemy"):
+        known = (optuna.exceptions.StorageInternalError, ImportError, ValueError, OSError)
+        if not isinstance(error, known) and not type(error).__module__.startswith("sqlalchemy"):
             raise
-        raise KerascnnError(f"{storage}: cannot be opened ({error}).") from error
-    _check(asked, study, networks)
-    return study
+        raise KerascnnError(f"{storage}: cannot be opened ({one_line(error, None)}).") from error
 
 
 def _check(asked: Search, study: optuna.Study, networks: tuple[str, ...]) -> None:
     """Refuse a study of other data, options or version: its trials cannot be compared."""
     alike = asdict(replace(asked.config, out=None, cache=None))
-    about = {
-        "kerascnn": __version__,
-        "networks": list(networks),
-        "augmentations": list(AUGMENTATIONS),
-    }
-    now = {**about, **{name: _plain(value) for name, value in alike.items()}}
+    about = {"kerascnn": __version__, "networks": networks, "augmentations": AUGMENTATIONS}
+    now = json.loads(json.dumps({**about, **alike}))  # as the storage returns it
     then = study.user_attrs.get("about")
     if then is None:
         study.set_user_attr("about", now)
@@ -169,10 +167,6 @@ def _check(asked: Search, study: optuna.Study, networks: tuple[str, ...]) -> Non
             f"{asked.out}: the study there has {name} {then.get(name)}, but this search has "
             f"{now[name]}. Expected the same for all trials: give another folder or storage."
         )
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _try(
