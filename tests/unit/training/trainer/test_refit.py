@@ -122,7 +122,7 @@ def test_the_second_is_exported_proven_and_warned_of(run: Run, five: Path, log: 
     assert done.card.data["refit"]
     assert not log.records
     assert evaluate_file("r.onnx", five).top1 > 0.5
-    assert "of the 20 training pictures that its card remembers, 20 are" in log.text
+    assert "(20 of the 20 training pictures that its card remembers)" in log.text
     log.clear()
     training.evaluate_run(run)  # the first network, on its validation pictures
     evaluate_file("r.onnx", write(Path("five.npz"), 5, first=5))  # of the same name
