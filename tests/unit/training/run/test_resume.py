@@ -302,7 +302,7 @@ def test_what_cannot_be_written_is_told_before_any_work(clothes: Path, tmp_path:
     [
         ("file", "`out` is file, a file. Expected a folder"),
         ("~/r", "Expected a path, such as"),
-        ("s3://b/r", "a URL. Expected a folder"),
+        ("s3://b/r", "a URL. Expected a local folder"),
     ],
 )
 def test_places_that_no_run_can_have(clothes: Path, out: str, told: str) -> None:
