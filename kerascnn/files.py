@@ -18,10 +18,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import IO, BinaryIO, cast
 
 from kerascnn.errors import KerascnnError, ModelFileError
 
@@ -195,46 +194,6 @@ def write_bytes(path: str | Path, data: bytes) -> None:
 def is_temporary(name: str) -> bool:
     """Return whether a file name is a temporary one of :func:`atomic_write`."""
     return _TEMPORARY.fullmatch(name) is not None
-
-
-def preallocate(path: str | Path, size: int) -> None:
-    """Create a file of a given size, with all of its disk space allocated.
-
-    Writing to a sparse file through a memory map kills the process when the disk is full.
-
-    Raises:
-        KerascnnError: The disk is full, or the folder cannot be written.
-    """
-    target = Path(path)
-    with writing(target), target.open("wb") as file:
-        _fill(file, size, target.parent)
-
-
-def preallocate_unnamed(size: int) -> BinaryIO:
-    """Create an unnamed temporary file of a given size, which cannot be left behind.
-
-    Returns:
-        The file, open for reading and writing; it disappears with the last process that has it
-        open or mapped, however that ends.
-
-    Raises:
-        KerascnnError: The disk is full.
-    """
-    folder = Path(tempfile.gettempdir())
-    with writing(folder), ExitStack() as stack:
-        file = stack.enter_context(tempfile.TemporaryFile(dir=folder))
-        _fill(file, size, folder)
-        stack.pop_all()
-    return cast("BinaryIO", file)
-
-
-def _fill(file: IO[bytes], size: int, folder: Path) -> None:
-    if hasattr(os, "posix_fallocate") and size:
-        os.posix_fallocate(file.fileno(), 0, size)
-        return
-    if shutil.disk_usage(folder).free < size:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    file.truncate(size)
 
 
 def cannot_write(path: Path, error: OSError) -> KerascnnError:

@@ -19,8 +19,6 @@ from kerascnn.files import (
     atomic_write,
     did_you_mean,
     is_temporary,
-    preallocate,
-    preallocate_unnamed,
     read_text,
     sha256_of,
     write_text,
@@ -28,6 +26,7 @@ from kerascnn.files import (
 from kerascnn.leftovers import exclusive_atomic_write, remove_leftovers, temporary_folder
 from kerascnn.serving import ServeConfig
 from kerascnn.serving.http.listeners import check_certificate
+from kerascnn.training.data.preallocation import preallocate, preallocate_unnamed
 
 
 def test_replaces_whole(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from kerascnn.dataset import Split
 from kerascnn.environment import environment_number
 from kerascnn.errors import KerascnnError
 from kerascnn.file_lock import locked
-from kerascnn.files import preallocate, umask, write_text, writing
+from kerascnn.files import umask, write_text, writing
 from kerascnn.training.data.cached_pack import (
     ABOUT,
     DAMAGED,
@@ -41,6 +41,7 @@ from kerascnn.training.data.cached_pack import (
     read_description,
     remove_pack,
 )
+from kerascnn.training.data.preallocation import preallocate
 
 log = logging.getLogger(__name__)
 

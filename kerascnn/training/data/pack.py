@@ -19,9 +19,9 @@ import numpy.typing as npt
 from kerascnn import images
 from kerascnn.dataset import Split, sized_pictures
 from kerascnn.errors import DataError, KerascnnError, PictureError
-from kerascnn.files import preallocate_unnamed
 from kerascnn.training.data.cache import PackCache, pack_key
 from kerascnn.training.data.cached_pack import CachedPack, pixels_digest
+from kerascnn.training.data.preallocation import preallocate_unnamed
 
 log = logging.getLogger(__name__)
 
