@@ -8,8 +8,11 @@ from __future__ import annotations
 import errno
 import logging
 import re
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import IO, Any
 
 import click
@@ -83,6 +86,35 @@ def shown_errors(ctx: click.Context) -> Iterator[None]:
         ctx.exit(INTERRUPTED)
     finally:
         notices.command = outer
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Raise KeyboardInterrupt for any error after Ctrl-C, which TensorFlow may turn into another.
+
+    Its C++ code drops the exception in the middle of tracing, and then fails otherwise.
+    """
+    pressed = False
+
+    def press(number: int, frame: FrameType | None) -> None:
+        nonlocal pressed
+        pressed = True
+        signal.default_int_handler(number, frame)
+
+    before = signal.getsignal(signal.SIGINT)
+    main = threading.current_thread() is threading.main_thread()
+    if not main or before is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, press)
+    try:
+        yield
+    except Exception as error:
+        if pressed:
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _as_kerascnn_error(

@@ -11,7 +11,7 @@ import click
 
 from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow, tell
 from kerascnn.cli.shared import check_data_is_there
-from kerascnn.cli.shown_errors import INTERRUPTED, as_options
+from kerascnn.cli.shown_errors import INTERRUPTED, as_options, interruptible
 from kerascnn.cli.train_options import config_options, groups
 from kerascnn.cli.train_settings import (
     config_template,
@@ -164,7 +164,7 @@ def _train(
     cluster = cluster_of(*processes)
     display = TrainingDisplay(console(stderr=True), as_options)
     try:
-        with display, lean_import():
+        with display, lean_import(), interruptible():
             run = fit(config, display, resume, cluster, overwrite)
     except KeyboardInterrupt:
         again = command_line(["kerascnn", "train", "--out", str(display.folder), "--resume"])

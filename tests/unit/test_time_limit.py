@@ -7,9 +7,12 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from click.testing import CliRunner
 
+from kerascnn.cli import main
 from kerascnn.cli.time_limit import time_limit
 from kerascnn.errors import KerascnnError
+from kerascnn.training import train
 
 PROGRAM = """
 import signal, sys, threading
@@ -84,3 +87,17 @@ def test_ctrl_c_ends_what_does_not_heed_it() -> None:
     said = process.communicate()
     assert process.returncode == 130
     assert said == ("", "\nStopped.\n")
+
+
+@pytest.mark.parametrize(("pressed", "code"), [(True, 130), (False, 1)])
+def test_ctrl_c_that_tensorflow_takes_for_another_error(monkeypatch, pressed: bool, code: int):
+    def fit(*_: object) -> None:
+        if pressed:
+            with pytest.raises(KeyboardInterrupt):  # lost in C++
+                signal.raise_signal(signal.SIGINT)
+        raise TypeError("Failed to convert elements of (None, 735) to Tensor.")
+
+    monkeypatch.setattr(train, "fit", fit)
+    done = CliRunner().invoke(main, ["train", "--epochs", "1", "--out", "run"])
+    assert done.exit_code == code, done.output
+    assert ("Stopped" in done.output) == pressed
