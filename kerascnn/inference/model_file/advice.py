@@ -148,7 +148,9 @@ def describe_path(path: str | Path) -> str:
     whole = kind_of_model(path.absolute().parent) if kind in _PARTS else "other"
     if whole in _WHOLES:
         kind, path = whole, path.parent
-    text = _DESCRIPTIONS.get(kind, "").format(path=command_line([str(path)]), found=_found(path, kind))
+    text = _DESCRIPTIONS.get(kind, "").format(
+        path=command_line([str(path)]), found=_found(path, kind)
+    )
     if text and whole in _WHOLES:
         return f"It is part of {text}."
     return f"It is {text}." if text else ""
