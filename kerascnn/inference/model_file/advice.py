@@ -9,12 +9,12 @@ from pathlib import Path
 
 from kerascnn.inference.model_file.kinds import (
     FOLDERS,
-    PROGRAMS,
     Kind,
     files_in,
     head_of,
     is_own,
     kind_of_model,
+    program_of,
 )
 from kerascnn.printable import command_line, first_few, printable
 
@@ -26,6 +26,11 @@ ONNX = (
 
 _EXPORT = "kerascnn export {path} --onnx"
 _EXPORT_KERAS = f"{_EXPORT} --labels FILE"
+
+_GIVE = (
+    "Export the model as ONNX where it was made, or take the Keras model that it came from, and "
+    "use that file"
+)
 
 _DESCRIPTIONS: dict[Kind, str] = {
     "run": "a run folder of kerascnn train. Export it, then use the file: " + _EXPORT,
@@ -75,7 +80,7 @@ _DESCRIPTIONS: dict[Kind, str] = {
     ),
     "odd_zip": "packed as zip in a way that Python does not read. Save or pack it again, as usual",
     "gzip": "a gzip archive. Unpack it, and give the model that is in it",
-    "gguf": "a language model in the format GGUF; kerascnn takes classifiers of pictures",
+    "gguf": "a language model in the format GGUF or GGML; kerascnn takes classifiers of pictures",
     "archive": "an archive. Unpack it, and give the model that is in it",
     "picture": "a picture. The model comes first, then the pictures",
     "onnx_folder": "a folder of .onnx files. Give one of them: {found}",
@@ -86,7 +91,7 @@ _DESCRIPTIONS: dict[Kind, str] = {
     ),
     "coreml_folder": "a Core ML model. Take the Keras model or an .onnx file that it came from",
     "answer": "a server's response, not the file: {found}. Download it again",
-    "json_other": "JSON, but not a Keras model",
+    "json_other": f"JSON, but not a Keras model. {_GIVE}",
     "zeros": "nothing but zeros: copying or downloading it was cut short. Get it again",
     "checkpoint": (
         "a checkpoint of TensorFlow: weights alone, without the network. Build the model in Keras, "
@@ -99,7 +104,8 @@ _DESCRIPTIONS: dict[Kind, str] = {
     "pictures": "a folder of pictures. The model comes first, then the pictures",
     "tfjs": "a model of TensorFlow.js. Take the Keras model that it came from",
     "arrays": "an array of NumPy. Give the model itself: a run, or a .keras, .h5 or .onnx file",
-    "foreign_format": "a file of {found}. Take the Keras model or an .onnx file that it came from",
+    "foreign_format": f"a model of {{found}}. {_GIVE}",
+    "other": f"in a format that is not known here. {_GIVE}",
     "text": (
         "a text file that begins with: {found}. If it was downloaded, download the file itself"
     ),
@@ -110,6 +116,18 @@ _DESCRIPTIONS: dict[Kind, str] = {
     "page": "a web page, not the file itself. Download the file: on GitHub, with the button `Raw`",
     "empty": "empty. Copy or download it again",
 }  # fmt: skip
+
+
+_DAMAGED = (".onnx", ".keras", ".h5", ".hdf5", ".safetensors", ".pt", ".pth")
+"""Suffixes of files that must be damaged if their content is not recognized."""
+
+_PARTS: tuple[Kind, ...] = ("json_other", "other")
+
+_WHOLES: tuple[Kind, ...] = (
+    "run", "saved_model", "onnx_folder", "tfjs", "openvino", "paddle", "foreign_format",
+    "coreml_folder",
+)  # fmt: skip
+"""Kinds of folders that describe the files in them, such as weights and lists of labels."""
 
 
 def describe_path(path: str | Path) -> str:
@@ -125,12 +143,17 @@ def describe_path(path: str | Path) -> str:
         kind, path = "run", path.parent
     if kind == "saved_model" and path.is_file():
         path = path.parent  # the file itself holds no weights
-    text = _DESCRIPTIONS.get(kind)
-    return (
-        f"It is {text.format(path=command_line([str(path)]), found=_found(path, kind))}."
-        if text
-        else ""
+    if kind == "other" and path.suffix.lower() in _DAMAGED:
+        return ""
+    whole = kind_of_model(path.absolute().parent) if kind in _PARTS else "other"
+    if whole in _WHOLES:
+        kind, path = whole, path.parent
+    text = _DESCRIPTIONS.get(kind, "").format(
+        path=command_line([str(path)]), found=_found(path, kind)
     )
+    if text and whole in _WHOLES:
+        return f"It is part of {text}."
+    return f"It is {text}." if text else ""
 
 
 def describe_no_keras(path: str | Path) -> str:
@@ -147,7 +170,7 @@ def what_instead(path: Path, *expected: Kind) -> str:
 def _found(path: Path, kind: Kind) -> str:
     """List the contents of a folder, name the program that wrote a file, or quote its beginning."""
     if kind == "foreign_format":
-        return PROGRAMS.get(path.suffix.lower(), "ncnn")
+        return program_of(path) or program_of(files_in(path, kind)[0])
     if kind in FOLDERS:
         inside = kind in ("runs", "saved_folder")
         files = [file.parent if inside else file for file in files_in(path, kind)]

@@ -27,6 +27,9 @@ _ENCRYPTED = 1
 
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 
+_TORCH = ("data.pkl", "archive_format", "serialized_exported_program.json")
+"""Ends of names of entries in PyTorch's files, those of torch.export among them."""
+
 MODEL, CARD = "model.keras", "card.json"
 """Files of a finished run folder."""
 
@@ -39,7 +42,8 @@ _MAGIC_BYTES: dict[bytes, Kind] = {
     b"ptrt": "tensorrt", b"ftrt": "tensorrt", b"GGUF": "gguf", b"7z\xbc\xaf": "archive",
     b"Rar!": "archive", b"\xfd7zXZ": "archive", b"BZh": "archive", b"\x28\xb5\x2f\xfd": "archive",
     b"\x89PNG": "picture", b"\xff\xd8\xff": "picture", b"GIF8": "picture", b"II*\0": "picture",
-    b"MM\0*": "picture", b"\x93NUMPY": "arrays",
+    b"MM\0*": "picture", b"\x93NUMPY": "arrays", b"\x04\x22M\x18": "archive",
+    b"lmgg": "gguf", b"tjgg": "gguf",
 }  # fmt: skip
 
 _UTF8 = codecs.getincrementaldecoder("utf-8")
@@ -56,31 +60,36 @@ PROGRAMS = {
     ".hef": "Hailo",
     ".msgpack": "Flax", ".pbtxt": "TensorFlow", ".meta": "TensorFlow 1", ".uff": "TensorRT",
     ".nb": "Paddle Lite", ".dlc": "SNPE", ".mlmodelc": "Core ML", ".kmodel": "nncase",
+    "-symbol.json": "MXNet", ".params": "MXNet", ".mat": "MATLAB", ".pmml": "PMML",
+    ".mindir": "MindSpore", ".om": "Ascend", ".eim": "Edge Impulse", ".ubj": "XGBoost",
+    ".cbm": "CatBoost", ".ncnn.bin": "ncnn", "_metadata": "Orbax",
 }  # fmt: skip
-"""Programs by file suffix, for formats that are not recognized further."""
+"""Programs by the end of a file's name, for formats that are not recognized further."""
 
 _SUFFIXES: dict[str, Kind] = {
     ".bmp": "picture",
     ".engine": "tensorrt", ".plan": "tensorrt", ".trt": "tensorrt", ".mlmodel": "coreml",
     ".pdmodel": "paddle", ".pdparams": "paddle", ".pdiparams": "paddle",
+    ".pkl": "pickle", ".pickle": "pickle", ".joblib": "pickle",
 }  # fmt: skip
 """Suffixes of formats without magic bytes."""
 
-_NAMED = {".onnx", *PROGRAMS, *_SUFFIXES}
+_NAMED = (".onnx", *PROGRAMS, *_SUFFIXES)
 
 _ONNX = (b"\x12", b"\x1a", b"\x3a", b"\x42")
 """Field tags that may follow the IR version in an ONNX file: producer, graph, operator sets."""
 
 FOLDERS: dict[Kind, tuple[str, ...]] = {
     "onnx_folder": ("*.onnx", "onnx/*.onnx", "*/*/model.onnx"),
-    "tfjs": ("group1-shard*.bin",),
+    "tfjs": ("group1-shard*.bin", "weights.bin"),
     "weights_folder": ("*.safetensors", "pytorch_model.bin", "*.weights.h5"),
+    "paddle": ("*.pdiparams", "*.pdmodel"),
     "keras_folder": ("*.keras", "*.h5"),
     "runs": ("*/card.json",),
     "saved_folder": ("*/saved_model.pb",),
     "checkpoint": ("*.index",),
     "openvino": ("*.xml",),
-    "foreign_format": ("*.param",),
+    "foreign_format": ("*.param", "*-symbol.json", "*.caffemodel", "*.weights", "_METADATA"),
 }
 """Glob patterns by kind of folder: one match is enough."""
 
@@ -88,7 +97,13 @@ _MAX_NAMES = 1000
 """Maximum names to look at in a folder, which takes about 2 ms."""
 
 _ARCHITECTURE = 4096
-"""Bytes at the start of a JSON file within which a Keras architecture names its class."""
+"""Bytes at the start of a JSON file within which it has one of these keys."""
+
+_JSON: dict[bytes, Kind] = {
+    b'"modelTopology"': "tfjs", b'"class_name"': "json", b'"weight_map"': "safetensors",
+    b'"magic":"pir"': "paddle",
+}  # fmt: skip
+"""Kinds of JSON files by a key in them."""
 
 
 def kind_of_model(path: str | Path) -> Kind:
@@ -168,7 +183,7 @@ def _kind_by_name(path: Path, start: bytes) -> Kind | None:
         return "graph"
     if start[:1] == b"\x08" and suffix == ".pb":
         return "saved_model"
-    if start[:1] == b"\x08" and start[2:3] in _ONNX and suffix not in _NAMED:
+    if start[:1] == b"\x08" and start[2:3] in _ONNX and not name.lower().endswith(_NAMED):
         return "onnx"
     if name.endswith(".index") or ".data-0" in name:
         return "checkpoint"
@@ -178,25 +193,29 @@ def _kind_by_name(path: Path, start: bytes) -> Kind | None:
 
 
 def _kind_of_text(path: Path, text: bytes) -> Kind:
-    if text.startswith((b"<?xml", b"<net")) and path.suffix.lower() == ".xml":
-        return "openvino"
     if text.startswith((b"<!doctype html", b"<html", b"<head", b"<!--")):
         return "page"
-    if text.startswith((b"404", b"403", b"<?xml", b"not found", b"access ", b"unauthorized")) or (
-        text.startswith(b"{") and b'"error"' in text
+    if text.startswith((b"404", b"403", b"not found", b"access ", b"unauthorized")) or (
+        text.startswith((b"{", b"<?xml")) and (b'"error"' in text or b"<error" in text)
     ):
         return "answer"
-    if text[:1] == b"{":
-        start = head_of(path, _ARCHITECTURE)
-        if b'"modelTopology"' in start:
-            return "tfjs"
-        return "json" if b'"class_name"' in start else "json_other"
-    suffix = path.suffix.lower()
-    if suffix in PROGRAMS:
+    if program_of(path):
         return "foreign_format"
+    suffix = path.suffix.lower()
     if suffix in _SUFFIXES:
         return _SUFFIXES[suffix]
+    if text.startswith((b"<?xml", b"<net")):
+        return "openvino" if suffix == ".xml" else "answer"
+    if text[:1] == b"{":
+        start = head_of(path, _ARCHITECTURE)
+        return next((kind for key, kind in _JSON.items() if key in start), "json_other")
     return "text" if _is_text(text) else "other"
+
+
+def program_of(path: Path) -> str:
+    """Return the program that wrote a file, by the end of its name; empty if not known."""
+    name = path.name.lower()
+    return next((program for end, program in PROGRAMS.items() if name.endswith(end)), "")
 
 
 def _is_text(start: bytes) -> bool:
@@ -224,7 +243,7 @@ def _kind_of_zip(path: Path) -> Kind:
         return "keras"
     if names and all(name.endswith(".npy") for name in names):
         return "arrays"
-    return "torch" if any(name.endswith("data.pkl") for name in names) else "zip"
+    return "torch" if any(name.endswith(_TORCH) for name in names) else "zip"
 
 
 def is_own(path: str | Path) -> bool:

@@ -46,6 +46,7 @@ class OutputOrigin:
     mixed: bool = False  # whether they were then added, averaged, weighted or selected from
     by_matrix: bool = False  # whether a matrix product was among the mixing operators
     quantized: bool = False  # whether they are quantized on the way
+    squares: bool = False  # whether squares are among what was added
     last: str = ""  # last operator, ignoring those that only pass values on
 
     def only(self, source: Source) -> bool:
@@ -172,15 +173,18 @@ def _check_logits(
     origin: OutputOrigin, values: npt.NDArray[np.float32], inside: bool, path: str
 ) -> None:
     """Refuse numbers that may be something else; ``inside``: all are from 0 to 1."""
+    rounding = _BOUND_TOLERANCE * np.abs(values).max()
+    positive = (origin.only("unknown") or origin.squares) and values.min() >= -rounding
     bounded = bool(np.abs(values).max() <= 1 + _BOUND_TOLERANCE)
     if inside or (bounded and origin.sources <= {"cosine", "unknown"}):
         raise _contradiction(
             path, "does not end in a softmax or sigmoid that can be recognized", values
         )
-    if origin.only("unknown") and values.min() >= 0:
+    if positive:
         raise _contradiction(
             path, "gives no negative numbers, as if they were distances (if the smallest is the "
-            "answer, put a Neg at its end and export it again)", values,
+            "answer, put a Neg at its end and export it again) or the evidence of a Dirichlet "
+            "distribution (which `outputs` probabilities divides by its sum)", values,
         )  # fmt: skip
 
 

@@ -47,7 +47,9 @@ _MATRICES = frozenset(
 _RECTIFYING = frozenset(
     {"Relu", "LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "ThresholdedRelu", "HardSwish", "Gelu"}
 )
-"""Activations behind which logits are still logits."""
+"""Activations behind which logits are still logits, unless a constant is added: evidence."""
+
+_SQUARES = frozenset({"Pow", "ReduceSumSquare"})
 
 _UNIT_LENGTH = frozenset({"LpNormalization", "ReduceL2"})
 """Operators by which vectors are divided by their length."""
@@ -130,7 +132,7 @@ def find_origin(path: str | Path, output: str) -> OutputOrigin:
 def _sources(graph: Graph, output: str) -> OutputOrigin:
     """Collect the sources of the numbers that are mixed in a value."""
     sources: set[Source] = set()
-    by_matrix = quantized = False
+    by_matrix = quantized = squares = False
     waiting, seen = [output], set()
     while waiting:
         name = waiting.pop()
@@ -145,7 +147,12 @@ def _sources(graph: Graph, output: str) -> OutputOrigin:
             sources.add(made)
         elif kind in _SAME_VALUES:
             waiting += inputs[:1]
-        elif kind in _MIXING and not (kind == "Mul" and inputs[0] == inputs[-1]):  # a square
+        elif kind in _SQUARES or (kind == "Mul" and inputs[0] == inputs[-1]):
+            squares = True
+            sources.add("unknown")
+        elif kind in ("Add", "Sub") and _is_shifted_rectifier(graph, inputs):
+            sources.add("unknown")
+        elif kind in _MIXING:
             waiting += inputs
         elif kind in _MATRICES and _is_of_unit_vector(graph, inputs):
             sources.add("cosine")
@@ -153,8 +160,20 @@ def _sources(graph: Graph, output: str) -> OutputOrigin:
             sources.add("softmax")
             by_matrix = True
         else:
+            waiting += inputs[2:] if kind == "Gemm" else []  # what is added to the product
             sources.add("linear" if kind in {*_MATRICES, *_RECTIFYING, ""} else "unknown")
-    return OutputOrigin(frozenset(sources), by_matrix=by_matrix, quantized=quantized)
+    return OutputOrigin(
+        frozenset(sources), by_matrix=by_matrix, quantized=quantized, squares=squares
+    )
+
+
+def _is_shifted_rectifier(graph: Graph, inputs: list[str]) -> bool:
+    """Return whether a constant is added to a rectified value, as evidential networks do."""
+    moving = [name for name in inputs if not graph.is_constant(name)]
+    return (
+        len(moving) == 1
+        and graph.maker(graph.path_back(moving[0], _SAME_VALUES)[-1])[0] in _RECTIFYING
+    )
 
 
 def _squashed_by(graph: Graph, name: str) -> Source | None:

@@ -20,6 +20,7 @@ from kerascnn.training.foreign.keras2 import (
     OPERATION_CLASSES,
     REMOVED,
     RENAMED,
+    WAY_OUT,
     modern_config,
     single,
 )
@@ -152,7 +153,7 @@ def _checked_class(node: dict[str, Any], name: str, where: str) -> dict[str, Any
     if name in _EXTERNAL:
         raise ModelFileError(
             f"{where}: holds a {name} layer{_called(node)}, which loads other files or programs. "
-            "Only self-contained models are exported."
+            f"{WAY_OUT}"
         )
     registered = node.get("registered_name")
     known = RENAMED.get(name, name)
@@ -164,7 +165,8 @@ def _checked_class(node: dict[str, Any], name: str, where: str) -> dict[str, Any
     if _QUANTIZED.fullmatch(name):
         raise ModelFileError(
             f"{where}: was quantized in Keras ({name}), and its integers cannot be exported. Give "
-            "the model before quantization, and use `precision` int8 to make its file small."
+            "the model before quantization, and use `precision` int8 to make its file small. Or: "
+            f"{WAY_OUT}"
         )
     # In .h5 Keras writes operations as it writes layers, and cannot read them itself.
     if not node.get("module") and _is_call(node) and (operations := _home_of_operation(name)):
@@ -258,15 +260,14 @@ def _code(what: str, where: str) -> ModelFileError:
     return ModelFileError(
         f"{where}: holds {what}, whose code is inside the file and would run when it is loaded. "
         "kerascnn runs no code from model files. Replace it with a layer of Keras (Rescaling, "
-        "Resizing, Reshape…) and save the model again."
+        f"Resizing, Reshape…) and save the model again. Or: {WAY_OUT}"
     )
 
 
 def _removed(node: dict[str, Any], where: str) -> ModelFileError:
     return ModelFileError(
         f"{where}: holds a {node['class_name']} layer{_called(node)} of Keras 2, which Keras 3 no "
-        "longer has. Convert the model where it was made (python -m tf2onnx.convert) and use the "
-        ".onnx file: kerascnn predict FILE --labels …"
+        f"longer has. {WAY_OUT}"
     )
 
 
@@ -275,6 +276,5 @@ def _custom(what: str, node: dict[str, Any], where: str) -> ModelFileError:
     origin = f" from {module}" if isinstance(module, str) and module else ""
     return ModelFileError(
         f"{where}: holds a custom {what}{origin}{_called(node)}. Its code is not Keras', and "
-        "kerascnn loads no code that a model file names. Build the model from layers of Keras, or "
-        "convert it where that code is, and use the .onnx file: kerascnn predict FILE --labels …"
+        f"kerascnn loads no code that a model file names. {WAY_OUT}"
     )

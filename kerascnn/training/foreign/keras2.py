@@ -20,6 +20,14 @@ OPERATION_CLASSES = ("TFOpLambda", "SlicingOpLambda", OP_LAYER)
 """Layers that hold no code, despite the name: the name of a TensorFlow function, and its
 arguments."""
 
+WAY_OUT = (
+    "Load the model where it was made, run it once and export it: in Keras 3 with "
+    "model.export('model.onnx', format='onnx'), in Keras 2 with "
+    "tf2onnx.convert.from_keras(model, output_path='model.onnx'). Then use that file: "
+    "kerascnn predict model.onnx --labels FILE"
+)
+"""What to do with a model that cannot be read, for a message."""
+
 _IDLE = {"groups": 1, "rng_type": None, "ragged": False, "optional": False,
          "batch_input_shape": None, "time_major": False, "kernel_initializer": None,
          "kernel_regularizer": None, "kernel_constraint": None, "query_shape": None,
@@ -214,8 +222,7 @@ def _as_function(node: dict[str, Any], config: dict[str, Any], where: str) -> di
     if function not in FUNCTIONS:
         raise ModelFileError(
             f"{where}: calls TensorFlow's {function}, which Keras 2 kept as a layer and Keras 3 "
-            f"does not have. Supported: {', '.join(sorted(FUNCTIONS))}. Build the model from "
-            "layers of Keras instead."
+            f"does not have. {WAY_OUT}"
         )
     return {
         **node,

@@ -62,7 +62,11 @@ _RECTIFYING = frozenset(
      "LeakyRelu", "Elu", "Selu", "Gelu", "Silu", "nn.relu", "nn.relu6", "nn.silu", "nn.elu",
      "nn.selu", "nn.gelu", "nn.leaky_relu"}
 )  # fmt: skip
-"""Activations behind which logits are still logits."""
+"""Activations behind which logits are still logits, unless a constant is added: evidence."""
+
+_SQUARES = ("Square", "math.square", "Power", "math.pow", "math.squared_difference")
+
+_SHIFTING = ("Add", "Subtract", "Rescaling", "__operators__.add", "math.add", "math.subtract")
 
 _UNIT_LENGTH = frozenset({"UnitNormalization", "Normalize", "math.l2_normalize"})
 """Operations that divide vectors by their length."""
@@ -74,7 +78,7 @@ def find_origin(model: keras.Model) -> OutputOrigin:
     if (found := _squashing(last, inputs)) is not None:
         return OutputOrigin(frozenset({found}), last=_name(last))
     sources: set[Source] = set()
-    by_matrix = rounded = False
+    by_matrix = rounded = squares = False
     waiting, seen = [model.outputs[0]], set()
     while waiting:
         operation, inputs = _trace_back(waiting.pop(), _PASS_THROUGH | _CLIPPING)
@@ -86,12 +90,17 @@ def find_origin(model: keras.Model) -> OutputOrigin:
         if (found := _squashing(operation, inputs) or grouped) is not None:
             sources.add(found)
             by_matrix |= grouped is not None
-        elif _name(operation) in _MIXING and not _is_square(operation, inputs):
+        elif _is_square(operation, inputs):
+            squares = True
+            sources.add("unknown")
+        elif _name(operation) in _MIXING and not _is_shifted_rectifier(operation, inputs):
             waiting += inputs
         else:
             sources.add(_unsquashed(operation, inputs))
     mixed = bool(sources - {"linear", "cosine", "unknown"})
-    return OutputOrigin(frozenset(sources or {"unknown"}), mixed, by_matrix, rounded, _name(last))
+    return OutputOrigin(
+        frozenset(sources or {"unknown"}), mixed, by_matrix, rounded, squares, _name(last)
+    )
 
 
 def last_layer(model: keras.Model) -> Any:
@@ -149,7 +158,16 @@ def _unsquashed(operation: Any, inputs: list[Any]) -> Source:
 
 
 def _is_square(operation: Any, inputs: list[Any]) -> bool:
-    return _name(operation) in ("Multiply", "math.multiply") and inputs[0] is inputs[-1]
+    product = _name(operation) in ("Multiply", "math.multiply")
+    return _name(operation) in _SQUARES or (product and len(inputs) > 1 and inputs[0] is inputs[1])
+
+
+def _is_shifted_rectifier(operation: Any, inputs: list[Any]) -> bool:
+    """Return whether a constant is added to a rectified value, as evidential networks do."""
+    if _name(operation) not in _SHIFTING or len(inputs) != 1:
+        return False
+    before = _trace_back(inputs[0], _PASS_THROUGH | _CLIPPING)[0]
+    return bool((_RECTIFYING - {"linear"}).intersection(_activations(before)))
 
 
 def _is_linear(operation: Any) -> bool:

@@ -22,6 +22,9 @@ from kerascnn.training.networks import NETWORKS, Network, find_network
 from kerascnn.training.pretrained import source_of
 from kerascnn.training.weights_location import KINDS, TORCH_KINDS, on_this_machine
 
+_SHARD = re.compile(r"_\d{5}\.weights\.h5$")
+"""Name of a part of weights that Keras split."""
+
 
 def check_weights(network: str | Network, weights: str) -> Network:
     """Check weights before any data is read, and find the network that can use them.
@@ -81,7 +84,9 @@ def kind_of(path: Path) -> str:
     for kind in KINDS:
         if name.endswith(kind):
             return kind if kind in TORCH_KINDS else _by_content(path, kind)
-    raise ModelFileError(f"{path}: not a weights file. Expected one of {', '.join(KINDS)}.")
+    raise ModelFileError(
+        f"{path}: not a weights file. Expected one of {', '.join(KINDS)}. {describe_path(path)}"
+    )
 
 
 def _refuse_index(path: Path) -> None:
@@ -91,6 +96,11 @@ def _refuse_index(path: Path) -> None:
         raise ModelFileError(
             f"{path}: is an index of weight files. Give one of those; the others next to it are "
             "read too."
+        )
+    if path.name.endswith(".weights.json") or _SHARD.search(path.name):
+        raise ModelFileError(
+            f"{path}: one of several files of weights that Keras split. Load them where they were "
+            "made, and save them in one: model.save_weights('NAME.weights.h5')."
         )
     if path.suffix == ".index" or path.with_name(f"{path.name}.index").is_file():
         raise ModelFileError(

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kerascnn.errors import ModelFileError, kind_and_line
-from kerascnn.inference.model_file.advice import describe_path, what_instead
+from kerascnn.inference.model_file.advice import what_instead
 from kerascnn.inference.model_file.kinds import kind_of_model
 from kerascnn.zip_files import check_for_zip_bomb
 
@@ -34,8 +34,9 @@ _STATES = (*_AVERAGED, "state_dict", "model", "model_state_dict", "net", "networ
 """Keys of the state; the first that is present is used, else the only one in the file."""
 
 
-_NO_WEIGHTS = ("lfs", "page", "answer", "text", "empty", "zeros")
-"""Kinds of file that are often there in place of one of PyTorch."""
+_TRIED = ("torch", "pickle", "archive", "zip", "cut_zip", "locked_zip", "odd_zip", "safetensors",
+          "keras", "hdf5")  # fmt: skip
+"""Kinds of file that torch is given, if only for its message."""
 
 
 def read_checkpoint(path: Path) -> Tensors:
@@ -45,8 +46,8 @@ def read_checkpoint(path: Path) -> Tensors:
         ModelFileError: torch is not installed, or the file holds no state, holds code, or is
             damaged.
     """
-    if kind_of_model(path) in _NO_WEIGHTS:
-        raise ModelFileError(f"{path}: not a weights file. {describe_path(path)}")
+    if kind_of_model(path) not in _TRIED:
+        raise ModelFileError(f"{path}: not a weights file. {what_instead(path)}")
     torch = _torch(path)
     _refuse_program(path)
     try:

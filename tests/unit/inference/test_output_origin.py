@@ -160,6 +160,20 @@ def distances(g: Graph) -> str:
     return g("ReduceSum", g("Mul", apart, apart), g.constant(np.asarray([2])), keepdims=0)
 
 
+def expanded_distances(g: Graph, fused: bool = False) -> str:
+    """Write |x - c|^2 as |x|^2 - 2 x c + |c|^2."""
+    centers = np.asarray([[8, 0, 1], [0, 8, 2], [1, 0, 8]], np.float32)
+    lengths = g("ReduceSum", g("Pow", g.logits, g.number(2)), g.constant(np.asarray([1])))
+    lengths = g("Add", lengths, g.constant((centers**2).sum(axis=1)))
+    if fused:
+        return g("Gemm", g.logits, g.constant(centers.T.copy()), lengths, alpha=-2.0)
+    return g("Add", lengths, g("MatMul", g.logits, g.constant(-2 * centers.T.copy())))
+
+
+def evidence(g: Graph, kind: str = "Relu") -> str:
+    return g("Add", g(kind, g.logits), g.number(1))
+
+
 def half(g: Graph) -> str:
     return g("Cast", g("Cast", g.softmax(), to=TensorProto.FLOAT16), to=TensorProto.FLOAT)
 
@@ -242,6 +256,9 @@ ENDINGS: dict[str, tuple[Callable[[Graph], str], tuple[str, ...], Callable]] = {
     "rectified logits": (lambda g: g("Relu", g.logits), NAMES, softmax),
     "cosines by a temperature": (lambda g: g("Mul", cosines(g), g.number(30)), NAMES, softmax),
     "negated distances": (lambda g: g("Neg", distances(g)), NAMES, softmax),
+    "negated distances, expanded": (
+        lambda g: g("Neg", expanded_distances(g)), NAMES, softmax,
+    ),
     "negated logits": (lambda g: g("Neg", g.logits), NAMES, softmax),
     "logits by a temperature": (lambda g: g("Div", g.logits, g.number(4)), NAMES, softmax),
     "quantized logits": (lambda g: g.quantized(g("Sub", g.logits, g.number(4))), NAMES, softmax),
@@ -364,7 +381,13 @@ def test_where_operator_and_values_disagree_the_user_decides(tmp_path, caplog) -
         (cosines, NAMES, "recognized"),
         (distances, NAMES, "distances.*Neg"),
         (lambda g: g("Sqrt", distances(g)), NAMES, "distances.*Neg"),
+        (expanded_distances, NAMES, "distances.*Neg"),
+        (lambda g: expanded_distances(g, fused=True), NAMES, "distances.*Neg"),
         (lambda g: g("Exp", g.logits), NAMES, "no negative numbers"),
+        *[
+            (lambda g, kind=kind: evidence(g, kind), NAMES, "evidence of a Dirichlet")
+            for kind in ("Relu", "Softplus", "Exp", "Elu")
+        ],
         (lambda g: g("Log", one_sigmoid(g)), NAMES[:2], "gives one number, which is no"),
     ],
 )
@@ -375,6 +398,9 @@ def test_numbers_that_may_be_no_logits_are_not_guessed(make, names, why, tmp_pat
         found(path, names)
     if len(names) == 3:
         np.testing.assert_allclose(found(path, outputs="logits"), softmax(raw(path)), atol=1e-6)
+    if "evidence" in why:  # the mean of Dirichlet(alpha) is alpha divided by its sum
+        expected = shares(raw(path))
+        np.testing.assert_allclose(found(path, outputs="probabilities"), expected, atol=1e-6)
 
 
 def argmax(g: Graph) -> str:
@@ -561,7 +587,7 @@ def test_whole_numbers_without_a_scale_are_refused_with_what_to_do(tmp_path) -> 
     g = Graph()
     last = g("Cast", g("Mul", g.softmax(), g.number(255)), to=TensorProto.UINT8)
     path = whole_numbers_out(g, tmp_path / "m.onnx", TensorProto.UINT8, last)
-    with pytest.raises(ModelFileError, match=r"does not say.*DequantizeLinear"):
+    with pytest.raises(ModelFileError, match=r"without a scale.*DequantizeLinear"):
         found(path)
 
 

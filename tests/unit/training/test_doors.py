@@ -45,7 +45,7 @@ OTHERS = {
     "refused.onnx": b'{"error":"no such repository"}',
     "denied.onnx": b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>",
     "head.onnx": b"<!-- cached --><head><title>Not Found</title></head>",
-    "graph.json": b'{"irVersion": "8", "producerName": "elsewhere"}',
+    "x/graph.json": b'{"irVersion": "8", "producerName": "elsewhere"}',
     "webp.onnx": b"RIFF\x10\0\0\0WEBPVP8 ", "scan.onnx": b"II*\0" + bytes(9),
     "ckpt/cp-1.index": bytes(9), "ckpt/cp-1.data-00000-of-00001": bytes(9),
     "m.caffemodel": b"\n\1", "m.param": b"7767517\n", "m.onnx.data": b"\x80\x3f" * 9,
@@ -57,6 +57,16 @@ OTHERS = {
     "vit/model.safetensors": b"", "vit/onnx/model.onnx": b"\x08\x07",
     "tf/1/saved_model.pb": b"\x08\x01\x12",
     "runs/one/card.json": b"{}", "photos/a/1.JPG": b"", "models/best.h5": b"\x89HDF", "w.npy": NPY,
+    "mx/m-symbol.json": b'{"nodes": []}', "mx/m-0000.params": b"\x12\1",
+    "lobe/signature.json": b'{"format": "onnx"}', "lobe/model.onnx": b"\x08\x07",
+    "ov/m.xml": b"<?xml version='1.0'?>\n<net/>", "ov/m.bin": b"\1\2", "x/alone.bin": b"\1\2",
+    "m.mat": b"MATLAB 5.0 MAT-file", "m.pmml": b"<?xml version='1.0'?>\n<PMML/>",
+    "v1.plan": b"<?xml version='1.0'?>\n<Error/>", "ggml.bin": b"lmgg\1\2", "m.eim": b"\x7fELF\1",
+    "m.joblib": b"x\x9c\1\2", "pd/inference.json": b'{"base_code":{"magic":"pir"}}',
+    "pd/inference.pdiparams": b"\1", "sharded/m.weights.json": b'{"weight_map": {}}',
+    "sharded/m_00000.weights.h5": b"\x89HDF", "pkg.mlpackage/Manifest.json": b"{}",
+    "orbax/_METADATA": b"{}", "orbax/manifest.ocdbt": b"\x0c\xdb", "tm/weights.bin": b"\1\2",
+    "tm/metadata.json": b"{}",
     "m.onnx.gz": b"\x1f\x8b\x08" + bytes(9), "cut.pt": b"PK\x03\x04" + bytes(9),
 }  # fmt: skip
 
@@ -93,7 +103,9 @@ def folder(tmp_path) -> Path:
     Path("frozen.pb").write_bytes(FROZEN)
     Path("cp.ckpt.index").write_bytes(b"\0\0")
     Path("zeros.safetensors").write_bytes(bytes(512))
-    for name, inside in (("model.zip", "m.keras"), ("script.pt", "m/data.pkl")):
+    for name, inside in (
+        ("model.zip", "m.keras"), ("script.pt", "m/data.pkl"), ("m.pt2", "m/archive_format"),
+    ):  # fmt: skip
         with zipfile.ZipFile(name, "w") as file:
             file.writestr(inside, b"")
     for name, place, value in (("locked.keras", 6, 1), ("odd.keras", 8, 93)):
@@ -161,7 +173,7 @@ def patched_zip(path: Path, place: int, value: int) -> None:
         ("predict refused.onnx p.png", 'not the file: {"error":"no such repository"}'),
         ("predict denied.onnx p.png", "AccessDenied"),
         ("predict head.onnx p.png", "a web page, not the file itself"),
-        ("predict graph.json p.png", "JSON, but not a Keras model"),
+        ("predict x/graph.json p.png", "JSON, but not a Keras model"),
         ("predict several p.png", "Give one of them: several/a.onnx"),
         ("predict hub p.png", "kerascnn train --weights hub/model.weights.h5"),
         ("predict m.mlpackage p.png", "a Core ML model"),
@@ -174,8 +186,8 @@ def patched_zip(path: Path, place: int, value: int) -> None:
         ("predict ckpt/cp-1 p.png", "no such file. It is a checkpoint of TensorFlow"),
         ("predict ckpt/cp-1.index p.png", "a checkpoint of TensorFlow"),
         ("export ckpt/cp-1.data-00000-of-00001 --onnx --labels names.txt", "(model.load_weights)"),
-        ("summary m.caffemodel", "a file of Caffe"),
-        ("predict m.param p.png", "a file of ncnn"),
+        ("summary m.caffemodel", "a model of Caffe"),
+        ("predict m.param p.png", "a model of ncnn"),
         ("predict m.onnx.data p.png", "Give the .onnx file beside it"),
         (
             "predict notes.onnx p.png",
@@ -215,6 +227,35 @@ def patched_zip(path: Path, place: int, value: int) -> None:
         ("train --weights cp.ckpt.index --model cnn --out r", "a checkpoint of TensorFlow"),
         ("train --weights hub --model cnn --out r", "in it are hub/model.weights.h5"),
         ("train --weights zeros.safetensors --model resnet18 --out r", "nothing but zeros"),
+        ("predict mx p.png", "a model of MXNet. Export the model as ONNX"),
+        ("export mx/m-symbol.json --onnx --labels names.txt", "a model of MXNet"),
+        ("card mx/m-0000.params", "a model of MXNet"),
+        (
+            "serve lobe/signature.json",
+            "part of a folder of .onnx files. Give one of them: lobe/mod",
+        ),
+        ("predict ov/m.bin p.png", "part of a model of OpenVINO"),
+        (
+            "predict x/alone.bin p.png",
+            "in a format that is not known here. Export the model as ONNX",
+        ),
+        ("evaluate m.mat", "a model of MATLAB"),
+        ("predict m.pmml p.png", "a model of PMML"),
+        ("predict v1.plan p.png", "a server's response"),
+        ("predict m.joblib p.png", "a pickle"),
+        ("predict pd/inference.json p.png", "convert it with paddle2onnx".capitalize()),
+        ("predict pd p.png", "a file of PaddlePaddle"),
+        ("predict pkg.mlpackage/Manifest.json p.png", "part of a Core ML model"),
+        ("predict orbax p.png", "a model of Orbax"),
+        ("card orbax/manifest.ocdbt", "part of a model of Orbax"),
+        ("card tm/metadata.json", "part of a model of TensorFlow.js"),
+        ("predict sharded/m.weights.json p.png", "weights alone, without the network"),
+        ("predict m.pt2 p.png", "a file of PyTorch"),
+        ("train --weights m.mat --model cnn --out r", ".bin. It is a model of MATLAB"),
+        ("train --weights ggml.bin --model resnet18 --out r", "GGUF or GGML; kerascnn takes class"),
+        ("train --weights ov/m.bin --model resnet18 --out r", "part of a model of OpenVINO"),
+        ("train --weights sharded/m.weights.json --model cnn --out r", "that Keras split. Load"),
+        ("train --weights sharded/m_00000.weights.h5 --model cnn --out r", "that Keras split"),
         ("export run --onnx --labels names.txt", "A run of kerascnn has its class names"),
     ],
 )

@@ -45,6 +45,12 @@ def sigmoids(x):
     return layers.Average()([dense(x, "sigmoid", 1), dense(x, "sigmoid", 1)])
 
 
+def expanded_distances(x):
+    """Write |x - c|^2 of the unit vectors c as |x|^2 - 2 x c + 1."""
+    minus_two = layers.Dense(3, kernel_initializer=keras.initializers.Identity(-2.0))
+    return ops.sum(ops.square(x), axis=-1, keepdims=True) + minus_two(x) + 1
+
+
 ENDINGS = {
     "average": (lambda x: layers.Average()([dense(x, "softmax"), dense(x, "softmax")]), shares),
     "weighted sum": (lambda x: dense(x, "softmax") * 0.3 + dense(x, "softmax") * 0.695, shares),
@@ -128,6 +134,10 @@ def test_where_layers_and_values_disagree_the_user_decides() -> None:
         lambda x: layers.Dense(3, kernel_initializer="identity")(layers.UnitNormalization()(x)),
         lambda x: (z := dense(x)) * z,
         lambda x: ops.norm(ops.expand_dims(x, 1) - np.eye(3, dtype=np.float32), axis=-1),
+        lambda x: ops.relu(dense(x)) + 1,
+        lambda x: dense(x, "softplus") + 1,
+        lambda x: layers.Rescaling(1.0, offset=1.0)(dense(x, "relu")),
+        expanded_distances,
     ],
 )
 def test_numbers_that_may_be_no_logits_are_not_guessed(ending) -> None:
