@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 @click.argument("data", default="fashion-mini")
 @click.option(
     "--model",
-    default="resnet50",
-    help="The backbone.",
+    metavar="NAME",
+    help="The backbone.  [default: resnet50; with weights of a run, its network]",
     shell_complete=complete_networks,
 )
 @click.option(
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 @click.option("--seed", default=0, help="Seed of the sample and the split.")
 @click.option("--figure", metavar="FILE", help="Also draw the advice, as .png or .svg.")
 @click.option("--json", "as_json", is_flag=True, help="Print the advice as JSON.")
-def command(figure: str | None, as_json: bool, **options: Any) -> None:
+def command(figure: str | None, as_json: bool, model: str | None, **options: Any) -> None:
     """Recommend how deep to fine-tune a backbone on the pictures in DATA.
 
     Up to 1,500 of the pictures pass through the backbone, and nothing is trained. The advice
@@ -43,18 +44,21 @@ def command(figure: str | None, as_json: bool, **options: Any) -> None:
 
     \b
     kerascnn advise flowers/ --model resnet50
-    kerascnn advise flowers/ --model resnet18 --weights runs/animals/model.keras --figure advice.png
+    kerascnn advise flowers/ --weights runs/animals/model.keras --figure advice.png
     """
     from kerascnn.training.config import TrainConfig
 
     if figure:
         check_drawable(figure)
-    config = TrainConfig(**options)
+    config = TrainConfig(model=model or "resnet50", **options)
     check_data_is_there(config.data, config.val)
     with quiet_tensorflow():
         from kerascnn.training.advising import advise as asking
+        from kerascnn.training.auto.model import network_of
         from kerascnn.training.display.terminal import TrainingDisplay
 
+    if model is None and config.weights not in ("none", "imagenet"):
+        config = replace(config, model=network_of(config.weights))
     # Not in the block above, which would suppress messages about the data and the weights.
     with TrainingDisplay(console(stderr=True), as_options) as display:
         advice = asking.advise(config, display)

@@ -67,10 +67,13 @@ class PredictEndpoint:
 
     async def predict(self, request: Request) -> Response:
         """Classify the body: one picture, or a form with one or several."""
-        return await self._service.respond(request, partial(self._predict, request))
+        # Before the body is received, which a request that is refused need not send.
+        listed = _top_k(request), _min_probability(request)
+        return await self._service.respond(request, partial(self._predict, request, *listed))
 
-    async def _predict(self, request: Request, served: ServedModel, body: bytes) -> Response:
-        top_k, floor = _top_k(request), _min_probability(request)
+    async def _predict(
+        self, request: Request, top_k: int, floor: float, served: ServedModel, body: bytes
+    ) -> Response:
         form = is_form(request.headers.get("content-type", ""))
         uploads = await self._uploads(request, body, served.config.max_queue if form else None)
         result = await self._service.classify(served, [upload.content for upload in uploads])

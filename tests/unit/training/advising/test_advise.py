@@ -35,8 +35,7 @@ def few(path: Path, per_class: int, classes: int = 4, invert: bool = False) -> s
 
 def asked(data: str, trained: Path, *options: str) -> Result:
     weights = str(trained / "model.keras")
-    line = ["advise", data, "--model", "cnn", "--weights", weights, *options]
-    return CliRunner().invoke(main, line)
+    return CliRunner().invoke(main, ["advise", data, "--weights", weights, *options])
 
 
 def shortened(command: str) -> list[str]:
@@ -62,6 +61,7 @@ def test_its_json_its_figure_and_its_command(trained: Path, tmp_path: Path) -> N
     assert [stage["name"] for stage in advice["facts"]["stages"]] == ["block1", "block2", "hidden"]
     assert advice["facts"]["stages"][-1]["probe"] > 0.7
     assert Path("advice.png").read_bytes().startswith(b"\x89PNG")
+    assert " --model cnn " in advice["command"], "the network that the weights are for"
     words = shortened(advice["command"])
     options = CliRunner().invoke(main, [*words, "--out", "run", "--no-calibration"])
     assert options.exit_code == 0, options.output
