@@ -197,7 +197,7 @@ def settle_statistics(model: keras.Model, core: keras.Model, size: int) -> None:
     for layer in core.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = 0.0
-    # Of 64 pictures: with few, channels hardly vary, and what is divided by that is mostly rounding.
+    # Of 64 pictures: with few, some channels hardly vary, and dividing by that amplifies rounding.
     model(pictures(size, 64), training=True)
 
 
