@@ -31,6 +31,10 @@ _PLACES = re.compile(
 where it was raised, once or twice."""
 
 _ADVICE = {
+    r"ai\.onnx\.contrib": (
+        " It has operators of onnxruntime-extensions, which kerascnn does not load. Export the "
+        "model without them: kerascnn reads, resizes and normalizes pictures itself."
+    ),
     r"model IR version|under development and support for this is limited": (
         " It was written for a later version of ONNX than onnxruntime {version} knows: update "
         "onnxruntime, or export it for an earlier opset."

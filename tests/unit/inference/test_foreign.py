@@ -252,6 +252,17 @@ def test_numbers_that_onnxruntime_does_not_compute_with_are_told(tmp_path) -> No
         Classifier(tmp_path / "m.onnx", foreign=ForeignModel(NAMES))
 
 
+def test_operators_of_onnxruntime_extensions_are_told(tmp_path) -> None:
+    file = graph_file(tmp_path / "m.onnx", ["n", 3, SIZE, SIZE])
+    model = onnx.load(file)
+    model.graph.node[0].op_type, model.graph.node[0].domain = "DecodeImage", "ai.onnx.contrib"
+    del model.graph.node[0].attribute[:]
+    model.opset_import.append(helper.make_opsetid("ai.onnx.contrib", 1))
+    onnx.save(model, file)
+    with pytest.raises(ModelFileError, match="of onnxruntime-extensions, which kerascnn does not"):
+        Classifier(file, foreign=ForeignModel(NAMES, normalize="unit"))
+
+
 def test_open_channels_are_found_by_trying(tmp_path, picture, capfd) -> None:
     for layout in ("NCHW", "NHWC"):
         path = graph_file(tmp_path / "m.onnx", ["n", "a", "b", "c"], layout)
