@@ -6,15 +6,12 @@ Knows: repeated pictures, labels that do not occur in train, missing files. Does
 from __future__ import annotations
 
 import os
-import re
 from functools import cache, partial
-from pathlib import Path
 
 from kerascnn.dataset.class_names import similar_class
+from kerascnn.dataset.csv_places import elsewhere
 from kerascnn.dataset.csv_rows import Rows
 from kerascnn.dataset.faults import FaultHandler
-from kerascnn.dataset.folder_listing import list_folder
-from kerascnn.dataset.walk import Walk, is_picture
 from kerascnn.printable import first_few
 from kerascnn.uris import is_uri
 
@@ -87,34 +84,5 @@ def _missing(rows: Rows, all_are_told: bool, number: int) -> str:
     return (
         f"{rows.where(row)}: no such file: {rows.paths[row]}.{others} "
         "Expected paths relative to the folder of the list."
-        f"{'' if number else _found(rows, row)}"
+        f"{'' if number else elsewhere(rows, row)}"
     )
-
-
-def _found(rows: Rows, row: int) -> str:
-    """Locate a missing picture: in other folders, or under a similar name."""
-    base = rows.file.parent
-    path = os.path.relpath(rows.paths[row], base)
-    walk = Walk()
-    inside = walk.folders(base)
-    below = [sub for folder in inside for sub in walk.folders(folder)]
-    for folder in (base.absolute().parent, *inside, *below):
-        if os.path.isfile(os.path.join(folder, path)):  # noqa: PTH113, PTH118 - no raise
-            return f" It is in {folder}: move the list there."
-    # From another machine, or with \ between folders: perhaps the last parts of the path exist.
-    parts = re.split(r"[/\\]", path)
-    tails = [base.joinpath(*parts[first:]) for first in range(max(0, len(parts) - 4), len(parts))]
-    for place in (*tails, *(folder.joinpath(*parts) for folder in inside)):
-        if near := _alike(place):
-            name = near.relative_to(base).as_posix()
-            return f" {name} exists: write that if it is this picture."
-    return ""
-
-
-def _alike(path: Path) -> Path | None:
-    """Find a file of this name in other case, or with the ending of a picture."""
-    name = path.name.casefold()
-    listed = list_folder(str(path.parent)).names
-    found = (one for one in sorted(listed) if is_picture(one))
-    near = (one for one in found if name in (one.casefold(), Path(one).stem.casefold()))
-    return next(map(path.with_name, near), None)

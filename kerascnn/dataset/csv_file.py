@@ -18,7 +18,9 @@ from typing import Protocol
 import numpy as np
 
 from kerascnn.dataset.csv_checks import of_classes, of_files, without_repeats
+from kerascnn.dataset.csv_columns import VALID, Columns, find_columns
 from kerascnn.dataset.csv_encoding import not_decodable, text_encoding
+from kerascnn.dataset.csv_places import relocated
 from kerascnn.dataset.csv_rows import Kind, Rows
 from kerascnn.dataset.faults import STRICT, FaultHandler
 from kerascnn.dataset.folder_listing import UNLISTED, ListedFolder, list_folder
@@ -27,21 +29,7 @@ from kerascnn.dataset.split import SPLITS, Dataset, Split
 from kerascnn.dataset.split_names import split_of
 from kerascnn.errors import DataError
 from kerascnn.files import reading
-from kerascnn.printable import first_few
 from kerascnn.uris import is_uri
-
-_VALID = "is_valid"
-
-_LIKE_SPLIT = {"set", "subset", "partition", "phase", "usage", "fold", "is_train", "is_test"}
-"""Other common names of a column for the split."""
-
-_MEANT = {
-    "path": {"filename", "file_name", "file", "filepath", "file_path", "fname", "image",
-             "image_path", "imagepath", "image_name", "image_id", "img", "img_path", "picture",
-             "paths"},
-    "label": {"class", "classes", "class_name", "category", "target", "labels", "label_name"},
-}  # fmt: skip
-"""Other common names of the columns."""
 
 _TRUTHS = {
     **dict.fromkeys(("true", "1", "1.0", "yes", "t", "y"), "val"),
@@ -49,16 +37,15 @@ _TRUTHS = {
 }
 """Values of is_valid from spreadsheets and fastai, and their splits."""
 
-_EXPECTED = "Expected a first line path,label or path,label,split"
-
 
 def load_csv(file: Path, faults: FaultHandler = STRICT, known: Collection[str] = ()) -> Dataset:
     """Read a list of pictures.
 
-    The first line names the columns, in any order; other columns are ignored:
+    The first line names the columns, in any order; other columns are ignored, and other names are
+    understood where they can mean only one thing (:mod:`kerascnn.dataset.csv_columns`):
 
     * ``path``: path of a picture, relative to the list's folder, or absolute.
-    * ``label``: name of its class.
+    * ``label``: name of its class; or one column per class, with a 1 in the column of its class.
     * ``split``: ``train``, ``val`` or ``test``; without this column, all rows are ``train``.
     * ``is_valid``, instead of ``split``: true for ``val``, false for ``train``, as in fastai.
 
@@ -70,7 +57,7 @@ def load_csv(file: Path, faults: FaultHandler = STRICT, known: Collection[str] =
         DataError: With the line: a column or value is missing, a file does not exist, a picture is
             listed with two labels or in two splits, a label does not occur in train.
     """
-    rows = without_repeats(_read(file, faults), faults)
+    rows = without_repeats(relocated(_read(file, faults)), faults)
     used = {rows.known[kind] for kind in set(rows.kinds)}
     classes = tuple(sorted({kind.label for kind in used if kind.split == "train"}))
     if known and not classes:  # evaluation needs no training pictures
@@ -98,60 +85,22 @@ def _read(file: Path, faults: FaultHandler) -> Rows:
             header = text.readline()
             text.seek(0)
             said = re.fullmatch(r"sep=(.)", header.strip("\r\n"))  # the first line of Excel's lists
-            between = said[1] if said else next((one for one in ",;\t" if one in header), ",")
+            between = said[1] if said else next((one for one in ",;\t|" if one in header), ",")
             reader = csv.reader(text, strict=True, delimiter=between)
             if said:
                 next(reader)
-            _Reader(rows, next(reader, []), faults).read(reader)
+            names, first = next(reader, []), next(filter(any, reader), [])
+            columns = find_columns(file, names, first)
+            text.seek(0)
+            reader = csv.reader(text, strict=True, delimiter=between)
+            for _ in range(bool(said) + columns.has_header):
+                next(reader, None)
+            _Reader(rows, columns, faults).read(reader)
     except UnicodeDecodeError as error:
         faults.error(not_decodable(file, error))
     except csv.Error as error:
         faults.error(f"{file}, line {reader.line_num}: not CSV ({error}). Fix it.")
     return rows
-
-
-def _columns(file: Path, header: list[str]) -> dict[str, int]:
-    """Find the index of each column; ``split`` may be missing."""
-    names = [name.strip().lower() for name in header]
-    columns: tuple[str, ...] = ("path", "label", "split")
-    if "split" not in names:
-        columns = ("path", "label", _VALID)
-    places = {name: names.index(name) for name in columns if name in names}
-    if "path" not in places or "label" not in places:
-        raise DataError(
-            f"{file}: its first line is {repr(','.join(header)) if header else 'empty'}. "
-            f"{_EXPECTED}, with commas.{_advice(names)}"
-        )
-    twice = [name for name in places if names.count(name) > 1]
-    if twice:
-        raise DataError(f"{file}: column {twice[0]} occurs twice. {_EXPECTED}.")
-    return places
-
-
-def _advice(names: list[str]) -> str:
-    """Say which columns to rename or to add; empty if that cannot be told."""
-    if len(names) == 1 and "," in names[0]:
-        return " Remove the quotes around the whole line."
-    missing = [column for column in ("label", "path") if names and column not in names]
-    meant = {
-        column: [name for name in names if name.replace(" ", "_") in _MEANT[column]]
-        for column in missing
-    }
-    if len(names) == 2 and "path" in missing:  # the one tells the other
-        meant["path"] = meant["path"] or [name for name in names if name == "id"]
-        if meant["path"] and meant.get("label") == []:
-            meant["label"] = [name for name in names if name not in meant["path"]]
-    renamed = [f"{found[0]} to {column}" for column, found in meant.items() if len(found) == 1]
-    rename = f" Rename {' and '.join(renamed)}." if renamed else ""
-    if len(renamed) == len(missing):
-        return rename
-    others = [name for name in names if name not in ("path", *meant.get("path", ()))]
-    if meant.get("label") != [] or len(renamed) < len(missing) - 1 or len(others) < 2:
-        return ""
-    return (
-        f"{rename} If {first_few(others)} are classes, with a 1 in the row of each picture, add a "
-        "column label with the name of that class."
-    )
 
 
 class _Lines(Protocol):
@@ -166,30 +115,27 @@ class _Lines(Protocol):
 class _Reader:
     """Parses lines, perhaps millions; caches labels and folders, which recur."""
 
-    def __init__(self, rows: Rows, header: list[str], faults: FaultHandler) -> None:
-        self._rows, self._file, self._header, self._faults = rows, rows.file, header, faults
-        self._places = _columns(rows.file, header)
+    def __init__(self, rows: Rows, columns: Columns, faults: FaultHandler) -> None:
+        self._rows, self._file, self._columns, self._faults = rows, rows.file, columns, faults
+        self._places, self._header = columns.places, columns.names
         self._base = os.path.join(os.path.normpath(rows.file.parent), "")  # noqa: PTH118 - quick
         self._kinds: dict[object, int] = {}
-        if alike := [name for name in header if name.strip().lower() in _LIKE_SPLIT]:
-            self._check_splits(alike[0])
+        if alike := columns.like_split():
+            faults.warning(
+                f"{rows.file}: column {alike} is ignored, so all pictures are training pictures. "
+                "If it holds the split, rename it to split, with the values train, val and test."
+            )
         self._numbers: dict[Kind, int] = {}
         self._folders: dict[str, ListedFolder] = {}
         self._met: set[str] = set()
-
-    def _check_splits(self, alike: str) -> None:
-        if not {"split", _VALID} & self._places.keys():
-            self._faults.warning(
-                f"{self._file}: column {alike} is ignored, so all pictures are training pictures. "
-                "If it holds the split, rename it to split, with the values train, val and test."
-            )
 
     def read(self, reader: _Lines) -> None:
         """Parse all lines, and report problems."""
         rows, known, folders = self._rows, self._kinds, self._folders
         add_path, add_kind, add_line = rows.paths.append, rows.kinds.append, rows.lines.append
         add_missing, place, width = rows.missing.append, self._places["path"], len(self._header)
-        rest_of = itemgetter(*[at for name, at in self._places.items() if name != "path"])
+        rest = [at for name, at in self._places.items() if name != "path"]
+        rest_of = itemgetter(*rest, *self._columns.classes)
         for values in reader:
             try:
                 path, kind = values[place].strip(), known[rest_of(values)]
@@ -239,7 +185,8 @@ class _Reader:
             return None
         where = f"{self._file}, line {line}"
         surplus = values[len(self._header) :]  # spreadsheets add empty values
-        if len(values) <= max(self._places.values()) or any(map(str.strip, surplus)):
+        last = max(*self._places.values(), *self._columns.classes)
+        if len(values) <= last or any(map(str.strip, surplus)):
             self._faults.error(
                 f"{where}: {len(values)} values ({','.join(values)}), expected one for each of "
                 f"{', '.join(self._header)}. Put a name with a comma in quotes."
@@ -250,9 +197,17 @@ class _Reader:
         if missing:
             self._faults.error(f"{where}: no {missing[0]}. Fill it in, or remove the row.")
             return None
+        if self._columns.classes:
+            found["label"] = self._columns.class_of(values)
+            if not found["label"]:
+                self._faults.error(
+                    f"{where}: {self._columns.flags(values)}. Expected 1 in the column of the "
+                    "picture's class and 0 in those of the others."
+                )
+                return None
         split = _split(found)
         if split is None:
-            name = "split" if "split" in found else _VALID
+            name = "split" if "split" in found else VALID
             expected = ", ".join(SPLITS) if name == "split" else "True or False"
             self._faults.error(f"{where}: {name} {found[name]!r}. Expected {expected}.")
             return None
@@ -260,6 +215,6 @@ class _Reader:
 
 
 def _split(found: dict[str, str]) -> str | None:
-    if _VALID in found:
-        return _TRUTHS.get(found[_VALID].lower())
+    if VALID in found:
+        return _TRUTHS.get(found[VALID].lower())
     return split_of(found.get("split", "train"))

@@ -85,11 +85,15 @@ def test_splits(write) -> None:
     ("text", "message"),
     [
         ("", r"list.csv: its first line is empty. Expected a first line path,label"),
-        ("a.png,cat\n", "its first line is 'a.png,cat'. Expected a first line path,label"),
-        ("filename,class\na.png,cat\n", "Rename class to label and filename to path"),
-        ("path,Category\na.png,cat\n", r"with commas\. Rename category to label\.$"),
-        ("image,file,label\na.png,b.png,cat\n", r"with commas\.$"),
-        ("path|label\na.png|cat\n", "'path|label'.*with commas".replace("|", "[|]")),
+        ("path label\na.png cat\n", "its first line is 'path label'. Expected .*with commas"),
+        ("image,file,label\na.png,b.png,cat\n", "If one of image, file is the path, rename it"),
+        ("path,age,sex\na.png,3,m\n", "If one of age, sex is the label, rename it to label"),
+        ("label,pixel0,pixel1\n3,0,9\n", "seems to hold pixels: read it with NumPy"),
+        ("emotion,pixels,Usage\n3,0 9,Training\n", "seems to hold pixels"),
+        (",".join("5" * 785), r"'5, 5, .*5, \.\.\.'\. .*seems to hold pixels"),
+        ("path,cat,dog\na.png,1,0\nb.png,1,1\n", "line 3: cat '1', dog '1'. Expected 1 in the"),
+        ("path,cat,dog\na.png,1,0\nb.png,0,0\n", "line 3: no class has a 1. Expected 1 in the"),
+        ("path,cat,dog\na.png,1,0\nb.png,0.7,0.3\n", "line 3: cat '0.7', dog '0.3'. Expected"),
         ("path,label,path\na.png,cat,b.png\n", "column path occurs twice"),
         ("path,label\n", r"nothing to train on \(no rows\)"),
         ("path,label,split\na.png,cat,test\n", r"nothing to train on \(only val and test\)"),
@@ -102,7 +106,7 @@ def test_splits(write) -> None:
         ("path,label\na.png,\n", "line 2: no label"),
         ("path,label\nhttp://x.org/y.png,cat\n", "line 2: http://x.org/y.png is a URL, and"),
         ("path,label\na.png,cat\ns3://b//../c.png,cat\n", "line 3: s3://b//../c.png is a URL"),
-        ("path,label\nfile:///b.png,cat\nx.png,b\n", "file:///b.png is a URL.*1 other rows"),
+        ("path,label\nfile:///z.png,cat\nx.png,b\n", "file:///z.png is a URL.*1 other rows"),
         ("path,label,split\na.png,cat,\n", "line 2: no split"),
         ("path,label,split\na.png,cat,tset\n", "line 2: split 'tset'. Expected train, val, test"),
         ("path,label\na.png,cat\nx.png,cat\n", "line 3: no such file: .*x.png"),
@@ -131,6 +135,58 @@ def test_splits(write) -> None:
 def test_each_mistake_is_named_by_its_line(write, text: str | bytes, message: str) -> None:
     with pytest.raises(DataError, match=f"(?s){message}"):
         load_dataset(write(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("filename,class\na.png,cat\nb.png,dog\n", "path = filename, label = class"),
+        ("id,breed\na.png,cat\nb.png,dog\n", "path = id, label = breed"),
+        ("ImageId,age,Category\na.png,3,cat\nb.png,4,dog\n", "path = ImageId, label = Cat"),
+        ("Datei;Tierart\na.png;cat\nb.png;dog\n", "path = Datei, label = Tierart"),
+        ("사진,종류\na.png,cat\nb.png,dog\n", "path = 사진, label = 종류"),
+        (",id,file\n0,cat,a.png\n1,dog,b.png\n", None),
+        ("label,image,file\ncat,7,a.png\ndog,8,b.png\n", "path = file."),
+        (
+            "filename, cat, dog\na.png, 1, 0\nb.png, 0, 1\n",
+            "the label is the column with a 1, of cat, dog.",
+        ),
+        (
+            "id,image,cat,dog\n0,a.png,1.0,0.0\n1,b.png,0.0,1.0\n",
+            "the label is the column with a 1, of cat, dog.",
+        ),
+        ("a.png,cat\nb.png,dog\n", "path = column 1, label = column 2"),
+        ("path|label\na.png|cat\nb.png|dog\n", ""),
+    ],
+)
+def test_columns_with_other_names_are_found_where_they_can_mean_one_thing(
+    write, text: str, told: str | None, caplog
+) -> None:
+    if told is None:
+        with pytest.raises(DataError, match="If one of , id is the label, rename it to label"):
+            load_dataset(write(text))
+        return
+    dataset = load_dataset(write(text))
+    assert dataset.classes == ("cat", "dog")
+    assert dataset.splits["train"].labels.tolist() == [0, 1]
+    assert told in caplog.text
+    assert bool(told) == ("are read" in caplog.text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "filepath,labels,data set\na.png,cat,train\nb.png,cat,valid\n",
+        "file,animal,Usage\na.png,cat,Training\nb.png,cat,PublicValidation\n",
+        "path;split;breed\na.png;train;cat\nb.png;val;cat\n",
+        "path,cat,dog,part\na.png,1,0,train\nb.png,1,0,val\n",
+        "TRAIN,a.png,cat\nVALIDATION,b.png,cat\n",
+    ],
+)
+def test_a_column_whose_values_are_splits_is_the_split(write, text: str) -> None:
+    splits = load_dataset(write(text)).splits
+    assert [splits[name].pictures.name(0) for name in ("train", "val")] == ["a.png", "b.png"]
+    assert list(splits) == ["train", "val"]
 
 
 @pytest.mark.parametrize("between", [";", "\t"])

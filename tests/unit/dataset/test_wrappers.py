@@ -117,20 +117,20 @@ def test_a_list_or_arrays_in_the_folder_are_named(file: str, named: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("pictures", "file", "path", "told"),
+    ("pictures", "file", "path"),
     [
-        ("d/images/a", "d/list.csv", "a/1.png", r"It is in d/images: move the list there"),
-        ("d/x/images/a", "d/list.csv", "a/1.png", r"It is in d/x/images: move"),
-        ("d/a", "d/list.csv", "d/a/1.png", r"It is in /.*: move the list there"),
-        ("d/a", "d/list.csv", r"a\1.png", "a/1.png exists: write that"),
-        ("d/a", "d/list.csv", "b/1.png", r"folder of the list\.$"),
+        ("d/images/a", "d/list.csv", "a/1.png"),
+        ("d/x/images/a", "d/list.csv", "a/1.png"),
+        ("d/a", "d/list.csv", "d/a/1.png"),
+        ("d/a", "d/x/y/list.csv", "d/a/1.png"),
     ],
 )
-def test_a_list_one_folder_off(pictures: str, file: str, path: str, told: str) -> None:
+def test_a_list_one_folder_off(pictures: str, file: str, path: str) -> None:
     write(pictures, "1")
+    Path(file).parent.mkdir(parents=True, exist_ok=True)
     Path(file).write_text(f"path,label\n{path},a\n")
-    with pytest.raises(DataError, match=told):
-        load_dataset(file)
+    [found] = load_dataset(file).splits["train"].pictures.paths
+    assert Path(found).samefile(Path(pictures, "1.png"))
 
 
 def test_a_list_without_any_of_its_pictures_is_checked_to_the_end() -> None:
