@@ -10,7 +10,7 @@ import logging
 import re
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import IO, Any
@@ -64,7 +64,8 @@ def shown_errors(ctx: click.Context) -> Iterator[None]:
     notices = _show_notices()
     outer, notices.command = notices.command, ctx
     try:
-        yield
+        with interruptible():
+            yield
     except click.UsageError as error:
         if isinstance(error, _HELP):
             raise
@@ -92,25 +93,28 @@ def shown_errors(ctx: click.Context) -> Iterator[None]:
 def interruptible() -> Iterator[None]:
     """Raise KeyboardInterrupt for any error after Ctrl-C, which TensorFlow may turn into another.
 
-    Its C++ code drops the exception in the middle of tracing, and then fails otherwise.
+    Its C++ code drops the exception in the middle of tracing, and then fails otherwise. Commands
+    that keep results when they are interrupted use this around their work, as well.
     """
     pressed = False
+    before = signal.getsignal(signal.SIGINT)
+    main = threading.current_thread() is threading.main_thread()
+    if not main or not callable(before):  # Ctrl-C is ignored, or ends the process
+        yield
+        return
+    handle: Callable[[int, FrameType | None], Any] = before
 
     def press(number: int, frame: FrameType | None) -> None:
         nonlocal pressed
         pressed = True
-        signal.default_int_handler(number, frame)
+        handle(number, frame)
 
-    before = signal.getsignal(signal.SIGINT)
-    main = threading.current_thread() is threading.main_thread()
-    if not main or before is not signal.default_int_handler:
-        yield
-        return
     signal.signal(signal.SIGINT, press)
     try:
         yield
     except Exception as error:
-        if pressed:
+        # A command exits if it has handled it, and a time limit uses the same signal.
+        if pressed and not isinstance(error, (click.exceptions.Exit, KerascnnError)):
             raise KeyboardInterrupt from error
         raise
     finally:

@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 
 import click
 
-from kerascnn.cli.shown_errors import INTERRUPTED
+from kerascnn.cli.shown_errors import INTERRUPTED, interruptible
 from kerascnn.errors import KerascnnError
 from kerascnn.language import tr
 from kerascnn.language.messages import translated
@@ -49,7 +49,8 @@ def time_limit(seconds: float, message: str) -> Iterator[None]:
     before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
     try:
         watch.start()
-        yield
+        with interruptible():
+            yield
     except KeyboardInterrupt as error:
         if watch.late:
             raise KerascnnError(message) from error

@@ -12,7 +12,7 @@ import click
 from kerascnn.cli.base import Command, add_options, console, print_json, quiet_tensorflow, tell
 from kerascnn.cli.declared_options import declared_option, grouped
 from kerascnn.cli.shared import check_data_is_there, complete_networks
-from kerascnn.cli.shown_errors import INTERRUPTED, as_options
+from kerascnn.cli.shown_errors import INTERRUPTED, as_options, interruptible
 from kerascnn.cli.train_options import train_option
 from kerascnn.files import write_bytes
 from kerascnn.language import tr
@@ -78,7 +78,7 @@ def _search(ctx: click.Context, asked: Search) -> SearchResult:
         from kerascnn.training.tuning.study import search
 
     try:
-        with TrainingDisplay(console(stderr=True), as_options) as display:
+        with TrainingDisplay(console(stderr=True), as_options) as display, interruptible():
             return search(asked, display)
     except KeyboardInterrupt:
         line = tr("Stopped. Run the same command again to continue the study.")

@@ -170,7 +170,7 @@ def _candidates(path: str | Path, session: Any, foreign: ForeignModel) -> Iterat
         if size is None:
             continue
         found = True
-        pinned = {side: one for side, one in zip(sides, size, strict=True) if isinstance(side, str)}
+        pinned = _pinned(shape, sides, size)
         card = foreign.card(Path(path).stem, MADE_ELSEWHERE, size, channels)
         yield Signature(
             card, inputs[0].name, tuple(outputs), layout, dtype, channels, "logits", batch, pinned,
@@ -254,9 +254,13 @@ def _size(path: str | Path, sides: tuple[Any, Any], said: Shape | None) -> Shape
         return fixed[0], fixed[1]  # type: ignore[return-value]
     if said is None:
         raise size_missing(path)
-    if len({side for side in sides if isinstance(side, str)}) == 1 and sides[0] == sides[1]:
-        return said if said[0] == said[1] else None  # one name for both: they must be equal
     return said
+
+
+def _pinned(shape: list[Any], sides: tuple[Any, Any], size: Shape) -> dict[str, int]:
+    """Return the sizes of named axes; a name of several axes, such as ?, may stand for any size."""
+    pairs = zip(sides, size, strict=True)
+    return {name: one for name, one in pairs if isinstance(name, str) and shape.count(name) == 1}
 
 
 def _wrong_input(path: str | Path, inputs: Any, foreign: ForeignModel) -> ModelFileError:

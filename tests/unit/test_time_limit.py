@@ -12,7 +12,6 @@ from click.testing import CliRunner
 from kerascnn.cli import main
 from kerascnn.cli.time_limit import time_limit
 from kerascnn.errors import KerascnnError
-from kerascnn.training import train
 
 PROGRAM = """
 import signal, sys, threading
@@ -89,15 +88,26 @@ def test_ctrl_c_ends_what_does_not_heed_it() -> None:
     assert said == ("", "\nStopped.\n")
 
 
+COMMANDS = {
+    "kerascnn.training.train.fit": ["train", "--epochs", "1", "--out", "run"],
+    "kerascnn.training.tuning.study.search": ["tune", "--out", "study"],
+    "kerascnn.training.advising.advise.advise": ["advise"],
+    "kerascnn.training.export.export_onnx": ["export", "nothing", "--onnx"],
+}
+
+
+@pytest.mark.parametrize("function", COMMANDS)
 @pytest.mark.parametrize(("pressed", "code"), [(True, 130), (False, 1)])
-def test_ctrl_c_that_tensorflow_takes_for_another_error(monkeypatch, pressed: bool, code: int):
-    def fit(*_: object) -> None:
+def test_ctrl_c_that_tensorflow_takes_for_another_error(
+    monkeypatch: pytest.MonkeyPatch, function: str, pressed: bool, code: int
+) -> None:
+    def fail(*_: object, **__: object) -> None:
         if pressed:
             with pytest.raises(KeyboardInterrupt):  # lost in C++
                 signal.raise_signal(signal.SIGINT)
         raise TypeError("Failed to convert elements of (None, 735) to Tensor.")
 
-    monkeypatch.setattr(train, "fit", fit)
-    done = CliRunner().invoke(main, ["train", "--epochs", "1", "--out", "run"])
+    monkeypatch.setattr(function, fail)
+    done = CliRunner().invoke(main, COMMANDS[function])
     assert done.exit_code == code, done.output
-    assert ("Stopped" in done.output) == pressed
+    assert done.output.count("Stopped") == pressed

@@ -44,17 +44,19 @@ def read_constants(path: str | Path, names: set[str]) -> dict[str, Numbers]:
     found: dict[str, Numbers] = {}
     with opened(path) as model:
         graph = find_graph(model)
-        for name, tensor in chain(_initializers(graph), _constant_nodes(graph)):
+        for name, tensor in chain(initializers(graph), constant_nodes(graph)):
             if name in names and (numbers := _numbers(tensor)) is not None:
                 found[name] = numbers
     return found
 
 
-def _initializers(graph: Message) -> Iterator[tuple[str, Message]]:
+def initializers(graph: Message) -> Iterator[tuple[str, Message]]:
+    """Yield the name of each initializer of a graph, and its TensorProto."""
     return ((tensor.text(TENSOR_NAME), tensor) for tensor in graph.messages(INITIALIZER))
 
 
-def _constant_nodes(graph: Message) -> Iterator[tuple[str, Message]]:
+def constant_nodes(graph: Message) -> Iterator[tuple[str, Message]]:
+    """Yield the output of each node ``Constant``, and its TensorProto, empty for a plain number."""
     for node in graph.messages(NODE):
         kind, _, outputs = read_node(node)
         if kind == "Constant":

@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from kerascnn.card import METADATA_KEY, ModelCard
+from kerascnn.inference.model_file.constants import constant_nodes, initializers
 from kerascnn.inference.model_file.metadata import find_graph, opened, read_entry
 from kerascnn.inference.model_file.nodes import (
     GRAPH_INPUT,
-    INITIALIZER,
     INPUT_NAME,
     NODE,
-    TENSOR_NAME,
     read_node,
 )
 from kerascnn.inference.model_file.protobuf import Message
@@ -70,7 +69,7 @@ class Description:
         doc: Documentation strings.
         model_version: Version given by the producer.
         operators: Number of nodes by operator, most common first, without subgraphs.
-        weights: Number of parameters.
+        weights: Number of parameters and other constants.
         metadata: Metadata properties, without the card.
     """
 
@@ -108,7 +107,9 @@ def describe(path: str | Path) -> Description:
 
 
 def _described(path: str | Path, model: Message, graph: Message) -> Description:
-    weights = {one.text(TENSOR_NAME): one.numbers(1) for one in graph.messages(INITIALIZER)}
+    weights = {name: math.prod(one.numbers(1)) for name, one in initializers(graph)}
+    # Where PaddlePaddle's exporter puts all weights.
+    constants = sum(math.prod(one.numbers(1)) for _, one in constant_nodes(graph))
     inputs = map(_tensor_info, graph.messages(GRAPH_INPUT))
     operators = Counter(read_node(node)[0] for node in graph.messages(NODE))
     opsets = model.messages(_OPSET)
@@ -125,7 +126,7 @@ def _described(path: str | Path, model: Message, graph: Message) -> Description:
         doc="\n".join(filter(None, (*map(model.text, _DOC), graph.text(_GRAPH_DOC)))),
         model_version=model.number(_MODEL_VERSION),
         operators=dict(operators.most_common()),
-        weights=sum(map(math.prod, weights.values())),
+        weights=sum(weights.values()) + constants,
         metadata=dict(map(read_entry, model.messages(_METADATA))),
     )
 

@@ -1,7 +1,8 @@
 """Reads class names from text, JSON, and the metadata of an ``.onnx`` file.
 
 Knows: JSON lists, objects in either direction, the same as Python literals, Hugging Face's
-``id2label``, ultralytics' ``names``. Does not know models, or what surrounds names in lines.
+``id2label``, ultralytics' ``names``, RapidAI's ``character``. Does not know models, or what
+surrounds names in lines.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 _KEYS = (
     "id2label", "names", "classes", "class_names", "labels", "label_names", "label2id",
     "class_indices", "class_to_idx", "idx_to_class", "idx2label", "index_to_name", "class_labels",
-    "classnames", "label_map", "categories",
+    "classnames", "label_map", "categories", "character",
 )  # fmt: skip
 """Keys of the names in a larger JSON object or in the metadata of a file."""
 

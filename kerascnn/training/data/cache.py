@@ -40,6 +40,7 @@ from kerascnn.training.data.cached_pack import (
     pixels_digest,
     read_description,
     remove_pack,
+    reopen_pack,
 )
 from kerascnn.training.data.preallocation import preallocate
 
@@ -180,8 +181,9 @@ class PackCache:
                     return found
                 write_text(beginning / ABOUT, description(found))
                 beginning.chmod(0o777 & ~umask())
+                size, broken, digest = found.images.shape, found.broken, found.digest
                 del found  # Windows renames no folder with a mapped file in it
-                return open_pack(self._put(beginning, key), shape, quiet=True)
+                return reopen_pack(self._put(beginning, key), size, broken, digest)
         finally:
             if beginning is not None:
                 remove_pack(beginning)

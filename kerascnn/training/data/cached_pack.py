@@ -73,10 +73,8 @@ def open_pack(folder: Path, shape: tuple[int, ...], quiet: bool = False) -> Cach
         about = read_description(folder)
         if about is None:
             return None
-        with _unlinked(folder / IMAGES) as file:
-            array = np.memmap(file, np.uint8, "r", shape=tuple(about["shape"]))
         broken = {int(index): str(reason) for index, reason in about["broken"]}
-        found = CachedPack(array, broken, about["digest"])
+        found = CachedPack(_mapped(folder, tuple(about["shape"])), broken, about["digest"])
         _check(found, about, shape)
     except DAMAGED as error:
         if not quiet:
@@ -86,6 +84,21 @@ def open_pack(folder: Path, shape: tuple[int, ...], quiet: bool = False) -> Cach
     with suppress(OSError):  # it belongs to another user
         os.utime(folder / ABOUT)
     return found
+
+
+def reopen_pack(
+    folder: Path, shape: tuple[int, ...], broken: dict[int, str], digest: str
+) -> CachedPack | None:
+    """Open a pack that this process has just written; None if another process removed it."""
+    try:
+        return CachedPack(_mapped(folder, shape), broken, digest)
+    except FileNotFoundError:
+        return None
+
+
+def _mapped(folder: Path, shape: tuple[int, ...]) -> UInt8Array:
+    with _unlinked(folder / IMAGES) as file:
+        return np.memmap(file, np.uint8, "r", shape=shape)
 
 
 def _check(pack: CachedPack, about: Mapping[str, Any], shape: tuple[int, ...]) -> None:

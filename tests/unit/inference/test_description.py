@@ -42,6 +42,14 @@ def foreign(tmp_path):
     return path, model
 
 
+def test_weights_in_constant_nodes_are_counted(foreign) -> None:
+    path, model = foreign
+    weights = model.graph.initializer.pop()
+    model.graph.node.insert(0, helper.make_node("Constant", [], ["w"], value=weights))
+    onnx.save(model, path)
+    assert describe(path).weights == 6
+
+
 def test_it_is_what_onnx_reads(foreign) -> None:
     path, model = foreign
     found = describe(path)

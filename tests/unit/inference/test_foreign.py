@@ -271,6 +271,18 @@ def test_open_channels_are_found_by_trying(tmp_path, picture, capfd) -> None:
     assert not capfd.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "shape", [["?", 3, "?", "?"], [None, 3, "?", "?"], ["N", 3, "N", "N"], ["?", "?", "?", "?"]]
+)
+@pytest.mark.parametrize("size", [SIZE, (SIZE, 2 * SIZE)])
+def test_one_name_of_several_axes_is_no_size(shape, size, tmp_path, picture, capfd) -> None:
+    path = graph_file(tmp_path / "m.onnx", shape, output=("?", 4))
+    wide = np.tile(picture, (1, 2, 1)) if isinstance(size, tuple) else picture
+    found = answer(path, wide, image_size=size, normalize="unit")
+    np.testing.assert_allclose(found, expected(picture), atol=1e-6)
+    assert not capfd.readouterr().err
+
+
 def test_pixels_that_nobody_spoke_of_are_warned_of(tmp_path, picture, caplog) -> None:
     path = graph_file(tmp_path / "m.onnx", ["n", 3, SIZE, SIZE])
     answer(path, picture)

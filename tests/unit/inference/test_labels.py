@@ -166,6 +166,7 @@ def test_metadata_of_ultralytics_speak_for_a_classifier_alone() -> None:
         ("classes", "apple,pear,fig 2"),
         ("Class Names", " apple; pear ;fig 2;"),
         ("labels", "apple\npear\nfig 2\n"),
+        ("character", "apple\npear\nfig 2"),
         ("label_names", "apple|pear|fig 2"),
         ("names", "('apple', 'pear', 'fig 2')"),
         ("class_names", '"apple,pear,fig 2"'),
