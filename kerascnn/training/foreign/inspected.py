@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import math
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,14 +54,14 @@ def load_inspected(path: Path, libraries: tuple[str, ...] = ()) -> tuple[keras.M
         architecture = restore_activations(architecture)
     with temporary_folder() as folder:
         copy = folder / ("inspected.keras" if is_zip(path) else "inspected.h5")
-        with _readable_errors(path, copy):
+        with _readable_errors(path, copy, version):
             stored = write_copy(path, architecture, copy)
             _check_layer_sizes(path, architecture, stored)
             return keras.saving.load_model(copy, compile=False, safe_mode=True), version
 
 
 @contextmanager
-def _readable_errors(path: Path, copy: Path) -> Iterator[None]:
+def _readable_errors(path: Path, copy: Path, version: str) -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             # About optimizers and input names, which do not matter here.
@@ -76,8 +77,12 @@ def _readable_errors(path: Path, copy: Path) -> Iterator[None]:
         reason = " ".join(str(error).split()).replace(str(copy), str(path))
         # Keras prints the whole configuration before the error.
         reason = reason.rpartition("Exception encountered: ")[2][:300]
+        numbers, ours = (re.findall(r"\d+", one)[:3] for one in (version, keras.__version__))
+        newer = list(map(int, numbers)) > list(map(int, ours))
+        advice = f" Keras {version} wrote it: install that version." if newer else ""
         raise ModelFileError(
             f"{path}: Keras {keras.__version__} cannot load it ({type(error).__name__}: {reason})."
+            f"{advice}"
         ) from error
 
 

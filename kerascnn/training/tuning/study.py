@@ -15,6 +15,7 @@ import shutil
 import time
 import warnings
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -111,39 +112,43 @@ def search(asked: Search, progress: Callback | None = None) -> SearchResult:
     asked = replace(asked, config=replace(asked.config, refit="no"))
     named = asked.model or ((asked.config.model,) if asked.config.model != AUTO else ())
     start, networks = search_start(asked.config, named, progress)
-    study = _open(asked, networks)
-    end, begun = time.monotonic() + asked.seconds, 0
-    while time.monotonic() < end and (asked.trials is None or begun < asked.trials):
-        trial, begun = study.ask(), begun + 1
-        if trial.number == 0:
-            config = first_trial(asked.config, named)
-        else:
-            config = suggested(trial, start, networks)
-        _try(Path(asked.out), study, trial, config, end, progress)
-    return _found(study)
+    with ExitStack() as opened:
+        study = _open(asked, networks, opened)
+        end, begun = time.monotonic() + asked.seconds, 0
+        while time.monotonic() < end and (asked.trials is None or begun < asked.trials):
+            trial, begun = study.ask(), begun + 1
+            if trial.number == 0:
+                config = first_trial(asked.config, named)
+            else:
+                config = suggested(trial, start, networks)
+            _try(Path(asked.out), study, trial, config, end, progress)
+        return _found(study)
 
 
-def _open(asked: Search, networks: tuple[str, ...]) -> optuna.Study:
+def _open(asked: Search, networks: tuple[str, ...], opened: ExitStack) -> optuna.Study:
     with needs_extra("tune", "to search"):
         import optuna
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     out = Path(asked.out)
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
-    study = _stored_study(asked.storage or f"sqlite:///{out.absolute() / 'study.db'}")
+    study = _stored_study(asked.storage or f"sqlite:///{out.absolute() / 'study.db'}", opened)
     _check(asked, study, networks)
     return study
 
 
-def _stored_study(storage: str) -> optuna.Study:
+def _stored_study(storage: str, opened: ExitStack) -> optuna.Study:
     import optuna
 
     try:
+        rows = optuna.storages.RDBStorage(storage)
+        opened.callback(rows.engine.dispose)
+        opened.callback(rows.remove_session)
         # Without a seed: processes that share a study would suggest the same.
         sampler = optuna.samplers.TPESampler()
         pruner = optuna.pruners.MedianPruner(_FREE_TRIALS, n_warmup_steps=1)
         return optuna.create_study(
-            storage=storage, study_name=STUDY, direction="maximize", load_if_exists=True,
+            storage=rows, study_name=STUDY, direction="maximize", load_if_exists=True,
             sampler=sampler, pruner=pruner,
         )  # fmt: skip
     except Exception as error:

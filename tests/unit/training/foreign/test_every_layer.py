@@ -4,6 +4,7 @@ A layer is exported with equal answers, or refused in one line that names it. Th
 one of each mend; all of them run in `scripts/test --full`.
 """
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -303,6 +304,23 @@ def test_what_is_refused_is_one_line(middle, words, tmp_path) -> None:
     assert "\n" not in str(caught.value)
     assert "\x1b" not in str(caught.value)
     assert not list(tmp_path.glob("*.onnx"))
+
+
+@pytest.mark.parametrize(
+    ("version", "advice"),
+    [("99.0.0", " Keras 99.0.0 wrote it: install that version."), ("3.0.0", ""), ("newest", "")],
+)
+def test_a_file_of_a_newer_keras_is_told(version: str, advice: str, tmp_path) -> None:
+    path = tmp_path / "m.h5"
+    classifier(on("Conv2D", filters=2, kernel_size=1)).save(path)
+    with h5py.File(path, "r+") as file:
+        file.attrs["keras_version"] = version
+        file.attrs["model_config"] = file.attrs["model_config"].replace('"padding"', '"sides"')
+    with pytest.raises(
+        ModelFileError, match=r"cannot load it \(\w+Error: .*'sides'.*\)\."
+    ) as caught:
+        load_inspected(path)
+    assert str(caught.value).rpartition(").")[2] == advice
 
 
 LISTED = "3.15"

@@ -210,18 +210,18 @@ def test_files_that_are_no_models(tmp_path, change_architecture) -> None:
 
     def nest(architecture: dict) -> None:
         deep: list = []
-        for _ in range(700):
+        for _ in range(3000):
             deep = [deep]
         architecture["config"]["deep"] = deep
 
-    change_architecture(whole, nest)
     limit = sys.getrecursionlimit()
-    sys.setrecursionlimit(900)
+    sys.setrecursionlimit(9000)  # before Python 3.12, json keeps it too
     try:
-        with pytest.raises(ModelFileError, match=r"nested too deeply|not a whole model"):
-            load_foreign(whole, AB)
+        change_architecture(whole, nest)
     finally:
         sys.setrecursionlimit(limit)
+    with pytest.raises(ModelFileError, match="nested too deeply"):
+        load_foreign(whole, AB)
 
 
 def test_reading_an_architecture_makes_nothing(tmp_path, marker) -> None:

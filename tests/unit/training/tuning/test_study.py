@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -192,6 +193,17 @@ def test_several_share_one_storage(trained) -> None:
         one.join()
     assert search(asked(1, storage=storage)).trials == {"complete": 8}
     assert not Path("tune/study.db").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads what is open from /proc")
+def test_no_connection_stays_open(trained) -> None:
+    trained(lambda _trial: [0.5])
+    search(asked())
+    with pytest.raises(ConfigError):
+        search(Search(CONFIG, "tune", "9s", 1, ("cnn",)))
+    assert not [
+        one for one in Path("/proc/self/fd").iterdir() if "study.db" in os.path.realpath(one)
+    ]
 
 
 def test_time_that_is_up(trained, monkeypatch: pytest.MonkeyPatch) -> None:
