@@ -84,4 +84,7 @@ def _config_beside(path: str | Path) -> Path | None:
 
 
 def _is_alone(path: Path) -> bool:
-    return len(list(path.absolute().parent.glob(f"*{path.suffix}"))) == 1
+    alike = (
+        file.suffix.lower() == path.suffix.lower() for file in path.absolute().parent.iterdir()
+    )
+    return sum(alike) == 1
