@@ -385,9 +385,10 @@ def test_the_command_exports_verifies_and_says_how_many_are_right(trained: Path,
     assert "--normalize was not given" in wrong.stderr
     assert json.loads(wrong.stdout)["card"]["metrics"]["top1"] < told["card"]["metrics"]["top1"]
 
+    own = CliRunner().invoke(main, ["export", str(trained), *options])
+    Path("names.txt").unlink()
     bare = CliRunner().invoke(main, ["export", str(path), "--onnx"])
     assert (bare.exit_code, "needs --labels FILE" in bare.output) == (2, True)
-    own = CliRunner().invoke(main, ["export", str(trained), *options])
     assert (own.exit_code, "has its class names" in own.output) == (2, True)
 
 
