@@ -142,13 +142,15 @@ def _cost(cost: Reduction) -> str:
 
 
 def _foreign_lines(found: Description) -> Iterator[tuple[str, str]]:
+    from kerascnn.inference.model_file.foreign import ForeignModel
     from kerascnn.inference.model_file.labels import from_metadata
-    from kerascnn.inference.model_file.preprocessor import MODEL, names_beside
+    from kerascnn.inference.model_file.labels_beside import names_beside
 
     declared, where = from_metadata(found.metadata), ""
     if declared is None:
         with suppress(ModelFileError):  # it answers with several classes
-            declared, where = names_beside(found.path, notice=False), f", {MODEL}"
+            if beside := names_beside(found.path):
+                declared, where = ForeignModel(beside[1]), f", {beside[0].name}"
     if declared is None:
         yield tr("classes"), tr("not stated; give them by --labels FILE")
         return

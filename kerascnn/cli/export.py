@@ -210,7 +210,7 @@ def _export(
         from kerascnn.training.foreign.loading import is_keras_file
 
     if is_keras_file(run):
-        _check_foreign(run, foreign)
+        foreign = _check_foreign(run, foreign)
     elif foreign:
         raise _no_foreign(run)
     with console(stderr=True).status(tr("exporting")) as status:
@@ -231,10 +231,10 @@ def _refuse_onnx(run: str) -> None:
         raise ConfigError(f"{run}: nothing to export. {what}")
 
 
-def _check_foreign(model: str, foreign: ForeignModel | None) -> None:
+def _check_foreign(model: str, foreign: ForeignModel | None) -> ForeignModel:
     if not Path(model).exists():
         raise ModelFileError(f"{model}: no such file.{did_you_mean(model)}")
-    checked_keras_file(model, foreign)
+    return checked_keras_file(model, foreign)
 
 
 def _no_foreign(run: str) -> ConfigError | ModelFileError:

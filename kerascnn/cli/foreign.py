@@ -92,21 +92,25 @@ def announce_sizing(card: ModelCard) -> None:
 
 
 def checked_keras_file(model: str, foreign: ForeignModel | None) -> ForeignModel:
-    """Return the options for a foreign file, if Keras saved it and its class names are given.
+    """Return the options for a foreign file, if Keras saved it and its class names are known.
 
     Raises:
         ModelFileError: Keras did not save it.
         ConfigError: The class names are missing.
     """
     from kerascnn.inference.model_file.advice import describe_no_keras
+    from kerascnn.inference.model_file.labels_beside import declared_beside, said_beside
 
     if what := describe_no_keras(model):
         raise not_of_keras(model, what)
     if foreign and foreign.classes:
         return foreign
+    if declared := declared_beside(model):
+        return (foreign or declared).completed_from(declared)
     raise ConfigError(
         f"{model}: was made elsewhere, so it needs --labels FILE: its class names, one per "
         "line, in the order of its outputs. --normalize and --image-size may be needed too."
+        f"{said_beside(model)}"
     )
 
 

@@ -281,7 +281,8 @@ def _wrong_output(
     path: str | Path, name: str, output: npt.NDArray[np.float32], count: int, classes: int
 ) -> ModelFileError:
     rows = rows_of(output, count)
-    if lost := without_classes(find_origin(path, name)):
+    origin = find_origin(path, name)
+    if lost := without_classes(origin) or without_classes(origin, rows):
         return ModelFileError(f"{path}: {lost}")
     if rows is not None and rows.shape[1] not in _allowed_widths(classes):
         unfit = _BACKGROUND if rows.shape[1] == classes + 1 else _UNFIT

@@ -21,14 +21,22 @@ from kerascnn.inference.model_file.external_data import files_beside
 from kerascnn.inference.model_file.first_operators import normalizes_pixels, quantizes_by_batch
 from kerascnn.inference.model_file.foreign import (
     MADE_ELSEWHERE,
+    OTHER_CHANNELS,
     ForeignModel,
     declared_pixels,
     size_missing,
 )
 from kerascnn.inference.model_file.labels import from_metadata, unread_listing
+from kerascnn.inference.model_file.labels_beside import declared_beside, said_beside
 from kerascnn.inference.model_file.metadata import find_card, read_card, read_metadata
-from kerascnn.inference.model_file.preprocessor import from_preprocessor, names_beside
-from kerascnn.inference.model_file.signature import TYPES, Layout, Signature, own_signature
+from kerascnn.inference.model_file.preprocessor import from_preprocessor
+from kerascnn.inference.model_file.signature import (
+    INPUT_TYPES,
+    Layout,
+    Signature,
+    own_signature,
+    takes_integers,
+)
 from kerascnn.inference.output_of_foreign import (
     SAME,
     Rows,
@@ -71,16 +79,16 @@ def _completed(path: str | Path, foreign: ForeignModel | None) -> ForeignModel |
             "classifies whole pictures."
         )
     named = bool(foreign and foreign.classes)
-    declared = from_metadata(metadata) or (None if named else names_beside(path))
+    declared = from_metadata(metadata) or (None if named else declared_beside(path))
     if declared or named:
         completed = (foreign or ForeignModel()).completed_from(declared or ForeignModel())
         completed.check_class_count(path)
         return completed
-    unread = unread_listing(metadata)
-    if unread or foreign:
+    unread, found = unread_listing(metadata), said_beside(path)
+    if unread or foreign or found:
         raise ConfigError(
             f"{path}: `labels` FILE is missing: its class names, one per line, in the order of its "
-            f"outputs.{unread}"
+            f"outputs.{unread}{found}"
         )
     return None
 
@@ -90,7 +98,7 @@ def _foreign_signature(path: str | Path, foreign: ForeignModel) -> Signature:
     session = open_session(path, weights=weights)
     prepared = from_preprocessor(path)
     itself = any(
-        value.type == "tensor(uint8)" or normalizes_pixels(path, value.name)
+        takes_integers(value.type) or normalizes_pixels(path, value.name)
         for value in session.get_inputs()[:1]
     )
     if itself:
@@ -182,10 +190,11 @@ def _candidates(path: str | Path, session: Any, foreign: ForeignModel) -> Iterat
 
 def _check_input(path: str | Path, inputs: Any, foreign: ForeignModel) -> None:
     """Refuse a graph that does not take a batch of pictures, or not with this normalization."""
-    if len(inputs) != 1 or inputs[0].type not in TYPES or len(inputs[0].shape) not in (3, 4):
+    if len(inputs) != 1 or not _may_be_pictures(inputs[0].type, len(inputs[0].shape)):
         raise ModelFileError(
-            f"{path}: takes {shown(inputs) or 'nothing'}; expected one input of pictures, uint8 or "
-            "float, [batch, height, width, channels] or [batch, channels, height, width]. "
+            f"{path}: takes {shown(inputs) or 'nothing'}; expected one input of pictures, uint8, "
+            "int32, int64 or float, [batch, height, width, channels] or [batch, channels, height, "
+            "width]. "
             f"{_other_use(inputs)}".rstrip()
         )
     shape, dtype = list(inputs[0].shape), str(inputs[0].type)
@@ -195,12 +204,19 @@ def _check_input(path: str | Path, inputs: Any, foreign: ForeignModel) -> None:
             "with one: [batch, height, width, channels] or [batch, channels, height, width]."
         )
     own = foreign.normalize not in (None, "none") or foreign.normalization is not None
-    if dtype == "tensor(uint8)" and own:
+    if takes_integers(dtype) and own:
         raise ConfigError(
-            f"{path}: takes pixels as uint8, so it normalizes them itself; `normalize` "
+            f"{path}: takes pixels as {dtype[7:-1]}, so it normalizes them itself; `normalize` "
             f"{foreign.normalize}, `mean` and `std` cannot be applied before. Set `normalize` "
             "none."
         )
+
+
+def _may_be_pictures(dtype: str, axes: int) -> bool:
+    """Return whether an input may be pictures; integers without a channel axis may be words."""
+    if dtype in ("tensor(int32)", "tensor(int64)"):
+        return axes == 4
+    return dtype in INPUT_TYPES and axes in (3, 4)
 
 
 def _other_use(inputs: Any) -> str:
@@ -215,7 +231,7 @@ def _other_use(inputs: Any) -> str:
             "tf2onnx.convert.from_keras(model, output_path='model.onnx')."
         )
     if first.type in ("tensor(int64)", "tensor(int32)"):
-        return "It looks like a model for text; kerascnn classifies pictures."
+        return "It looks like a model for text; for pictures, export it again with a channel axis."
     if first.type == "tensor(string)":
         return "It decodes pictures or text itself; export the part after that."
     if others:
@@ -264,6 +280,11 @@ def _pinned(shape: list[Any], sides: tuple[Any, Any], size: Shape) -> dict[str, 
 
 
 def _wrong_input(path: str | Path, inputs: Any, foreign: ForeignModel) -> ModelFileError:
+    if not any(_layouts(list(inputs[0].shape), foreign.for_color)):
+        return ModelFileError(
+            f"{path}: takes {shown(inputs)}; expected pictures with 3 or 1 channels. "
+            f"{OTHER_CHANNELS}"
+        )
     size = foreign.shape
     wanted = f"{size[0]} x {size[1]}" if size else "any"
     return ModelFileError(

@@ -28,6 +28,12 @@ Outputs = Literal["logits", "probabilities"]
 MADE_ELSEWHERE = "made elsewhere"
 """Network name on the card of a foreign graph."""
 
+OTHER_CHANNELS = (
+    "If it takes RGBA, put a layer in front that adds a channel of its alpha to RGB, and export it "
+    "again."
+)
+"""Advice for a model that takes another number of channels."""
+
 _MIDDLE = (127.5, 127.5, 127.5)
 _HIGHEST = (255.0, 255.0, 255.0)
 """Midpoint and maximum of 8-bit pixels, per channel."""

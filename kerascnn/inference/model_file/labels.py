@@ -188,6 +188,8 @@ def _in_order(value: Any) -> list[str]:
     for key in _KEYS:
         if isinstance(value.get(key), dict | list):
             return _in_order(value[key])
+    if isinstance(inner := next(iter(value.values())), list) and len(value) == 1 < len(inner):
+        return _in_order(inner)  # {"Label": [...]} of Lobe
     pairs = list(value.items())
     if all(_is_number(number) for _name, number in pairs) and (
         not all(_is_number(name) for name, _number in pairs)

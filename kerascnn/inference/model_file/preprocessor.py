@@ -1,8 +1,7 @@
 """Reads what Hugging Face's transformers and timm save beside a model.
 
 Knows: ``preprocessor_config.json`` with the keys of ConvNeXt, EfficientNet and others, timm's
-``pretrained_cfg``, the class names in ``config.json``, and where the two files are. Does not know
-graphs.
+``pretrained_cfg``, and where the two files are. Does not know graphs.
 """
 
 from __future__ import annotations
@@ -16,11 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from kerascnn.card import ChannelOrder, Normalization
-from kerascnn.errors import ONCE, ConfigError, DataError, ModelFileError
+from kerascnn.errors import ONCE, ConfigError, ModelFileError
 from kerascnn.files import read_text
 from kerascnn.images import Resizing, Shape
 from kerascnn.inference.model_file.foreign import NORMALIZATIONS, ForeignModel
-from kerascnn.inference.model_file.labels import read_labels
 from kerascnn.resizing import CROP_SHARE, FILTERS, Filter
 from kerascnn.typed_json import parse_json
 
@@ -47,62 +45,34 @@ def from_preprocessor(path: str | Path) -> ForeignModel:
         Size, resizing and normalization; an empty description if there is no such file, or, with a
         warning, if it contains something that kerascnn does not support.
     """
-    beside = _beside(path, NAME) or _beside(path, MODEL)
-    config = _content(beside)
-    if beside is None or (beside.name == MODEL and _TIMM not in config):
+    file = beside(path, NAME) or beside(path, MODEL)
+    config = content(file)
+    if file is None or (file.name == MODEL and _TIMM not in config):
         return ForeignModel()
     try:
         found = _of_timm(config[_TIMM]) if _TIMM in config else _of_transformers(config)
     except (ValueError, TypeError, KeyError, AttributeError, ConfigError) as error:
         log.warning(
             "%s: ignored, because it holds something that kerascnn does not support (%s). Set "
-            "`resize`, `filter`, `mean` and `std` yourself.", beside, error,
+            "`resize`, `filter`, `mean` and `std` yourself.", file, error,
             extra=ONCE,
         )  # fmt: skip
         return ForeignModel()
-    log.warning(
-        "%s: sets the resizing and normalization; options override them.", beside, extra=ONCE
-    )
+    log.warning("%s: sets the resizing and normalization; options override them.", file, extra=ONCE)
     return found
 
 
-def names_beside(path: str | Path, notice: bool = True) -> ForeignModel | None:
-    """Read the class names from the ``config.json`` that transformers or timm saved with a model.
-
-    None if there is none, or no names in it. ``notice``: log where they are from.
-
-    Raises:
-        ModelFileError: The model gives each picture several classes, or a quantity.
-    """
-    beside = _beside(path, MODEL)
-    config = _content(beside)
-    if beside is None or not {"id2label", "label_names"} & config.keys():
-        return None
-    problem = config.get("problem_type")
-    if problem in ("multi_label_classification", "regression"):
-        raise ModelFileError(
-            f"{path}: its config.json has `problem_type` {problem}; expected one class for each "
-            "picture. To use it nevertheless, give `labels` FILE."
-        )
-    with suppress(DataError):
-        names = read_labels(beside)
-        if notice:
-            log.warning("%s: sets the class names; `labels` overrides them.", beside, extra=ONCE)
-        return ForeignModel(names)
-    return None
-
-
-def _beside(path: str | Path, name: str) -> Path | None:
+def beside(path: str | Path, name: str) -> Path | None:
     """Find a file beside a model, or above the folder ``onnx``, where repositories have it."""
     folder = Path(path).absolute().parent
     places = [folder, folder.parent] if folder.name == "onnx" else [folder]
     return next((place / name for place in places if (place / name).is_file()), None)
 
 
-def _content(beside: Path | None) -> dict[str, Any]:
+def content(file: Path | None) -> dict[str, Any]:
     """Parse a file; return nothing if it is not an object, and thus of another program."""
     with suppress(ValueError, ModelFileError):
-        config = parse_json(read_text(beside)) if beside else None
+        config = parse_json(read_text(file)) if file else None
         if isinstance(config, dict):
             return config
     return {}

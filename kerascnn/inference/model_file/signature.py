@@ -47,7 +47,19 @@ TYPES: dict[str, np.dtype[Any]] = {
     "tensor(float16)": np.dtype(np.float16),
     "tensor(double)": np.dtype(np.float64),
 }
-"""Supported input types, by onnxruntime's names."""
+"""Supported types of numbers, by onnxruntime's names."""
+
+INPUT_TYPES = TYPES | {
+    "tensor(int32)": np.dtype(np.int32),
+    "tensor(int64)": np.dtype(np.int64),
+}
+"""Supported input types. A graph that takes whole numbers gets pixels as they are, 0 to 255."""
+
+
+def takes_integers(dtype: str) -> bool:
+    """Return whether an input type is whole numbers, so that the graph normalizes pixels itself."""
+    return dtype in INPUT_TYPES and INPUT_TYPES[dtype].kind in "iu"
+
 
 _LEAST = np.finfo(np.float32).tiny
 """Replaces a probability of 0, whose logarithm is not finite."""
@@ -75,9 +87,9 @@ class Signature:
     """Type, layout and meaning of a graph's input and outputs.
 
     Attributes:
-        card: Classes, size and normalization. If ``dtype`` is uint8, the graph normalizes.
+        card: Classes, size and normalization; the graph normalizes if ``dtype`` is an integer type.
         layout: Layout of the input; ``NHW`` has no channel axis.
-        dtype: Type of the input, a key of ``TYPES``.
+        dtype: Type of the input, a key of ``INPUT_TYPES``.
         channels: 3, or 1 for gray.
         batch: Fixed batch size of the graph; None for any.
         pinned: Sizes of dynamic axes of the input, by name.
@@ -118,11 +130,11 @@ class Signature:
             The input by name, in the graph's type and layout.
         """
         array: npt.NDArray[Any]
-        if TYPES[self.dtype] == np.uint8:
+        if takes_integers(self.dtype):
             array = images.gray(pictures) if self.channels == 1 else pictures
         else:
             array = normalized(pictures, self.card.normalization)
-            array = array.astype(TYPES[self.dtype], copy=False)
+        array = array.astype(INPUT_TYPES[self.dtype], copy=False)
         if self.layout == "NCHW":
             array = np.ascontiguousarray(array.transpose(0, 3, 1, 2))
         return {self.input: array[..., 0] if self.layout == "NHW" else array}

@@ -74,7 +74,7 @@ def _convert(network: keras.Model) -> onnx.ModelProto:
         custom_op_handlers=HANDLERS,
     )
     try:
-        with traceable(network):
+        with traceable():
             return _without_copies(convert)
     except Exception as error:
         # TensorFlow's tracing and tf2onnx raise errors of any class on networks they do not know.

@@ -8,31 +8,32 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Any
 
-import keras
-import numpy as np
 from keras.src import backend
 
-from kerascnn.training.networks.blocks import flat
 from kerascnn.training.networks.replaced import replaced
 
 
-def traceable(network: keras.Model) -> AbstractContextManager[None]:
+def traceable() -> AbstractContextManager[None]:
     """Trace a network as operations that tf2onnx knows while a block runs.
 
     On a CPU Keras runs some convolutions (grouped, 3D with channels first) through XLA, as a call
     that tf2onnx cannot see into. TensorFlow's operation is the same function; here it is only
-    traced, never run. Normalization layers hold NumPy arrays: tf2onnx takes their tensors for
-    inputs.
+    traced, never run. tf2onnx takes tensors for inputs that layers and operations hold, such as
+    the mean of Normalization or of ``preprocess_input``.
     """
+    import tensorflow as tf
     from keras.src.backend.tensorflow import nn
 
-    statistics = {
-        (layer, name): np.asarray(getattr(layer, name))
-        for layer in flat(network)
-        if isinstance(layer, keras.layers.Normalization)
-        for name in ("mean", "variance")
-    }
-    return replaced({(nn, "conv"): _convolution} | statistics)
+    graphs = tf.__internal__.FuncGraph
+    capture = graphs.capture
+
+    def by_value(graph: Any, tensor: Any, *args: Any, **options: Any) -> Any:
+        if hasattr(tensor, "numpy") and tensor.dtype not in (tf.resource, tf.variant):
+            with graph.as_default():
+                return tf.constant(tensor.numpy())
+        return capture(graph, tensor, *args, **options)
+
+    return replaced({(nn, "conv"): _convolution, (graphs, "capture"): by_value})
 
 
 def _convolution(

@@ -28,6 +28,11 @@ _KINDS = "biufVS"
 pointers."""
 
 
+_SAVE_AGAIN = (
+    "Load it with Keras where it was made, and save it again: model.save('model.keras'), or "
+    "model.save_weights('model.weights.h5')."
+)
+
 _HEAP, _HEAP_HEADER = re.compile(rb"GCOL\x01"), 16
 """Start of a heap, in which strings of variable length are stored, and the length of its header and
 of each object's, in bytes."""
@@ -87,9 +92,7 @@ def check_values(path: Path, file: h5py.Group) -> int:
             where = f"{path}: {f'{group.name}/{name}'.lstrip('/')!r}"
             found = _inside(group, name, where)
             if _place(found) in seen:
-                raise ModelFileError(
-                    f"{where} is a link to another file or place. Expected the weights themselves."
-                )
+                raise _is_link(where)
             seen.add(_place(found))
             if len(seen) > _OBJECTS:
                 raise ModelFileError(f"{path}: holds more than {_OBJECTS:,} groups and data sets.")
@@ -126,20 +129,26 @@ def number_layers_once(group: h5py.Group) -> None:
 
 def _inside(group: h5py.Group, name: str, where: str) -> h5py.Group | h5py.Dataset:
     if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-        raise ModelFileError(
-            f"{where} is a link to another file or place. Expected the weights themselves."
-        )
+        raise _is_link(where)
     found = group[name]
     if not isinstance(found, h5py.Group | h5py.Dataset):
         raise ModelFileError(f"{where} is neither a group nor a data set.")
     return found
 
 
+def _is_link(where: str) -> ModelFileError:
+    return ModelFileError(
+        f"{where} is a link to another file or place. Expected the weights themselves. "
+        f"{_SAVE_AGAIN}"
+    )
+
+
 def _stored(values: h5py.Dataset, where: str) -> int:
     """Return the size of a plain data set, in bytes."""
     if values.external or values.is_virtual:
         raise ModelFileError(
-            f"{where}: its values are in another file. Expected all weights in one file."
+            f"{where}: its values are in another file. Expected all weights in one file. "
+            f"{_SAVE_AGAIN}"
         )
     if values.dtype.kind not in _KINDS or values.dtype.hasobject:
         raise ModelFileError(

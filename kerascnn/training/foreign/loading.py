@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 
 from kerascnn.errors import ConfigError, ModelFileError
-from kerascnn.inference.model_file.foreign import ForeignModel, size_missing
+from kerascnn.inference.model_file.foreign import OTHER_CHANNELS, ForeignModel, size_missing
 from kerascnn.inference.model_file.kinds import is_own, kind_of_model
 from kerascnn.resizing import Shape
 from kerascnn.training.foreign.container import SUFFIXES
@@ -111,7 +111,7 @@ def _shape(model: keras.Model, path: Path, foreign: ForeignModel) -> tuple[Shape
     if channels not in (1, 3):
         raise ModelFileError(
             f"{path}: takes {list(shape)}; expected pictures, [batch, height, width, channels] "
-            "with 3 or 1 channels, or [batch, height, width]."
+            f"with 3 or 1 channels, or [batch, height, width]. {OTHER_CHANNELS}"
         )
     sides, said = shape[1:3], foreign.shape
     if None in sides and said is None:

@@ -101,6 +101,8 @@ def answer(path: Path, picture: np.ndarray, **said) -> np.ndarray:
         (["n", 3, SIZE, SIZE], "NCHW", TensorProto.DOUBLE, "unit"),
         (["n", SIZE, SIZE, 3], "NHWC", TensorProto.UINT8, None),
         (["n", 3, SIZE, SIZE], "NCHW", TensorProto.UINT8, None),
+        (["n", SIZE, SIZE, 3], "NHWC", TensorProto.INT32, None),
+        ([1, 3, SIZE, SIZE], "NCHW", TensorProto.INT64, None),
     ],
 )
 def test_layout_and_type_are_read_from_the_graph(
@@ -187,6 +189,9 @@ def test_what_is_missing_or_does_not_fit_is_said(tmp_path, picture) -> None:
     open_ended = graph_file(tmp_path / "x.onnx", ["n", 3, SIZE, SIZE], output=("batch", "k"))
     either = graph_file(tmp_path / "e.onnx", ["n", "a", "b", "c"])
     oblong = graph_file(tmp_path / "o.onnx", ["n", 3, SIZE, 2 * SIZE])
+    rgba = graph_file(tmp_path / "4.onnx", ["n", 4, SIZE, SIZE], weights=np.eye(4, dtype="f4"))
+    whole = graph_file(tmp_path / "w.onnx", ["n", 3, SIZE, SIZE], dtype=TensorProto.INT32)
+    rows = graph_file(tmp_path / "r.onnx", ["n", SIZE, SIZE], "NHW", dtype=TensorProto.INT64)
     video = graph_file(tmp_path / "v.onnx", ["n", 3, SIZE, SIZE, 1])
     bytes_in = graph_file(tmp_path / "u.onnx", ["n", 3, SIZE, SIZE], dtype=TensorProto.UINT8)
     single = graph_file(tmp_path / "s.onnx", [3, SIZE, SIZE], "NHW")
@@ -202,6 +207,10 @@ def test_what_is_missing_or_does_not_fit_is_said(tmp_path, picture) -> None:
         (oblong, ForeignModel(NAMES, SIZE), ModelFileError, "Is `image_size` right"),
         (video, ForeignModel(NAMES), ModelFileError, "expected one input of pictures"),
         (bytes_in, ForeignModel(NAMES, normalize="tf"), ConfigError, "normalizes them itself"),
+        (whole, ForeignModel(NAMES, normalize="unit"), ConfigError, "takes pixels as int32, so it"),
+        (rgba, ForeignModel(NAMES), ModelFileError, "3 or 1 channels. If it takes RGBA"),
+        (rgba, ForeignModel(NAMES, SIZE), ModelFileError, "3 or 1 channels. If it takes RGBA"),
+        (rows, ForeignModel(NAMES), ModelFileError, "for pictures, export it again with a channel"),
         (tmp_path / "no.onnx", ForeignModel(NAMES), ModelFileError, "no such file"),
     ]
     for path, said, kind, words in cases:

@@ -24,6 +24,7 @@ FRUIT = ("apple", "pear", "fig 2")
         json.dumps({"0": ["n01", "apple"], "1": ["n02", "pear"], "2": ["n03", "fig 2"]}),
         json.dumps({"model_type": "vit", "id2label": {"2": "fig 2", "1": "pear", "0": "apple"}}),
         json.dumps({"classes": FRUIT}),
+        json.dumps({"format": "onnx", "classes": {"Label": FRUIT}}),  # signature.json of Lobe
         json.dumps({"idx_to_class": {"0": "apple", "1": "pear", "2": "fig 2"}}),
         json.dumps(
             [{"id": 2, "name": "fig 2"}, {"id": 0, "name": "apple"}, {"id": 1, "name": "pear"}]

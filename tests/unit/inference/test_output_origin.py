@@ -418,7 +418,8 @@ def largest(g: Graph) -> str:
 @pytest.mark.parametrize(
     ("make", "names", "why"),
     [(argmax, NAMES, "number of a class"), (argmax, NAMES[:2], "number of a class"),
-     (sorted_answers, NAMES, "sorts the answers"), (largest, NAMES[:2], "not of which class")],
+     (sorted_answers, NAMES, "sorts the answers"), (largest, NAMES, "not of which class"),
+     (largest, NAMES[:2], "not of which class")],
 )  # fmt: skip
 def test_answers_without_their_classes_are_refused(make, names, why, tmp_path) -> None:
     graph = Graph()

@@ -21,7 +21,7 @@ from PIL import Image
 from kerascnn import Classifier, images
 from kerascnn.card import Normalization
 from kerascnn.cli import main
-from kerascnn.errors import ModelFileError
+from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.inference import ForeignModel
 
 GOLDEN = json.loads(
@@ -149,6 +149,39 @@ def test_timm_names_the_classes_too(tmp_path: Path) -> None:
     assert Classifier(graph(tmp_path / "m.onnx")).classes == NAMES.classes
     shown = CliRunner().invoke(main, ["card", str(tmp_path / "m.onnx")]).output
     assert re.search(r"\(3\), config\.json +red, green, blue", shown)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("labels.txt", "0 red\n1 green\n2 blue\n"), ("class_indices.json", '{"green": 1, "red": 0, '
+     '"blue": 2}'), ("signature.json", '{"classes": {"Label": ["red", "green", "blue"]}}')],
+)  # fmt: skip
+def test_a_list_of_names_beside_the_only_model_is_read(name, text, tmp_path, caplog) -> None:
+    (tmp_path / name).write_text(text)
+    path = graph(tmp_path / "m.onnx", height=8, width=8)
+    red = np.full((1, 8, 8, 3), (255, 0, 0), np.uint8)
+    classifier = Classifier(path, foreign=ForeignModel(normalize="unit", outputs="logits"))
+    assert classifier.classes == NAMES.classes
+    np.testing.assert_allclose(classifier.run(red)[1][0, 0], np.e / (np.e + 2), atol=1e-6)
+    assert f"{name}: sets the class names; `labels` overrides them" in caplog.text
+    assert Classifier(path, foreign=replace(NAMES, classes=("a", "b", "c"))).classes[0] == "a"
+    assert f"(3), {name}" in CliRunner().invoke(main, ["card", str(path)]).output
+
+
+def test_lists_of_names_that_may_be_of_another_model_are_named(tmp_path: Path) -> None:
+    path = graph(tmp_path / "m.onnx", height=8, width=8)
+    listed = tmp_path / "labels.txt"
+    listed.write_text("red\ngreen\nblue\n")
+    (tmp_path / "classes.txt").write_text("red\nblue\ngreen\n")
+    with pytest.raises(ConfigError, match=r"`labels` FILE is missing.*same folder: .*labels\.txt"):
+        Classifier(path)
+    (tmp_path / "classes.txt").unlink()
+    graph(tmp_path / "other.onnx")
+    with pytest.raises(ConfigError, match=r"same folder: .*labels\.txt"):
+        Classifier(path, foreign=ForeignModel())
+    listed.write_text("red\n\nblue\n")
+    with pytest.raises(ConfigError, match=r"same folder: .*labels\.txt"):
+        Classifier(path)
 
 
 def test_open_channels_are_three_if_the_normalization_has_three(tmp_path: Path) -> None:

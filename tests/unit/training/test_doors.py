@@ -274,6 +274,7 @@ def test_keras_files_are_known_by_what_is_in_them(folder, model) -> None:
         assert load_foreign(name, ForeignModel(("a", "b"))).shape == (8, 8)
     code, output = tell("export", "MODEL.H5", "--onnx")
     assert (code, "needs --labels FILE" in output) == (2, True)
+    assert "names.txt" in output
     for name in ("MODEL.H5", "old.keras"):
         code, output = tell("predict", name, "p.png")
         assert (code, f"kerascnn export {name} --onnx --labels" in output) == (1, True), output

@@ -199,6 +199,23 @@ def test_normalizations_are_those_of_keras(
         export_foreign(path, ForeignModel(("a", "b", "c")))
 
 
+def test_tensors_that_operations_hold_are_constants(
+    tmp_path, with_weights, pictures, exported_from
+) -> None:
+    """The means of ``preprocess_input`` in a ``.keras`` file, and a tensor too large to inline."""
+    entry = keras.Input((SIZE, SIZE, 3))
+    x = keras.applications.resnet50.preprocess_input(entry)
+    x = x * keras.ops.convert_to_tensor(np.linspace(0.01, 0.03, SIZE * 3).reshape(SIZE, 3))
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3, activation="tanh")(x))
+    model = with_weights(keras.Model(entry, layers.Dense(CLASSES)(x)))
+    model.save(tmp_path / "m.keras")
+    batch = pictures(SIZE)
+    exported = exported_from(tmp_path / "m.keras", CLASSES)
+    wanted = model.predict(batch.astype(np.float32), verbose=0)
+    assert wanted.std(axis=0).min() > 1e-4
+    np.testing.assert_allclose(exported.run(batch)[0], wanted, atol=1e-5)
+
+
 @pytest.mark.slow
 def test_layers_that_normalize_and_mixed_precision(
     tmp_path, with_weights, pictures, exported_from, caplog
@@ -368,9 +385,10 @@ def test_the_command_exports_verifies_and_says_how_many_are_right(trained: Path,
     assert "--normalize was not given" in wrong.stderr
     assert json.loads(wrong.stdout)["card"]["metrics"]["top1"] < told["card"]["metrics"]["top1"]
 
+    own = CliRunner().invoke(main, ["export", str(trained), *options])
+    Path("names.txt").unlink()
     bare = CliRunner().invoke(main, ["export", str(path), "--onnx"])
     assert (bare.exit_code, "needs --labels FILE" in bare.output) == (2, True)
-    own = CliRunner().invoke(main, ["export", str(trained), *options])
     assert (own.exit_code, "has its class names" in own.output) == (2, True)
 
 
