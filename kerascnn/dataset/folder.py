@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from kerascnn.dataset.layout import find_splits
 from kerascnn.dataset.other_formats import advice_on
 from kerascnn.dataset.pictures import FilePictures
 from kerascnn.dataset.split import Dataset, Split
-from kerascnn.dataset.walk import ARCHIVES, Walk, counted, notice, unsupported_notice
+from kerascnn.dataset.walk import Walk, counted, notice, unsupported_notice
 from kerascnn.errors import DataError
 from kerascnn.language import count
 from kerascnn.printable import first_few
@@ -118,18 +117,17 @@ def _contents(folder: Path, walk: Walk, root: Path) -> str:
             f" It holds {held}: move those of each class into a folder of their own."
             f"{_named_after_classes(pictures)}{advice_on(files + around)}"
         )
-    archive = next((path.name for path in files if path.name.lower().endswith(ARCHIVES)), None)
-    if archive or not files:
-        return f" It holds {archive}: unpack it." if archive else " It is empty."
-    return advice_on(files + around)
+    return advice_on(files + around) if files else " It is empty."
 
 
 def _named_after_classes(names: list[str]) -> str:
-    """Point to the classes that names such as ``cat.0.jpg`` and ``dog.0.jpg`` begin with."""
-    words = Counter(re.split(r"[\W\d_]", name)[0] for name in names)
-    if {"", "IMG", "DSC"} & words.keys() or not 1 < len(words) <= len(names) // 2:
-        return ""
-    return f" Their names begin with {first_few(sorted(words))}, perhaps the classes."
+    """Point to the classes that names such as ``cat.0.jpg`` and ``sea_lion_7.jpg`` begin with."""
+    before_number = [re.sub(r"[\W_]*\d+\W*$", "", Path(name).stem) for name in names]
+    letters = [re.split(r"[\W\d_]", name)[0] for name in names]
+    for words in map(set, (before_number, letters)):
+        if 1 < len(words) <= len(names) // 2 and not {"", "IMG", "DSC"} & words:
+            return f" Their names begin with {first_few(sorted(words))}, perhaps the classes."
+    return ""
 
 
 def _classes(folder: Path, walk: Walk, faults: FaultHandler) -> dict[str, Path]:

@@ -24,6 +24,7 @@ from kerascnn.dataset.suspect_folders import (
 )
 from kerascnn.dataset.walk import Walk
 from kerascnn.dataset.wrappers import DATE, inside_wrapper
+from kerascnn.printable import first_few
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +82,8 @@ def _splits(root: Path, walk: Walk, faults: FaultHandler) -> dict[str, Path] | N
         return named
     if "train" in exact and len(exact) > 1:
         # A class may be called "test", but not one "train" and another "val".
+        if all(split_of(folder.name) for folder in folders):
+            return _by_split(folders, split_of, faults, root)
         _leave_out(root, exact, [f for f in folders if f not in exact.values()], walk, faults)
         return exact
     flat_splits = [folder for folder in folders if folder.name.lower() not in ANNOTATIONS]
@@ -113,11 +116,13 @@ def _inner(folder: Path, walk: Walk, faults: FaultHandler, known: Collection[str
     folders = walk.folders(folder)
     inner = inside_wrapper(folders, known, walk)
     if inner is not None and len(folders) > 1:
-        empty = ", ".join(sub.name for sub in folders if sub != inner)
+        if not any(names_in(sub, walk) for sub in walk.folders(inner)):
+            check_annotations(folder, walk, faults)
+        empty = first_few([sub.name for sub in folders if sub != inner], 20)
         faults.error(
-            f"{folder}: only {inner.name} holds pictures; {empty} hold none. Give {inner} if its "
-            f"folders are the classes or splits; if {inner.name} is a class, add pictures to the "
-            "others."
+            f"{folder}: only {inner.name} holds pictures; there are none in {empty}. Give {inner} "
+            f"if its folders are the classes or splits; if {inner.name} is a class, add pictures "
+            "to the others."
         )
     return inner
 
@@ -165,9 +170,14 @@ def _leave_out(
     without = [f for f in others if any(_UNLABELED.fullmatch(word) for word in words[f])]
     walk.unlabeled |= dict.fromkeys(without)
     unknown = sorted(folder.name for folder in others if folder not in without)
-    if unknown:
+    names = {folder.name for folder in splits.values()}
+    if copy := next((f for f in others if names <= names_in(f, walk)), None):
         faults.error(
-            f"{root}: holds {', '.join(sorted(folder.name for folder in splits.values()))} and "
-            f"also {', '.join(unknown)}. Expected either splits or class folders, not both: move "
-            "the others away."
+            f"{root}: {copy.name} holds the same splits ({first_few(sorted(names))}), so it looks "
+            f"like a second copy of the data. Move it away, or give {copy}."
+        )
+    elif unknown:
+        faults.error(
+            f"{root}: holds {', '.join(sorted(names))} and also {', '.join(unknown)}. Expected "
+            "either splits or class folders, not both: move the others away."
         )

@@ -18,9 +18,8 @@ from kerascnn.dataset.faults import STRICT, FaultHandler
 from kerascnn.dataset.folder import load_folder
 from kerascnn.dataset.idx import idx_files, load_idx
 from kerascnn.dataset.npz import load_npz
-from kerascnn.dataset.other_formats import other_format
+from kerascnn.dataset.other_formats import format_of
 from kerascnn.dataset.split import Dataset
-from kerascnn.dataset.walk import ARCHIVES
 from kerascnn.errors import DataError
 from kerascnn.files import did_you_mean
 from kerascnn.images import SUFFIXES
@@ -115,8 +114,6 @@ def _what_came(data: str | Path) -> tuple[str, str]:
     if os.path.isdir(data):  # noqa: PTH112
         return "is a run folder, not pictures", ""
     name = str(data).lower()
-    if name.endswith(ARCHIVES):
-        return "is an archive", " Unpack it first."
     if name.endswith(_MODELS):
         return (
             "is a model, not pictures",
@@ -124,5 +121,5 @@ def _what_came(data: str | Path) -> tuple[str, str]:
         )
     if name.endswith(SUFFIXES):
         return "is one picture", ""
-    kind, advice = other_format(name) or ("a file", "")
+    kind, advice = format_of(Path(data)) or ("a file", "")
     return f"is {kind}", f" {advice}." if advice else ""

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from kerascnn.dataset.class_names import similar_class
 from kerascnn.dataset.faults import STRICT, FaultHandler
+from kerascnn.dataset.npz_names import arrays_by_name
 from kerascnn.dataset.pictures import ArrayPictures
 from kerascnn.dataset.split import Dataset, Split
 from kerascnn.errors import DataError, kind_and_line
@@ -27,20 +28,8 @@ from kerascnn.zip_files import PICTURES_RATIO, check_for_zip_bomb
 
 Array: TypeAlias = npt.NDArray[Any]
 
-CLASSES = "classes"
-"""Name of the array of class names, in the order of the labels."""
-
-_PAIRS = {
-    "train": (
-        ("x_train", "y_train"),
-        ("train_images", "train_labels"),
-        ("images", "labels"),
-        ("x", "y"),
-    ),
-    "val": (("x_val", "y_val"), ("val_images", "val_labels")),
-    "test": (("x_test", "y_test"), ("test_images", "test_labels")),
-}
-"""Names of the arrays of pictures and labels by split; the first pair that exists is used."""
+_WHITE, _HALF = 255, 127
+"""Highest value of a picture, and what it exceeds if that is white, not 1 or 16."""
 
 _NPY = np.lib.format.MAGIC_PREFIX
 
@@ -70,22 +59,28 @@ def load_npz(file: Path, faults: FaultHandler = STRICT, known: Collection[str] =
         DataError: Not an NPZ file of pictures, or invalid arrays, with their names.
     """
     arrays = _read(file)
-    pairs = _pairs(file, arrays)
+    found = arrays_by_name(arrays)
+    pairs = found.pairs
     if known and len(pairs) == 1:  # evaluation needs no training pictures
         pairs = {"train": next(iter(pairs.values()))}
+    if found.halves:
+        half, other = found.halves[0]
+        raise DataError(f"{file}: holds {half} but no {other} for it. {_EXPECTED}.")
     if "train" not in pairs:
-        raise DataError(f"{file}: holds {', '.join(arrays) or 'nothing'}. {_EXPECTED}.")
-    train = _checked(file, arrays, *pairs["train"])
-    classes = _classes(file, arrays.get(CLASSES), train, faults)
+        raise DataError(f"{file}: holds {first_few(list(arrays), 20) or 'nothing'}. {_EXPECTED}.")
+    if found.others:
+        faults.notice(f"{file}: left out: {first_few(found.others, 20)}")
+    train = _checked(file, arrays, *pairs["train"])[1]
+    classes = _classes(file, found.classes, arrays, train, faults)
     splits = {}
     for split, (pictures, names) in pairs.items():
         try:
-            labels = _checked(file, arrays, pictures, names)
+            array, labels = _checked(file, arrays, pictures, names)
         except DataError as error:
             faults.error(str(error))
             continue
         numbers = _numbers(f"{file}, {names}", labels, classes, faults)
-        whole = Split(ArrayPictures(arrays[pictures], f"{file.name}/{pictures}"), numbers)
+        whole = Split(ArrayPictures(array, f"{file.name}/{pictures}"), numbers)
         labeled = np.flatnonzero(numbers >= 0)
         if len(labeled) or split == "train":  # a FaultCollector continues with an empty split
             splits[split] = whole if len(labeled) == len(whole) else whole.take(labeled)
@@ -148,54 +143,68 @@ def _check_for_zip_bomb(file: Path) -> None:
                 )
 
 
-def _pairs(file: Path, arrays: dict[str, Array]) -> dict[str, tuple[str, str]]:
-    """Find the names of the arrays of pictures and labels for each split."""
-    pairs: dict[str, tuple[str, str]] = {}
-    spelled = {name.lower(): name for name in arrays}  # X_train, as in scikit-learn's examples
-    for split, candidates in _PAIRS.items():
-        for pair in candidates:
-            there = [name for name in pair if name in spelled]
-            if len(there) == 1:
-                other = pair[1 - pair.index(there[0])]
-                raise DataError(f"{file}: holds {spelled[there[0]]} but not {other}. {_EXPECTED}.")
-            if there:
-                pairs.setdefault(split, (spelled[pair[0]], spelled[pair[1]]))
-    return pairs
-
-
-def _checked(file: Path, arrays: dict[str, Array], pictures: str, names: str) -> Array:
-    """Check a pair of arrays, and return the labels in one dimension."""
-    array, labels = arrays[pictures], arrays[names]
-    if array.dtype != np.uint8:
-        raise DataError(
-            f"{file}, {pictures}: values of type {array.dtype}, expected uint8 from 0 to 255. "
-            "Convert them first: guessing their range could give wrong results."
-        )
-    if array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] not in (1, 3)):
-        first = array.ndim == 4 and array.shape[1] in (1, 3)
-        raise DataError(
-            f"{file}, {pictures}: shape {list(array.shape)}, expected [pictures, height, width] "
-            f"or [pictures, height, width, 3].{' Move the channels to the end.' if first else ''}"
-        )
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
+def _checked(
+    file: Path, arrays: dict[str, Array], pictures: str, names: str
+) -> tuple[Array, Array]:
+    """Check a pair of arrays, and return the pictures as uint8 and the labels in one dimension."""
+    array, labels = _pixels(f"{file}, {pictures}", arrays[pictures]), _one_each(arrays[names])
     if labels.ndim != 1 or len(labels) != len(array) or 0 in array.shape:
+        several = labels.ndim == 2 and len(labels) == len(array)
         raise DataError(
             f"{file}: {pictures} has shape {list(array.shape)}, {names} {list(labels.shape)}. "
             "Expected as many labels as pictures, one each, and at least one."
-            f"{' One-hot labels become numbers by argmax(axis=1).' if labels.ndim == 2 else ''}"
+            f"{' Several labels per picture are not supported.' if several else ''}"
         )
     if labels.dtype.kind not in "iuU":
         raise DataError(
             f"{file}, {names}: values of type {labels.dtype}, expected whole numbers from 0, or "
             "class names."
         )
+    return array, labels
+
+
+def _pixels(where: str, array: Array) -> Array:
+    """Return pictures as uint8 with the channels last, where these are certain."""
+    if array.ndim == 4 and array.shape[1] in (1, 3) and array.shape[3] not in (1, 3):
+        array = np.moveaxis(array, 1, 3)
+    if array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] not in (1, 3)):
+        raise DataError(
+            f"{where}: shape {list(array.shape)}, expected [pictures, height, width] or "
+            "[pictures, height, width, 3]."
+        )
+    if array.dtype == np.uint8 or not array.size:
+        return array
+    between = ""
+    if array.dtype.kind in "iuf":
+        low, high = array.min(), array.max()
+        between = f" from {low:g} to {high:g}"
+        if low >= 0 and _HALF < high <= _WHITE and np.array_equal(array, array.astype(np.uint8)):
+            return array.astype(np.uint8)
+    raise DataError(
+        f"{where}: values of type {array.dtype}{between}, expected uint8 from 0 to 255. "
+        "Convert them first: guessing their range could give wrong results."
+    )
+
+
+def _one_each(labels: Array) -> Array:
+    """Return labels that are one-hot, whole numbers of another type, or bytes, as usual ones."""
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim == 2 and labels.dtype.kind in "buif":
+        one = np.count_nonzero(labels, axis=1) == 1
+        if (one & (labels.max(axis=1, initial=0) == 1)).all():
+            return np.asarray(labels.argmax(axis=1), np.int64)
+    if labels.dtype.kind == "S":
+        return np.char.decode(labels, "utf-8", "replace")
+    if labels.dtype.kind == "f" and np.array_equal(labels, np.round(labels)):
+        return labels.astype(np.int64)
     return labels
 
 
 def _classes(
-    file: Path, names: Array | None, train: Array, faults: FaultHandler
+    file: Path, name: str | None, arrays: dict[str, Array], train: Array, faults: FaultHandler
 ) -> tuple[str, ...]:
+    names = _one_each(arrays[name]) if name else None
     if names is None and train.dtype.kind == "U":
         return tuple(sorted({_name(name) for name in train}))
     if names is None:
@@ -203,7 +212,7 @@ def _classes(
     classes = tuple(_name(name) for name in names.ravel())
     if names.dtype.kind != "U" or names.ndim != 1 or len(set(classes)) < len(classes):
         raise DataError(
-            f"{file}, {CLASSES}: {len(set(classes))} different values of type {names.dtype}, shape "
+            f"{file}, {name}: {len(set(classes))} different values of type {names.dtype}, shape "
             f"{list(names.shape)}. Expected one name per class, each once, as text."
         )
     return classes
@@ -217,13 +226,13 @@ def _count(file: Path, train: Array, faults: FaultHandler) -> int:
     if highest >= len(train):
         faults.error(
             f"{file}: labels up to {highest:,} for {len(train):,} training pictures, so some "
-            f"class has none. Expected numbers from 0 without gaps, or an array {CLASSES}."
+            f"class has none. Expected numbers from 0 without gaps, or an array classes."
         )
         return len(train)
     if missing := sorted(set(range(highest + 1)) - set(train.tolist())):
         faults.warning(
             f"{file}: no training pictures have label {first_few(missing, 10)}. Expected numbers "
-            f"from 0 without gaps, or an array {CLASSES}."
+            f"from 0 without gaps, or an array classes."
         )
     return highest + 1
 

@@ -26,7 +26,8 @@ _PICTURES = {"image", "images", "img", "imgs", "jpegimages", "jpg", "picture", "
 
 ANNOTATIONS = {
     *("annotation", "annotations", "label", "labels", "mask", "masks", "trimaps", "xmls"),
-    *("imagesets", "segmentationclass", "segmentationobject", "라벨링데이터"),
+    *("imagesets", "segmentationclass", "segmentationobject", "라벨링데이터", "segmentation"),
+    *("segmentations", "groundtruth", "ground_truth", "gt", "bboxes"),
 }
 """Folders of annotations in data sets for detection and segmentation."""
 
@@ -58,7 +59,7 @@ def check_classes(root: Path, known: Collection[str], walk: Walk, faults: FaultH
     """Report the first reason why sibling folders are probably not classes."""
     inside = _inside(root, walk)
     reasons = (
-        _annotated(inside),
+        _annotated(inside, walk),
         _annotated_classes(inside, walk),
         _repeated(names_in(root, walk), inside),
         _alike(inside),
@@ -78,7 +79,7 @@ def check_classes(root: Path, known: Collection[str], walk: Walk, faults: FaultH
 def check_annotations(root: Path, walk: Walk, faults: FaultHandler) -> None:
     """Report annotations among the folders of a split."""
     inside = _inside(root, walk)
-    if reason := _annotated(inside) or _annotated_classes(inside, walk):
+    if reason := _annotated(inside, walk) or _annotated_classes(inside, walk):
         faults.error(f"{root}: {reason}")
 
 
@@ -86,11 +87,13 @@ def _inside(root: Path, walk: Walk) -> dict[Path, frozenset[str]]:
     return {folder: names_in(unwrapped(folder, walk), walk) for folder in walk.folders(root)}
 
 
-def _annotated(inside: Mapping[Path, frozenset[str]]) -> str | None:
+def _annotated(inside: Mapping[Path, frozenset[str]], walk: Walk) -> str | None:
     """Find pictures with annotations in sibling folders."""
     names = {folder.name.lower(): folder for folder in inside}
     pictures = [folder for name, folder in names.items() if name in _PICTURES]
-    if pictures and len(names) > len(pictures) and names.keys() <= _PICTURES | ANNOTATIONS:
+    others = [folder for name, folder in names.items() if name not in _PICTURES | ANNOTATIONS]
+    annotated = pictures and not ANNOTATIONS.isdisjoint(names)
+    if annotated and not any(next(walk.pictures(other), None) for other in others):
         below = inside[pictures[0]]
         sorted_already = len(below) > 1 and not all(map(split_of, below))
         return (

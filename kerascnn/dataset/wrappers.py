@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from itertools import islice
 from pathlib import Path
 
 from kerascnn.dataset.walk import Walk
@@ -18,12 +19,10 @@ DATE = re.compile(r"(19|20)\d\d([-_.]?\d\d){0,2}")
 
 def inside_wrapper(folders: Sequence[Path], known: Collection[str], walk: Walk) -> Path | None:
     """Find the only folder that is a wrapper: it contains all pictures, in subfolders."""
-    wrappers = [folder for folder in folders if _can_wrap(folder, known, walk)]
-    if len(wrappers) != 1 or any(
-        _pictures(folder, walk) for folder in folders if folder != wrappers[0]
-    ):
+    if not any(_can_wrap(folder, known, walk) for folder in folders):
         return None
-    return wrappers[0] if _pictures(wrappers[0], walk) else None
+    filled = list(islice((folder for folder in folders if _pictures(folder, walk)), 2))
+    return filled[0] if len(filled) == 1 and _can_wrap(filled[0], known, walk) else None
 
 
 def _can_wrap(folder: Path, known: Collection[str], walk: Walk) -> bool:

@@ -6,6 +6,7 @@ Does not know labels, models or normalization.
 """
 
 from kerascnn.images.arrays import GRAY_WEIGHTS as GRAY_WEIGHTS
+from kerascnn.images.arrays import array_of as array_of
 from kerascnn.images.arrays import gray as gray
 from kerascnn.images.arrays import rgb_array as rgb_array
 from kerascnn.images.decoding import FORMATS as FORMATS

@@ -6,16 +6,35 @@ Knows: types, shapes, the limits of sides, the formula of gray. Does not know fi
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
-from kerascnn.errors import PictureError
+from kerascnn.errors import PictureError, kind_and_line
 from kerascnn.images.limits import MAX_ASPECT, MAX_SIDE
 from kerascnn.images.resizing import UInt8Array
 
 GRAY_WEIGHTS = (19595, 38470, 7471)
 """Weights of red, green and blue, in 65536ths: ITU-R BT.601 as rounded by Pillow's
 ``convert("L")``. They sum to 65536, so a gray picture keeps its values."""
+
+
+def array_of(value: object) -> npt.NDArray[Any] | None:
+    """Return an array, or a tensor of TensorFlow, PyTorch or JAX, as an array; None for others.
+
+    Raises:
+        PictureError: A tensor that NumPy cannot read, such as one on a GPU.
+    """
+    if not hasattr(value, "__array__") or hasattr(value, "columns"):  # not a table
+        return None
+    try:
+        return np.asarray(value)
+    except (TypeError, RuntimeError, ValueError) as error:
+        raise PictureError(
+            f"a value of type {type(value).__name__} that NumPy cannot read "
+            f"({kind_and_line(error)}). Convert it to an array first."
+        ) from error
 
 
 def rgb_array(array: npt.NDArray[np.generic], name: str = "picture") -> UInt8Array:
@@ -43,11 +62,18 @@ def rgb_array(array: npt.NDArray[np.generic], name: str = "picture") -> UInt8Arr
     if array.ndim != 3 or array.shape[2] not in (1, 3) or 0 in array.shape:
         raise PictureError(
             f"{name}: an array of shape {list(array.shape)}, expected [height, width, 3] (RGB) or "
-            "[height, width] (gray)."
+            f"[height, width] (gray).{_advice(array.shape)}"
         )
     check_sides(array.shape[1], array.shape[0], name)
     picture = array.astype(np.uint8, copy=False)
     return np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture
+
+
+def _advice(shape: tuple[int, ...]) -> str:
+    """Say what to do with an array whose channels are not those of RGB."""
+    if len(shape) == 3 and shape[0] in (1, 3):
+        return " Move the channels to the end."
+    return " Leave out the alpha channel." if len(shape) == 3 and shape[2] == 4 else ""
 
 
 def check_sides(width: int, height: int, name: str) -> None:

@@ -21,7 +21,7 @@ from PIL import Image
 
 from kerascnn.errors import PictureError
 from kerascnn.images import limits
-from kerascnn.images.arrays import rgb_array
+from kerascnn.images.arrays import array_of, rgb_array
 from kerascnn.images.decoding import check_regular, decode_here, from_pillow
 from kerascnn.images.header import Header, header_of
 from kerascnn.images.limits import BYTES_EACH, PLAIN_BYTES
@@ -118,8 +118,8 @@ def prepare(
         return apply_decoded(whole, sized, name)
     if isinstance(source, Image.Image):
         return size_picture(from_pillow(source, shown), size, resize)
-    if isinstance(source, np.ndarray):
-        return size_picture(rgb_array(source, shown), size, resize)
+    if (array := array_of(source)) is not None:
+        return size_picture(rgb_array(array, shown), size, resize)
     raise PictureError(
         f"a value of type {type(source).__name__}; expected a path, bytes, an open file, a Pillow "
         "image or a uint8 array."

@@ -81,11 +81,11 @@ def as_many(pictures: Iterable[Picture] | Picture) -> Iterable[Picture]:
     Raises:
         PictureError: It is neither.
     """
-    if isinstance(pictures, np.ndarray):
-        paths = pictures.ndim == 1 and pictures.dtype.kind in "OU"  # a column of a table
-        return pictures.tolist() if paths else pictures if pictures.ndim >= 4 else [pictures]
     if isinstance(pictures, str | os.PathLike | images.Buffer | Image.Image):
         return [pictures]
+    if (array := images.array_of(pictures)) is not None:
+        paths = array.ndim == 1 and array.dtype.kind in "OU"  # a column of a table
+        return array.tolist() if paths else array if array.ndim >= 4 else [array]
     if images.is_open_file(pictures):  # iterating over it would yield lines
         return [pictures]
     table = isinstance(pictures, Mapping) or hasattr(pictures, "columns")  # it yields their names

@@ -114,6 +114,34 @@ def test_one_picture_in_every_form(classifier, paths):
         classifier.classify(path, top_k=0)
 
 
+class Tensor:
+    """A tensor of TensorFlow, PyTorch or JAX, as far as NumPy and a loop see it."""
+
+    def __init__(self, values, reason=None):
+        self.values, self.reason = values, reason
+
+    def __array__(self, dtype=None, copy=None):
+        if self.reason:
+            raise TypeError(self.reason)
+        return self.values
+
+    def __iter__(self):
+        return map(Tensor, self.values)
+
+
+def test_tensors_are_arrays(classifier, paths):
+    picture = np.asarray(Image.open(paths[0]).convert("RGB"))
+    expected = classifier.predict(picture)
+    for given in (Tensor(picture), [Tensor(picture)], Tensor(picture[None])):
+        assert classifier.predict(given) == expected
+    with pytest.raises(PictureError, match=r"type Tensor that NumPy cannot read \(TypeError: cuda"):
+        classifier.predict([Tensor(picture, "cuda:0")])
+    with pytest.raises(PictureError, match=r"Move the channels to the end\.$"):
+        classifier.predict([Tensor(picture.transpose(2, 0, 1))])
+    with pytest.raises(PictureError, match=r"Leave out the alpha channel\.$"):
+        classifier.predict([np.dstack([picture, picture[..., 0]])])
+
+
 @pytest.mark.parametrize(
     ("name", "wrong"),
     [

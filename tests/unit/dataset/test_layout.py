@@ -89,6 +89,12 @@ def test_a_test_folder_without_classes_is_left_out(train: str, test: str, caplog
         (["train_1/a", "train_1/b", "train_2/a", "train_2/b"], "are both split train"),
         (["train/a", "train/b", "test/a", "test/b", "more/a", "more/b"], "and also more"),
         (["train", "test1"], "d/train: no class folders"),
+        (["training", "validation", "evaluation"], "d/training: no class folders"),
+        (
+            ["x/train/a", "x/train/b", "x/val/a", "x/x/train/a", "x/x/train/b", "x/x/val/a"],
+            r"x holds the same splits \(train, val\), .* Move it away, or give d/x/x\.$",
+        ),
+        (["images/a", "images/b", "segmentations/a", "segmentations/b"], "Give d/images if its"),
         (["images_train", "images_test"], "d/images_train: no class folders"),
         (["train2017", "val2017", "annotations"], "d/train2017: no class folders"),
         (["data/train/a", "data/train/b", "data/valid/a", "thumbs/data/train/a"], "Give d/data if"),
@@ -159,7 +165,7 @@ def test_classes_that_are_hard_to_tell_apart_are_told(other, caplog) -> None:
     ("file", "words"),
     [
         ("cat_1.png", r"It holds 1 picture \(cat_1\.png\): move those of each class into a folder"),
-        ("flowers.tar.gz", r"It holds flowers\.tar\.gz: unpack it"),
+        ("flowers.tar.gz", r"Not read: flowers\.tar\.gz \(an archive\)\. Unpack it first"),
         (None, "It is empty"),
     ],
 )
@@ -183,7 +189,7 @@ def test_many_folders_of_the_same_sub_folders_are_asked_about_quickly() -> None:
     for number in range(2000):
         for inside in "ab":
             Path(f"d/{number}/{inside}").mkdir(parents=True)
-    write("d/0/a/1.png")
+    write("d/0/a/1.png", "d/1/a/1.png")
     with pytest.raises(DataError, match="hold the same subfolders"):
         load_dataset("d")
 

@@ -48,7 +48,14 @@ def test_names_of_keras(clothes) -> None:
 
 @pytest.mark.parametrize(
     ("pictures_name", "labels_name"),
-    [("train_images", "train_labels"), ("images", "labels"), ("x", "y")],
+    [
+        ("train_images", "train_labels"),
+        ("images", "labels"),
+        ("x", "y"),
+        ("train_X", "Train_Y"),
+        ("TrainImages", "TrainLabels"),
+        ("data", "target"),
+    ],
 )
 def test_other_names_and_columns_of_labels(clothes, pictures_name, labels_name) -> None:
     pictures, labels = clothes
@@ -56,6 +63,31 @@ def test_other_names_and_columns_of_labels(clothes, pictures_name, labels_name) 
     train = load_dataset(file).splits["train"]
     assert train.labels.tolist() == labels.tolist()
     assert np.array_equal(train.pictures[0], np.repeat(pictures[0][..., None], 3, 2))
+
+
+@pytest.mark.parametrize("kind", ["f4", "i8", "u2"])
+def test_pictures_and_labels_of_other_types_that_can_mean_one_thing(clothes, kind: str) -> None:
+    pictures, labels = clothes
+    first = np.stack([pictures] * 3, 1).astype(kind)  # channels first, as PyTorch has them
+    for given in (labels.astype("f4"), np.eye(10)[labels], labels[:, None].astype("f8")):
+        train = load_dataset(save(x=first, y=given)).splits["train"]
+        assert train.labels.tolist() == labels.tolist()
+        assert np.array_equal(train.pictures[5], np.stack([pictures[5]] * 3, 2))
+    names = np.array([f"옷{number}".encode() for number in range(10)])
+    for given in ({"y": names[labels]}, {"y": labels, "class_names": names}):
+        dataset = load_dataset(save(x=pictures, **given))
+        assert dataset.classes == tuple(name.decode() for name in names)
+        assert dataset.splits["train"].labels.tolist() == labels.tolist()
+
+
+def test_splits_are_known_by_words_and_other_arrays_are_named(clothes, caplog) -> None:
+    pictures, labels = clothes
+    pairs = {}
+    for split in ("train", "valid", "testing"):
+        pairs |= {f"X_{split}": pictures, f"Y_{split}": labels}
+    dataset = load_dataset(save(**pairs, ids=labels, x_train_valid=pictures, images=pictures))
+    assert list(dataset.splits) == ["train", "val", "test"]
+    assert "left out: ids, x_train_valid, images" in caplog.text
 
 
 def test_colors_stay(photograph) -> None:
@@ -88,20 +120,24 @@ def broken(pictures: np.ndarray, labels: np.ndarray) -> list[tuple[dict[str, np.
     return [
         ({}, "holds nothing. Expected x_train and y_train"),
         ({"foo": pictures}, "holds foo. Expected"),
-        ({"x_train": pictures}, "holds x_train but not y_train"),
-        ({**pair, "x_test": pictures}, "holds x_test but not y_test"),
-        ({"images": pictures / 255, "labels": labels}, "images: values of type float64, expected"),
-        ({"images": pictures.astype("i8"), "labels": labels}, "type int64, expected uint8"),
+        ({"x_train": pictures}, "holds x_train but no labels for it"),
+        ({**pair, "x_test": pictures}, "holds x_test but no labels for it"),
+        ({**pair, "valid_y": labels}, "holds valid_y but no pictures for it"),
+        ({"images": pictures / 255, "labels": labels}, "float64 from 0 to 1, expected"),
+        ({"images": pictures - 1.0, "labels": labels}, "float64 from -1 to 254, expected uint8"),
+        ({"images": pictures * 1.5, "labels": labels}, "float64 from 0 to 382.5, expected uint8"),
+        ({"images": pictures // 16 * 1.0, "labels": labels}, "from 0 to 15, expected uint8"),
+        ({"images": pictures > 9, "labels": labels}, "images: values of type bool, expected"),
         ({"images": pictures[0], "labels": labels}, "shape .28, 28., expected"),
-        (
-            {"images": np.repeat(pictures[:, None], 3, 1), "labels": labels},
-            r"\[60, 3, 28, 28\].*Move the channels to the end",
-        ),
         ({"images": pictures, "labels": labels[1:]}, "Expected as many labels"),
         ({"images": pictures[:0], "labels": labels[:0]}, "at least one"),
-        ({"images": pictures, "labels": np.eye(10)[labels]}, r"one each.*argmax\(axis=1\)"),
+        ({"images": pictures, "labels": 2 * np.eye(10)[labels]}, r"one each.*Several labels"),
+        (
+            {"images": pictures, "labels": np.ones((60, 10))},
+            r"one each.*Several labels per picture",
+        ),
         ({"images": pictures.reshape(60, -1), "labels": labels}, r"784\].*width, 3\]\.$"),
-        ({"images": pictures, "labels": labels.astype("f4")}, "labels: values of type float32"),
+        ({"images": pictures, "labels": labels / 2}, "labels: values of type float64"),
         ({"images": pictures, "labels": negative}, r"labels\[3\]: label -1 is not one of the"),
         ({"images": pictures, "labels": labels * 1000}, "some class has none"),
         (

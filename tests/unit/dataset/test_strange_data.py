@@ -2,6 +2,7 @@
 
 import json
 import logging
+import pickle
 import unicodedata
 from pathlib import Path
 
@@ -78,6 +79,9 @@ def test_other_classes_resemble_none(train: str, other: str) -> None:
         ("a.MAT", "MATLAB", "Read it with the library"),
         ("labels.json", "JSON", "write a .csv file in UTF-8 with the columns path and label"),
         ("labels.xlsx", "a spreadsheet", "If it holds the labels"),
+        ("output.manifest", "JSON", "If it holds the labels"),
+        ("train.lst", "text", "If it holds the labels"),
+        ("cats.zip", "an archive", "Unpack it first"),
         ("IMG_1.HEIC", "HEIC", "Convert to JPEG or PNG"),
         ("a.pef", "PEF", "Convert to JPEG or PNG"),
         ("a.mov", "a video", "Save some of its frames"),
@@ -109,6 +113,29 @@ def test_a_picture_without_the_ending_of_one_is_recognized(form: str, name: str)
         load_dataset("e")
 
 
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        *(
+            (pickle.dumps({b"data": [0]}, protocol), "pickled Python objects")
+            for protocol in (2, 5)
+        ),
+        (b"\x89HDF\r\n\x1a\n", "HDF5"),
+        (b"MATLAB 5.0 MAT-file", "MATLAB"),
+        (b"PAR1", "Parquet"),
+        (b"SQLite format 3\0", "a database"),
+    ],
+)
+def test_data_without_a_suffix_is_recognized(content: bytes, kind: str) -> None:
+    """CIFAR-100 is in files called train, test and meta."""
+    Path("d").mkdir()
+    Path("d/train").write_bytes(content)
+    with pytest.raises(DataError, match=rf"d/train: is {kind}\. .* Read it with the library"):
+        load_dataset("d/train")
+    with pytest.raises(DataError, match=rf"Not read: train \({kind}\)\. Read it"):
+        load_dataset("d")
+
+
 TEXTS = ["NOTICE", "README", "LICENSE", "Makefile", "checkpoint", "BM25", ".travis.yml"]
 
 
@@ -131,7 +158,13 @@ def test_other_files_that_folders_hold_are_no_data(name: str) -> None:
             ("cat.0.png", "cat.1.png", "dog.0.png", "dog.1.png"),
             "names begin with cat, dog, perhaps",
         ),
+        (
+            tuple(f"{kind}_{number}.png" for kind in ("sea_lion", "emu") for number in (7, 31)),
+            "names begin with emu, sea_lion, perhaps",
+        ),
+        (("n01_1.png", "n01_2.png", "n02_1.png", "n02_2.png"), "begin with n01, n02, perhaps"),
         (("sampleSubmission.csv", "0.png"), "into a folder of their own.$"),
+        (("sample.png", "cats.zip"), r"cats.zip \(an archive\)\. Unpack it first\.$"),
         (("README.txt", "0.png"), "into a folder of their own.$"),
     ],
 )

@@ -73,6 +73,33 @@ def test_where_other_folders_hold_no_pictures_the_one_to_give_is_named(empty: st
 
 
 @pytest.mark.parametrize(
+    ("pictures", "empty", "told"),
+    [
+        (
+            "cats/{}",
+            "Annotations/{}",
+            "only cats holds pictures; there are none in Annotations. Give",
+        ),
+        (
+            "Data/CLS/train/{}",
+            "Lists/CLS/train/{}",
+            "only Data holds pictures; there are none in L",
+        ),
+        ("images/train", "labels/train", "images, labels are pictures and their annotations"),
+        ("images/{}", "labels/{}", "Give d/images if its folders are the classes"),
+    ],
+)
+def test_annotations_in_folders_like_those_of_the_pictures(pictures, empty, told) -> None:
+    """As Caltech-101, ImageNet and data sets for YOLO have them."""
+    for name in ("a", "b"):
+        write("d", f"{pictures.format(name)}/1{name}")
+        Path("d", empty.format(name)).mkdir(parents=True, exist_ok=True)
+        Path("d", empty.format(name), f"1{name}.txt").touch()
+    with pytest.raises(DataError, match=told):
+        load_dataset("d")
+
+
+@pytest.mark.parametrize(
     ("paths", "classes"),
     [
         (("rose/2023/1", "rose/2024/2"), ("rose",)),

@@ -103,7 +103,7 @@ def test_a_split_of_arrays_that_cannot_be_used_does_not_hide_the_others() -> Non
     np.savez(
         "d.npz",
         x_train=train, y_train=np.array([0, 0, 1, 1]),
-        x_val=train.astype(float), y_val=np.array([0, 0, 1, 1]),
+        x_val=train / 255, y_val=np.array([0, 0, 1, 1]),
         x_test=train, y_test=np.array([0, 7, 8, 1]),
     )  # fmt: skip
     found = faults("d.npz")
