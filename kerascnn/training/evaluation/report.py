@@ -144,7 +144,6 @@ def gather(
     """Collect the content of a report as plain values; arguments as in :func:`write_report`."""
     card, config, history = run.card, run.config, run.history
     evaluation = evaluate_predictions(_answers(card, judged, split, kept))
-    spans = phase_ends(phases(config), history, config.patience)
     heats, method = _heat_maps(kept.core, kept.model, card.classes)
     return Content(
         name=card.name,
@@ -152,7 +151,7 @@ def gather(
         evaluation=evaluation,
         epochs=tuple(history),
         best_epoch=int(card.metrics["epoch"]) if "epoch" in card.metrics else None,
-        phase_spans=tuple(PhaseSpan(phase.scope, first, last) for phase, first, last in spans),
+        phase_spans=tuple(_phase_spans(config, history)),
         layers=tuple(_layers(kept.core)),
         mistakes=gallery(evaluation.mistakes, lambda index: judged.images[index], heats),
         method=method,
@@ -190,6 +189,11 @@ def _heat_maps(
         return list(cam.heat(np.stack(pictures), np.array([classes.index(a) for a in answers])))
 
     return heats, "Grad-CAM"
+
+
+def _phase_spans(config: TrainConfig, history: list[EpochRecord]) -> Iterator[PhaseSpan]:
+    for phase, first, last in phase_ends(phases(config), history, config.patience):
+        yield PhaseSpan(phase.scope, first, last)
 
 
 def _layers(core: keras.Model) -> Iterator[Layer]:
