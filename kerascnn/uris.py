@@ -158,8 +158,8 @@ def _web_options() -> dict[str, Any]:
 
 
 def _tried(uri: str, work: Callable[[], T]) -> T:
-    pause = PAUSE
-    for attempt in range(1, TRIES + 1):
+    attempt, pause = 1, PAUSE
+    while True:
         try:
             return work()
         except Exception as error:  # each kind of storage has its own errors
@@ -170,8 +170,7 @@ def _tried(uri: str, work: Callable[[], T]) -> T:
                 raise DataError(f"{uri}: cannot be read in {TRIES} tries ({reason}).") from error
             log.info("%s: %s; trying again in %g s", uri, error, pause)
         time.sleep(pause)
-        pause *= 2
-    raise AssertionError  # the last attempt returned or raised
+        attempt, pause = attempt + 1, pause * 2
 
 
 def _is_refused(error: Exception) -> bool:

@@ -23,9 +23,7 @@ from kerascnn.images.read import is_open_file as is_open_file
 from kerascnn.images.read import prepare as prepare
 from kerascnn.images.read import read_header as read_header
 from kerascnn.images.read import sides_in_header as sides_in_header
-from kerascnn.images.resizing import Axis as Axis
 from kerascnn.images.resizing import UInt8Array as UInt8Array
-from kerascnn.images.resizing import axes as axes
 from kerascnn.images.resizing import default_resize as default_resize
 from kerascnn.images.resizing import pixels_between as pixels_between
 from kerascnn.images.resizing import size_picture as size_picture

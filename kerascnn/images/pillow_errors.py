@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from PIL import Image, UnidentifiedImageError
 
 from kerascnn.errors import PictureError, one_line
-from kerascnn.images.unsupported import what_to_do
+from kerascnn.images.unsupported import INSTEAD, WHAT_TO_DO
 
 FORMAT_WORDS = "JPEG, PNG, WebP, BMP, GIF or TIFF"
 
@@ -80,7 +80,7 @@ def file_errors(name: str) -> Iterator[None]:
     except UnsupportedFormatError as error:
         raise PictureError(
             f"{name}: not a picture that can be read, but {error}. Expected {FORMAT_WORDS}. "
-            f"{what_to_do(str(error))}."
+            f"{INSTEAD.get(str(error), WHAT_TO_DO)}."
         ) from error
     except MemoryError as error:
         raise PictureError(f"{name}: not enough memory to decode it.") from error

@@ -1,4 +1,4 @@
-"""Resamples pictures exactly as Pillow and TensorFlow do.
+"""Resamples pictures exactly as Pillow and TensorFlow do, by any library's rules and our own.
 
 Knows: filters and their weights. Does not know which part of a picture is resized
 (:mod:`kerascnn.images.geometry`).
@@ -46,6 +46,9 @@ exactly, because the last bit of sines differs between libraries."""
 TABLE = 1024
 """Number of steps in TensorFlow's table of cubic weights."""
 
+_STRIP = 1 << 20
+"""Pixels to resize at a time, because Pillow copies its input."""
+
 _LONGEST = 8
 """Ratio of resized length to kept length above which only the kept part is computed."""
 
@@ -54,14 +57,26 @@ def sized_as(rgb: UInt8Array, shape: Shape, sizing: Resizing) -> UInt8Array:
     """Resize RGB, uint8 ``[height, width, 3]``, to ``[*shape, 3]`` like another library."""
     vertical, horizontal = sides(rgb.shape[0], rgb.shape[1], shape, sizing)
     seen = rgb[vertical.first : vertical.last, horizontal.first : horizontal.last]
-    method = _with_pillow if sizing.antialias else _with_tensorflow
-    sized = method(seen, vertical, horizontal, sizing.filter)
+    if sizing.antialias:
+        height, width = seen.shape[:2]
+        first = vertical_first(height, width, vertical.length, horizontal.length)
+        sized = by_pillow(seen, vertical, horizontal, sizing.filter, first)
+    else:
+        sized = _with_tensorflow(seen, vertical, horizontal, sizing.filter)
+    return placed(sized, vertical, horizontal, shape, sizing.pad_color)
+
+
+def placed(
+    sized: UInt8Array, down: Side, across: Side, shape: Shape, color: tuple[int, int, int]
+) -> UInt8Array:
+    """Place a resized picture on an input of one color, unless it fills the input."""
     if sized.shape[:2] == shape:
         return sized
-    canvas = np.empty((*shape, 3), np.uint8)
-    canvas[:] = sizing.pad_color
-    top, left = vertical.offset, horizontal.offset
-    canvas[top : top + vertical.count, left : left + horizontal.count] = sized
+    canvas = np.zeros((*shape, 3), np.uint8)
+    if any(color):
+        canvas[:] = color
+    top, left = down.offset, across.offset
+    canvas[top : top + down.count, left : left + across.count] = sized
     return canvas
 
 
@@ -70,36 +85,76 @@ def vertical_first(height: int, width: int, rows: int, columns: int) -> bool:
     return height > rows and height - rows > 2 * (width - columns)
 
 
-def _with_pillow(rgb: UInt8Array, down: Side, across: Side, kind: Filter) -> UInt8Array:
+def by_pillow(
+    rgb: UInt8Array, down: Side, across: Side, kind: Filter, down_first: bool
+) -> UInt8Array:
+    """Resize the two sides one after the other with Pillow's filters.
+
+    Args:
+        rgb: uint8 ``[height, width, 3]``.
+        down: How the height is resized.
+        across: How the width is resized.
+        kind: The filter.
+        down_first: Whether the height is resized before the width.
+
+    Returns:
+        uint8 ``[down.count, across.count, 3]``.
+    """
     if kind == "nearest":
         rows, columns = (_nearest(side) for side in (down, across))
         return np.ascontiguousarray(rgb[rows][:, columns])
     height, width = rgb.shape[:2]
-    if vertical_first(height, width, down.length, across.length):
-        return _across(_down(rgb, down, kind), across, kind)
-    return _down(_across(rgb, across, kind), down, kind)
+    still = _is_unchanged(down, height), _is_unchanged(across, width)
+    if all(still):
+        kept_rows, kept_columns = (slice(one.skip, one.skip + one.count) for one in (down, across))
+        return rgb[kept_rows, kept_columns]
+    if down_first:
+        return np.asarray(_pass(_pass(Image.fromarray(rgb), down, kind, 0), across, kind, 1))
+    first, last = (0, height) if any(still) else _rows_read(down, kind, height)
+    wide = _across(rgb[first:last], across, kind)
+    if last - first < height:
+        # Rows keep their positions: with another origin, Pillow's weights round differently, and
+        # one picture in two thousand came out different.
+        part, wide = wide, Image.new("RGB", (across.count, height))
+        wide.paste(part, (0, first))
+    return np.asarray(_pass(wide, down, kind, 0))
 
 
-def _down(rgb: UInt8Array, side: Side, kind: Filter) -> UInt8Array:
+def _is_unchanged(side: Side, length: int) -> bool:
+    return (side.start, side.stop, side.length) == (0, length, length)
+
+
+def _rows_read(down: Side, kind: Filter, height: int) -> tuple[int, int]:
+    """Find the rows that the vertical pass reads; a crop need not resize the others."""
+    reach = SUPPORT[kind] * max(1.0, (down.stop - down.start) / down.length)
+    return max(0, int(down.start - reach)), min(height, int(down.stop + reach) + 2)
+
+
+def _across(rgb: UInt8Array, side: Side, kind: Filter) -> Image.Image:
+    """Resize the width in strips, because Pillow copies its input."""
+    height, rows = len(rgb), max(1, _STRIP // rgb.shape[1])
+    if rows >= height:
+        return _pass(Image.fromarray(rgb), side, kind, 1)
+    sized = Image.new("RGB", (side.count, height))
+    for top in range(0, height, rows):
+        sized.paste(_pass(Image.fromarray(rgb[top : top + rows]), side, kind, 1), (0, top))
+    return sized
+
+
+def _pass(image: Image.Image, side: Side, kind: Filter, axis: int) -> Image.Image:
+    """Resize the height (axis 0) or the width (axis 1)."""
     if side.length > _LONGEST * side.count:
-        return pillow_pass(rgb, side, kind)
-    if (side.start, side.stop, side.length) == (0, len(rgb), len(rgb)):
-        return rgb[side.skip : side.skip + side.count]
-    width = rgb.shape[1]
-    box = (0.0, side.start, float(width), side.stop)
-    sized = Image.fromarray(rgb).resize((width, side.length), _PILLOW[kind], box)
-    return np.asarray(sized)[side.skip : side.skip + side.count]
-
-
-def _across(rgb: UInt8Array, side: Side, kind: Filter) -> UInt8Array:
-    height, width = rgb.shape[:2]
-    if side.length > _LONGEST * side.count:
-        return pillow_pass(rgb.transpose(1, 0, 2), side, kind).transpose(1, 0, 2)
-    if (side.start, side.stop, side.length) == (0, width, width):
-        return rgb[:, side.skip : side.skip + side.count]
-    box = (side.start, 0.0, side.stop, float(height))
-    sized = Image.fromarray(rgb).resize((side.length, height), _PILLOW[kind], box)
-    return np.asarray(sized)[:, side.skip : side.skip + side.count]
+        part = pillow_pass(np.asarray(image).swapaxes(0, axis), side, kind)
+        return Image.fromarray(part.swapaxes(0, axis))
+    width, height = image.size
+    if not _is_unchanged(side, (height, width)[axis]):
+        size = (side.length, height) if axis else (width, side.length)
+        box = (side.start, 0, side.stop, height) if axis else (0, side.start, width, side.stop)
+        image = image.resize(size, _PILLOW[kind], box)
+    if side.count == side.length:
+        return image
+    end = side.skip + side.count
+    return image.crop((side.skip, 0, end, height) if axis else (0, side.skip, width, end))
 
 
 def _nearest(side: Side) -> npt.NDArray[np.intp]:

@@ -26,60 +26,38 @@ exactly the same arithmetic (``kerascnn.training.export.preprocessing``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from kerascnn.errors import ConfigError, PictureError
-from kerascnn.images.geometry import sides
+from kerascnn.images.geometry import Side, sides
 from kerascnn.images.limits import MAX_PIXELS
-from kerascnn.images.resampling import sized_as
+from kerascnn.images.resampling import by_pillow, placed, sized_as
 from kerascnn.resizing import RESIZE_RULES, Resize, ResizeRule, Resizing, Shape
 
 UInt8Array: TypeAlias = npt.NDArray[np.uint8]
 
-_STRIP = 1 << 20
-"""Pixels to resize at a time, because Pillow copies its input."""
-
-
-@dataclass(frozen=True)
-class Axis:
-    """How one axis of a picture is resized.
-
-    Attributes:
-        start: Start of the used part, in input pixels.
-        stop: Its end, in input pixels.
-        length: Its length after resizing, in output pixels.
-        offset: Its position in the output of S pixels.
-    """
-
-    start: float
-    stop: float
-    length: int
-    offset: int
-
 
 @lru_cache
-def axes(height: int, width: int, size: int, resize: Resize) -> tuple[Axis, Axis]:
-    """Compute the vertical and horizontal axis of a picture that becomes ``size`` x ``size``.
+def own_sides(height: int, width: int, size: int, resize: Resize) -> tuple[Side, Side]:
+    """Compute how height and width of a picture become ``size``, by kerascnn's own rules.
 
     All sizes are in pixels, at least 1; the rules are in the module's docstring.
 
     Examples:
-        >>> axes(28, 28, 32, "pad")[0]
-        Axis(start=0.0, stop=28.0, length=28, offset=2)
-        >>> axes(256, 512, 224, "crop")[1]
-        Axis(start=144.0, stop=368.0, length=224, offset=0)
+        >>> own_sides(28, 28, 32, "pad")[0]
+        Side(first=0, last=28, start=0.0, stop=28.0, length=28, skip=0, count=28, offset=2)
+        >>> own_sides(256, 512, 224, "crop")[1]
+        Side(first=0, last=512, start=144.0, stop=368.0, length=224, skip=0, count=224, offset=0)
 
     Raises:
         ConfigError: ``resize`` is not one of the three.
     """
     if resize == "squash" or (resize in RESIZE_RULES and height == width == size):
-        return Axis(0.0, float(height), size, 0), Axis(0.0, float(width), size, 0)
+        return _own_side(height, size), _own_side(width, size)
     if resize == "crop":
         scaled = (16 * size + 7) // 14
         short = min(height, width)
@@ -90,16 +68,21 @@ def axes(height: int, width: int, size: int, resize: Resize) -> tuple[Axis, Axis
     raise ConfigError(f"resize {resize!r} is not known. Choose one of: {', '.join(RESIZE_RULES)}.")
 
 
-def _cropped(length: int, short: int, scaled: int, size: int) -> Axis:
+def _own_side(whole: int, length: int, offset: int = 0) -> Side:
+    return Side(0, whole, 0.0, float(whole), length, 0, length, offset)
+
+
+def _cropped(length: int, short: int, scaled: int, size: int) -> Side:
     target = (2 * length * scaled + short) // (2 * short)
     offset = (target - size) // 2
-    return Axis(offset * length / target, (offset + size) * length / target, size, 0)
+    start, stop = offset * length / target, (offset + size) * length / target
+    return Side(0, length, start, stop, size, 0, size, 0)
 
 
-def _padded(length: int, longer: int, size: int) -> Axis:
+def _padded(length: int, longer: int, size: int) -> Side:
     target = min(longer, size)
     scaled = max(1, (2 * length * target + longer) // (2 * longer))
-    return Axis(0.0, float(length), scaled, (size - scaled) // 2)
+    return _own_side(length, scaled, (size - scaled) // 2)
 
 
 def pixels_between(height: int, width: int, size: int | Shape, resize: ResizeRule) -> int:
@@ -122,7 +105,7 @@ def pixels_between(height: int, width: int, size: int | Shape, resize: ResizeRul
         224000000
     """
     if not isinstance(resize, Resizing):
-        return height * axes(height, width, _side(size, resize), resize)[1].length
+        return height * own_sides(height, width, _side(size, resize), resize)[1].length
     shape = (size, size) if isinstance(size, int) else size
     down, across = sides(height, width, shape, resize)
     return max(height * across.count, width * down.count)
@@ -159,66 +142,14 @@ def size_picture(rgb: UInt8Array, size: int | Shape, resize: ResizeRule) -> UInt
             f"picture: {width} x {height} is too narrow: resizing it takes {between:,} pixels, "
             f"more than the limit of {MAX_PIXELS:,}. Crop it first."
         )
+    shape = (size, size) if isinstance(size, int) else size
     if isinstance(resize, Resizing):
-        return sized_as(rgb, (size, size) if isinstance(size, int) else size, resize)
-    return _sized(rgb, _side(size, resize), resize)
-
-
-def _sized(rgb: UInt8Array, size: int, resize: Resize) -> UInt8Array:
-    height, width = rgb.shape[:2]
-    vertical, horizontal = axes(height, width, size, resize)
-    sized = _resampled(rgb, horizontal, vertical)
-    if sized.shape[:2] == (size, size):
-        return sized
-    canvas = np.zeros((size, size, 3), np.uint8)
-    top, left = vertical.offset, horizontal.offset
-    canvas[top : top + vertical.length, left : left + horizontal.length] = sized
-    return canvas
-
-
-def _resampled(rgb: UInt8Array, horizontal: Axis, vertical: Axis) -> UInt8Array:
-    height, width = rgb.shape[:2]
-    across = (horizontal.start, horizontal.stop, horizontal.length) != (0, width, width)
-    down = (vertical.start, vertical.stop, vertical.length) != (0, height, height)
-    if not across and not down:
+        return sized_as(rgb, shape, resize)
+    down, across = own_sides(height, width, _side(size, resize), resize)
+    if (height, width) == shape:
         return rgb
-    first, last = _rows_seen(vertical, height) if across and down else (0, height)
-    image = _across(rgb[first:last], horizontal) if across else Image.fromarray(rgb[first:last])
-    if last - first < height:
-        # Rows keep their positions: with another origin, Pillow's weights round differently, and
-        # one picture in two thousand came out different.
-        whole = Image.new("RGB", (horizontal.length, height))
-        whole.paste(image, (0, first))
-        image = whole
-    if down:
-        rows = (0.0, vertical.start, float(horizontal.length), vertical.stop)
-        size = (horizontal.length, vertical.length)
-        image = image.resize(size, Image.Resampling.BILINEAR, rows)
-    return np.asarray(image)
-
-
-def _across(rgb: UInt8Array, side: Axis) -> Image.Image:
-    """Resize rows in strips, because Pillow copies its input."""
-    height, width = rgb.shape[:2]
-    rows = max(1, _STRIP // width)
-    if rows >= height:
-        return _strip_across(rgb, side)
-    sized = Image.new("RGB", (side.length, height))
-    for top in range(0, height, rows):
-        sized.paste(_strip_across(rgb[top : top + rows], side), (0, top))
-    return sized
-
-
-def _strip_across(rgb: UInt8Array, side: Axis) -> Image.Image:
-    strip = Image.fromarray(rgb)
-    columns = (side.start, 0.0, side.stop, float(strip.height))
-    return strip.resize((side.length, strip.height), Image.Resampling.BILINEAR, columns)
-
-
-def _rows_seen(vertical: Axis, height: int) -> tuple[int, int]:
-    """Find the rows that the vertical pass reads; a crop need not resize the others."""
-    reach = max(1.0, (vertical.stop - vertical.start) / vertical.length)
-    return max(0, int(vertical.start - reach)), min(height, int(vertical.stop + reach) + 2)
+    sized = by_pillow(rgb, down, across, "bilinear", down_first=False)
+    return placed(sized, down, across, shape, (0, 0, 0))
 
 
 def default_resize(weights: str, largest: int, size: int) -> Resize:

@@ -74,7 +74,7 @@ _SUPPORTED = re.compile(
 )
 """Beginnings of files in supported formats."""
 
-_INSTEAD = {
+INSTEAD = {
     "an empty file": "Get it again",
     "an archive": "Unpack it first",
     **dict.fromkeys(("an array of NumPy", "HDF5", "MATLAB", "NIfTI"), "Save it as PNG first"),
@@ -83,7 +83,7 @@ _INSTEAD = {
     **dict.fromkeys(("a web page", "XML", "JSON"), "Download the picture itself"),
     "a video": "Save one of its frames as JPEG or PNG first",
 }
-"""Advice for files that are not pictures."""
+"""Advice for files that are not pictures; :data:`WHAT_TO_DO` for others."""
 
 _TWELVE_BITS = re.compile(rb"\xff[\xc1\xc2]\0.\x0c", re.DOTALL)
 """Frame header of a JPEG with 12 bits per channel."""
@@ -97,11 +97,6 @@ _MARKS = {
 
 _HEAD = 1 << 16
 """Bytes to examine."""
-
-
-def what_to_do(kind: str) -> str:
-    """Return the advice for an unsupported file."""
-    return _INSTEAD.get(kind, WHAT_TO_DO)
 
 
 def _head(source: str | Path | bytes) -> bytes:

@@ -7,25 +7,14 @@ when or how they are run (:mod:`kerascnn.serving.batching`).
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from kerascnn.serving.http.errors import HttpError
 
 _SMOOTHING = 0.1
 """Weight of the newest request in the moving average of the time per picture: about the last ten
 requests count, so that a single slow one changes little."""
-
-
-class Use:
-    """Context manager that counts the users of a model; it is reentrant."""
-
-    def __init__(self, control: AdmissionControl) -> None:
-        self._control = control
-
-    def __enter__(self) -> None:
-        self._control.users += 1
-
-    def __exit__(self, *_: object) -> None:
-        self._control.users -= 1
 
 
 class Admission:
@@ -55,16 +44,21 @@ class AdmissionControl:
 
     def __init__(self, most: int) -> None:
         self.taken, self.users = 0, 0
-        self._most, self._use, self._seconds_each = most, Use(self), 0.0
+        self._most, self._seconds_each = most, 0.0
 
     @property
     def backlog(self) -> float:
         """Estimated seconds until all accepted pictures are answered."""
         return self.taken * self._seconds_each
 
-    def in_use(self) -> Use:
-        """Return a context manager in which the model is used, and must not be closed."""
-        return self._use
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Count a user of the model for a block, in which it must not be closed."""
+        self.users += 1
+        try:
+            yield
+        finally:
+            self.users -= 1
 
     def admit(self, count: int, deadline: float) -> Admission:
         """Admit pictures for a block, if there is room and the deadline can be met.

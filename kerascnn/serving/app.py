@@ -10,6 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.middleware.cors import CORSMiddleware
@@ -78,7 +79,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: object) -> AsyncIterator[None]:
-        async with _running(service, failed or _log_failure):
+        async with _running(service, failed or partial(log.error, "%s")):
             yield
 
     routes = [*V2(service).routes(), *PredictEndpoint(service).routes(), *V1(service).routes(),
@@ -121,10 +122,6 @@ def _report(task: asyncio.Task[None]) -> None:
     error = None if task.cancelled() else task.exception()
     if error is not None:
         log.error("a background task ended", exc_info=error)
-
-
-def _log_failure(error: KerascnnError) -> None:
-    log.error("%s", error)
 
 
 def _with_cors(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:

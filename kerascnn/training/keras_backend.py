@@ -70,11 +70,6 @@ def backend_name() -> str:
     return str(keras.config.backend()) if keras else _backend()[0]
 
 
-def is_imported() -> bool:
-    """Return whether Keras is imported already."""
-    return "keras" in sys.modules
-
-
 @contextmanager
 def lean_import() -> Iterator[None]:
     """Make :func:`import_keras` omit unused packages while the block runs.

@@ -7,6 +7,7 @@ not know: how a network is trained (:mod:`.one_run`), how progress is displayed.
 from __future__ import annotations
 
 import logging
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from kerascnn.training.display import shown
 from kerascnn.training.distribution.detection import initialized_cluster
 from kerascnn.training.distribution.processes import check_cluster, process_group
 from kerascnn.training.distribution.rendezvous import Cluster
-from kerascnn.training.keras_backend import import_keras, is_imported
+from kerascnn.training.keras_backend import import_keras
 from kerascnn.training.networks import Network, find_network
 from kerascnn.training.prepared_data import prepare_data
 from kerascnn.training.run.checkpoint import Checkpoint, latest_checkpoint
@@ -130,7 +131,7 @@ def _train(
     # Missing devices are reported before the pictures are decoded.
     if config.device != "gpu" and config.devices == "1":
         data = prepare_data(config, progress, network)
-    if not is_imported():
+    if "keras" not in sys.modules:
         progress.on_work(sentence("loading Keras …"), 0, 0)
         import_keras()
     from kerascnn.training.one_run import train_on

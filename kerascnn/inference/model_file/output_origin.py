@@ -6,9 +6,10 @@ mix them or squash them. Skips weights.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from kerascnn.inference.model_file.metadata import find_graph, opened
 from kerascnn.inference.model_file.nodes import (
@@ -119,52 +120,69 @@ def find_origin(path: str | Path, output: str) -> OutputOrigin:
     quantized, last = any(kind.startswith(_QUANTIZED) for kind in kinds), "".join(kinds[-1:])
     if made := _squashed_by(graph, path_back[-1]):
         return OutputOrigin(frozenset({made}), quantized=quantized, last=last)
-    found = _sources(graph, path_back[-1])
-    return replace(
-        found,
-        sources=found.sources or frozenset({"unknown"}),
-        mixed=bool(found.sources - {"linear", "cosine", "unknown"}),
-        quantized=quantized or found.quantized,
-        last=last,
-    )
+    found = collect_sources(path_back[-1], lambda name: _trace(graph, name))
+    return replace(found, quantized=quantized or found.quantized, last=last)
 
 
-def _sources(graph: Graph, output: str) -> OutputOrigin:
-    """Collect the sources of the numbers that are mixed in a value."""
-    sources: set[Source] = set()
-    by_matrix = quantized = squares = False
-    waiting, seen = [output], set()
+class Trace(NamedTuple):
+    """A value on the way back from an output: its source, or the values that it is mixed of."""
+
+    key: Hashable  # of the operator; each is looked at once
+    source: Source | None = None
+    inputs: Sequence[Any] = ()
+    by_matrix: bool = False
+    quantized: bool = False
+    squares: bool = False
+
+
+def collect_sources(output: Any, trace: Callable[[Any], Trace]) -> OutputOrigin:
+    """Follow a value back through the operators that mix values, to the sources of its numbers.
+
+    Args:
+        output: The value, as ``trace`` takes it.
+        trace: Takes a value one step back.
+
+    Returns:
+        The origin, without the last operator.
+    """
+    waiting, found = [output], dict[Hashable, Trace]()
     while waiting:
-        name = waiting.pop()
-        if name in seen or graph.is_constant(name):
-            continue
-        seen.add(name)
-        kind, inputs = graph.maker(name)
-        quantized |= kind.startswith(_QUANTIZED)
-        if kind == "DynamicQuantizeLinear":
-            continue  # a scale, which says nothing about the numbers that it scales
-        if made := _squashed_by(graph, name):
-            sources.add(made)
-        elif kind in _SAME_VALUES:
-            waiting += inputs[:1]
-        elif kind in _SQUARES or (kind == "Mul" and inputs[0] == inputs[-1]):
-            squares = True
-            sources.add("unknown")
-        elif kind in ("Add", "Sub") and _is_shifted_rectifier(graph, inputs):
-            sources.add("unknown")
-        elif kind in _MIXING:
-            waiting += inputs
-        elif kind in _MATRICES and _is_of_unit_vector(graph, inputs):
-            sources.add("cosine")
-        elif kind in _MATRICES and _is_of_softmax(graph, inputs):
-            sources.add("softmax")
-            by_matrix = True
-        else:
-            waiting += inputs[2:] if kind == "Gemm" else []  # what is added to the product
-            sources.add("linear" if kind in {*_MATRICES, *_RECTIFYING, ""} else "unknown")
+        step = trace(waiting.pop())
+        if step.key not in found:
+            found[step.key] = step
+            waiting += step.inputs
+    sources = frozenset(step.source for step in found.values() if step.source)
     return OutputOrigin(
-        frozenset(sources), by_matrix=by_matrix, quantized=quantized, squares=squares
+        sources or frozenset({"unknown"}),
+        mixed=bool(sources - {"linear", "cosine", "unknown"}),
+        by_matrix=any(step.by_matrix for step in found.values()),
+        quantized=any(step.quantized for step in found.values()),
+        squares=any(step.squares for step in found.values()),
     )
+
+
+def _trace(graph: Graph, name: str) -> Trace:
+    """Take a value one step back."""
+    kind, inputs = graph.maker(name)
+    # A scale says nothing about the numbers that it scales.
+    if graph.is_constant(name) or kind == "DynamicQuantizeLinear":
+        return Trace(name)
+    step = Trace(name, quantized=kind.startswith(_QUANTIZED))
+    if made := _squashed_by(graph, name):
+        return step._replace(source=made)
+    if kind in _SQUARES or (kind == "Mul" and inputs[0] == inputs[-1]):
+        return step._replace(source="unknown", squares=True)
+    if kind in ("Add", "Sub") and _is_shifted_rectifier(graph, inputs):
+        return step._replace(source="unknown")
+    if kind in _SAME_VALUES or kind in _MIXING:
+        return step._replace(inputs=inputs[:1] if kind in _SAME_VALUES else inputs)
+    if kind in _MATRICES and _is_of_unit_vector(graph, inputs):
+        return step._replace(source="cosine")
+    if kind in _MATRICES and _is_of_softmax(graph, inputs):
+        return step._replace(source="softmax", by_matrix=True)
+    known = kind in {*_MATRICES, *_RECTIFYING, ""}
+    added = inputs[2:] if kind == "Gemm" else []  # to the product
+    return step._replace(source="linear" if known else "unknown", inputs=added)
 
 
 def _is_shifted_rectifier(graph: Graph, inputs: list[str]) -> bool:

@@ -86,11 +86,8 @@ class OriginPolicy:
 
 def names_of(host: str) -> tuple[str, ...]:
     """List the names of a server with this option ``host``."""
-    return (host, socket.gethostname()) if _is_wildcard(host) else (host,)
-
-
-def _is_wildcard(host: str) -> bool:
-    return _is_number(host) and ipaddress.ip_address(_canonical_host(host)).is_unspecified
+    every = _is_number(host) and ipaddress.ip_address(_canonical_host(host)).is_unspecified
+    return (host, socket.gethostname()) if every else (host,)
 
 
 def normalized_host(host: str) -> str:

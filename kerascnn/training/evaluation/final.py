@@ -95,7 +95,8 @@ def will_refit(config: TrainConfig, card: ModelCard) -> bool:
 def _measured(
     run: Run, feed: Feed, batch_size: int, kept: KeptPredictions, progress: Callback
 ) -> dict[str, float]:
-    sample = _sample(feed.train, run.config.seed)
+    order = np.random.default_rng(run.config.seed).permutation(len(feed.train))
+    sample = np.sort(order[:SAMPLE])
     train = predict_logits(
         kept.model,
         at_size(feed.train.images[sample], run.card.image_size),
@@ -127,7 +128,3 @@ def _epochs_of_steps(run: Run) -> int:
     config, history = run.config, run.history
     done = phase_ends(phases(config), history, config.patience)
     return sum(last - first + 1 for phase, first, last in done if not phase.is_fit)
-
-
-def _sample(pack: Pack, seed: int) -> np.ndarray:
-    return np.sort(np.random.default_rng(seed).permutation(len(pack))[:SAMPLE])

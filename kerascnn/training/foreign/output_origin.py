@@ -7,11 +7,13 @@ not know: what outputs mean (:mod:`kerascnn.inference.model_file.output_meaning`
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import keras
 
 from kerascnn.inference.model_file.output_meaning import OutputOrigin, Source
+from kerascnn.inference.model_file.output_origin import Trace, collect_sources
 from kerascnn.inference.model_file.signature import Meaning
 
 _SQUASHING: dict[str, Source] = {
@@ -77,30 +79,21 @@ def find_origin(model: keras.Model) -> OutputOrigin:
     last, inputs = _trace_back(model.outputs[0], _PASS_THROUGH | _CLIPPING)
     if (found := _squashing(last, inputs)) is not None:
         return OutputOrigin(frozenset({found}), last=_name(last))
-    sources: set[Source] = set()
-    by_matrix = rounded = squares = False
-    waiting, seen = [model.outputs[0]], set()
-    while waiting:
-        operation, inputs = _trace_back(waiting.pop(), _PASS_THROUGH | _CLIPPING)
-        if id(operation) in seen:
-            continue
-        seen.add(id(operation))
-        rounded |= _name(operation) == "Round"
-        grouped = _grouped(operation, inputs)
-        if (found := _squashing(operation, inputs) or grouped) is not None:
-            sources.add(found)
-            by_matrix |= grouped is not None
-        elif _is_square(operation, inputs):
-            squares = True
-            sources.add("unknown")
-        elif _name(operation) in _MIXING and not _is_shifted_rectifier(operation, inputs):
-            waiting += inputs
-        else:
-            sources.add(_unsquashed(operation, inputs))
-    mixed = bool(sources - {"linear", "cosine", "unknown"})
-    return OutputOrigin(
-        frozenset(sources or {"unknown"}), mixed, by_matrix, rounded, squares, _name(last)
-    )
+    return replace(collect_sources(model.outputs[0], _trace), last=_name(last))
+
+
+def _trace(tensor: Any) -> Trace:
+    """Take a tensor one step back."""
+    operation, inputs = _trace_back(tensor, _PASS_THROUGH | _CLIPPING)
+    step = Trace(id(operation), quantized=_name(operation) == "Round")
+    grouped = _grouped(operation, inputs)
+    if (found := _squashing(operation, inputs) or grouped) is not None:
+        return step._replace(source=found, by_matrix=grouped is not None)
+    if _is_square(operation, inputs):
+        return step._replace(source="unknown", squares=True)
+    if _name(operation) in _MIXING and not _is_shifted_rectifier(operation, inputs):
+        return step._replace(inputs=inputs)
+    return step._replace(source=_unsquashed(operation, inputs))
 
 
 def last_layer(model: keras.Model) -> Any:

@@ -15,14 +15,6 @@ import keras
 from keras import layers, ops
 
 
-def _bias_add(x: Any, bias: Any, **_: Any) -> Any:
-    return ops.add(x, bias)
-
-
-def _clip(x: Any, clip_value_min: float, clip_value_max: float) -> Any:
-    return ops.clip(x, clip_value_min, clip_value_max)
-
-
 def _l2_normalize(x: Any, axis: Any = None, epsilon: float = 1e-12) -> Any:
     squares = ops.sum(ops.square(x), axis=axis, keepdims=True)
     return ops.multiply(x, ops.rsqrt(ops.maximum(squares, epsilon)))
@@ -80,12 +72,16 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "math.subtract": ops.subtract, "math.multiply": ops.multiply,
     "math.truediv": ops.true_divide, "math.divide": ops.true_divide,
     "math.negative": ops.negative, "math.square": ops.square, "math.pow": ops.power,
-    "math.maximum": ops.maximum, "math.minimum": ops.minimum, "clip_by_value": _clip,
+    "math.maximum": ops.maximum, "math.minimum": ops.minimum,
+    "clip_by_value": lambda x, clip_value_min, clip_value_max: ops.clip(
+        x, clip_value_min, clip_value_max
+    ),
     "math.reduce_mean": ops.mean, "math.reduce_sum": ops.sum,
     "concat": lambda *x, axis: ops.concatenate(x, axis),
     "stack": lambda *x, axis=0: ops.stack(x, axis),
     "math.add_n": lambda *x: sum(x[1:], x[0]),
-    "nn.bias_add": _bias_add, "nn.relu": ops.relu, "nn.relu6": ops.relu6, "nn.silu": ops.silu,
+    "nn.bias_add": lambda x, bias, **_: ops.add(x, bias),
+    "nn.relu": ops.relu, "nn.relu6": ops.relu6, "nn.silu": ops.silu,
     "math.tanh": ops.tanh, "nn.tanh": ops.tanh,
     "nn.softmax": ops.softmax, "math.sigmoid": ops.sigmoid, "nn.sigmoid": ops.sigmoid,
     "math.exp": ops.exp, "math.log": ops.log, "math.abs": ops.abs, "math.sqrt": ops.sqrt,

@@ -262,12 +262,9 @@ def open_run(path: str | Path) -> Run:
         folder = folder.parent
     run = Run(folder)
     if not run.card_path.is_file():
+        what = describe_path(folder) or (ONNX if folder.suffix.lower() == ".onnx" else "")
         raise ModelFileError(
             f"{path}: not a run folder (there is no {run.card_path.name} in it). Expected a folder "
-            f"that kerascnn train wrote. {_hint(folder)}".rstrip()
+            f"that kerascnn train wrote. {what}".rstrip()
         )
     return run
-
-
-def _hint(path: Path) -> str:
-    return describe_path(path) or (ONNX if path.suffix.lower() == ".onnx" else "")

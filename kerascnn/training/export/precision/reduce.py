@@ -6,6 +6,7 @@ know: how a network is quantized.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,8 +24,8 @@ from kerascnn.inference.runtime.tuned_settings import machine
 from kerascnn.language import count, sentence
 from kerascnn.leftovers import temporary_folder
 from kerascnn.training.export.compose import compose, with_card
-from kerascnn.training.export.precision.half import to_float16
-from kerascnn.training.export.precision.quantize import normalize
+from kerascnn.training.export.graph import in_order
+from kerascnn.training.export.precision.quantize import layers, normalize
 from kerascnn.training.export.precision.search import search
 from kerascnn.training.export.verify import probabilities_of
 
@@ -88,7 +89,7 @@ def reduce_file(
         if request.precision == "int8":
             small, cost = _int8(folder, core, card, request)
         else:
-            small, cost = to_float16(core), Reduction("float16")
+            small, cost = _to_float16(core), Reduction("float16")
         tell(sentence("comparing on {pictures}", pictures=count(len(verify.labels), "picture")))
         card = replace(card, precision=request.precision, probes=(), parity=None)
         model = compose(small, card)
@@ -123,6 +124,39 @@ def _int8(
     best = search(core, pixels, chosen.labels, answer, request.max_drop / 100, request.tell)
     cost = Reduction(best.method, best.kept, calibration.data, len(calibration.labels))
     return best.model, cost
+
+
+def _to_float16(core: onnx.ModelProto) -> onnx.ModelProto:
+    """Convert the weights and arithmetic of a network.
+
+    Args:
+        core: Network from ``pixels`` to ``logits``, float32.
+
+    Returns:
+        The network in float16, except its last layer, its input and its output.
+    """
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    names = [node.name for node in core.graph.node]
+    last = names[names.index(layers(core)[-1]) :]
+    half = convert_float_to_float16(
+        copy.deepcopy(core), keep_io_types=True, node_block_list=last, force_fp16_initializers=False
+    )
+    return _without_last_casts(in_order(half))
+
+
+def _without_last_casts(half: onnx.ModelProto) -> onnx.ModelProto:
+    """Make the last layer output float32 ``logits`` directly, without a cast from float16.
+
+    If another node reads such an output as well, onnxruntime 1.32 removes the casts on the CPU and
+    leaves the output under another name.
+    """
+    graph, name = half.graph, "logits"
+    while (node := next(one for one in graph.node if name in one.output)).op_type == "Cast":
+        name = node.input[0]
+        graph.node.remove(node)
+    node.output[list(node.output).index(name)] = "logits"
+    return half
 
 
 def _every_other(pictures: Pictures, start: int) -> Pictures:
