@@ -156,7 +156,7 @@ def _advice(columns: Columns, names: list[str]) -> str:
     if missing == "path" and (len(names) > _MANY or any(map(_PIXELS.fullmatch, names))):
         return (
             " It seems to hold pixels: read it with NumPy, and save x_train and y_train in an .npz "
-            "file."
+            "file; docs/data.md has a program for that."
         )
     taken = columns.places.values()
     free = [name.strip() for place, name in enumerate(columns.names) if place not in taken]

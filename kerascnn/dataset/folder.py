@@ -126,7 +126,10 @@ def _named_after_classes(names: list[str]) -> str:
     letters = [re.split(r"[\W\d_]", name)[0] for name in names]
     for words in map(set, (before_number, letters)):
         if 1 < len(words) <= len(names) // 2 and not {"", "IMG", "DSC"} & words:
-            return f" Their names begin with {first_few(sorted(words))}, perhaps the classes."
+            return (
+                f" Their names begin with {first_few(sorted(words))}, perhaps the classes; "
+                "docs/data.md has a program that lists them."
+            )
     return ""
 
 

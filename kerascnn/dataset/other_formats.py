@@ -52,9 +52,12 @@ _BEGINNINGS = {
 
 _SAVE = (
     "Read it with the library that wrote it, and save the pictures as files in one folder per "
-    "class, or as x_train and y_train in an .npz file"
+    "class, or as x_train and y_train in an .npz file; docs/data.md has programs for that"
 )
-_LIST = "If it holds the labels, write a .csv file in UTF-8 with the columns path and label"
+_LIST = (
+    "If it holds the labels, write a .csv file in UTF-8 with the columns path and label; "
+    "docs/data.md has programs for that"
+)
 _NO_DATA = re.compile(r"readme|licen[sc]e|requirements|thumbs\.db|\.(?!.*\.icloud$)")
 """How the names of files begin that hold neither pictures nor labels, in lower case."""
 _PICTURE = "a picture by its content", "Rename it with an extension such as .jpg"
