@@ -17,6 +17,7 @@ _COUNTED = (
 
 _NEWER = (
     "val_leaked", "train_largest", "train_fewest", "train_most", "augmented", "pretrained",
+    "shrunk",
 )  # fmt: skip
 """Further metrics that it reads; cards of some earlier versions do not have them."""
 

@@ -19,6 +19,9 @@ _FEW_STEPS = 300
 _FEW_PICTURES = 50
 """Pictures per class below which a class has too few."""
 
+_SHRUNK = 2
+"""Factor by which pictures are shrunk from which details are lost that may tell the classes."""
+
 _GAP = 0.08
 """Difference between training accuracy and accuracy on new pictures above which a network
 overfits, if it is statistically significant."""
@@ -96,6 +99,8 @@ def _remedies(learning: Learning) -> str:
         found.append(tr("augmentation (--augment)"))
     if not learning.pretrained and _fewest(learning) < _FEW_PICTURES:
         found.append(tr("pretrained weights (--weights)"))
+    if learning.shrunk >= _SHRUNK:
+        found.append(tr("a larger input, if small details tell the classes (--image-size)"))
     return ", ".join(found)
 
 

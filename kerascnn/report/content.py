@@ -92,6 +92,8 @@ class Learning:
         train_most: Training pictures of the largest class; 0: not counted.
         augmented: 1 if its training pictures were augmented; 0: not, or not recorded.
         pretrained: 1 if it was trained from pretrained weights; 0: not, or not recorded.
+        shrunk: Longest side of the training pictures, divided by the input's side and rounded down;
+            0: not recorded.
     """
 
     steps: int
@@ -108,6 +110,7 @@ class Learning:
     train_most: int = 0
     augmented: int = 0
     pretrained: int = 0
+    shrunk: int = 0
 
     @property
     def has_learned(self) -> bool:

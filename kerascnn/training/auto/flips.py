@@ -58,11 +58,11 @@ def judge_flips(
     counts = np.bincount(labels)
     if counts[counts > 0].min() < FEW:
         return "unknown"
-    averaged = _averaged(pictures[np.sort(chosen)])
+    small_colors = averaged(pictures[np.sort(chosen)], SIDE)
     labels = labels[np.argsort(chosen)]
-    small = _gray_pattern(averaged)
+    small = _gray_pattern(small_colors)
     upright = labels[_nearest(small, small)] == labels
-    colors = _colors(averaged)
+    colors = _colors(small_colors)
     by_color = labels[_nearest(colors, colors)]
     told_by_color = _are_told_apart(labels, by_color)
     if binomial_tail(int(upright.sum()), len(labels), float(counts.max() / counts.sum())) > LEVEL:
@@ -94,11 +94,11 @@ def _are_told_apart(labels: npt.NDArray[np.integer], answers: npt.NDArray[np.int
     )
 
 
-def _averaged(pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Average down to about :data:`SIDE` pixels."""
+def averaged(pictures: npt.NDArray[np.uint8], least: int) -> npt.NDArray[np.float32]:
+    """Average down to about ``least`` pixels in height and width, never to fewer."""
     small: npt.NDArray[Any] = pictures
     for axis in (1, 2):
-        side = min(SIDE, small.shape[axis])
+        side = min(least, small.shape[axis])
         small = small.take(range(small.shape[axis] // side * side), axis)
         shape = [*small.shape[:axis], side, small.shape[axis] // side, *small.shape[axis + 1 :]]
         small = small.reshape(shape).mean(axis=axis + 1, dtype=np.float32)

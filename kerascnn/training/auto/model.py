@@ -238,7 +238,7 @@ def choose_changes(
     # Crops are enough augmentation of few photographs: together they cost accuracy.
     photographs = not config.random_crop and feed.dataset.splits["train"].longest_side() > SMALL
     often = photographs and sees_pictures_often(config, len(feed.train), network)
-    strong = often and are_photographs(feed.train.images)
+    strong = often and are_photographs(feed.train.images, feed.train.labels)
     augment = _CHANGES[verdict == "harmless", strong]
     reason = _FLIPS[verdict]
     if strong:

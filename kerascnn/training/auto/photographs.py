@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from kerascnn.dataset import Split, sized_pictures
 from kerascnn.errors import PictureError
+from kerascnn.training.auto.places import place_tells
 
 COLORFULNESS = 8.0
 """Mean difference between a pixel's highest and lowest channel, of 255, from which pictures are in
@@ -36,20 +37,28 @@ def has_photographs(train: Split) -> bool:
     """Return whether a split has color photographs, judged from a few of its readable pictures."""
     sample = np.linspace(0, len(train) - 1, min(len(train), SAMPLE)).astype(np.int64)
     found = list(sized_pictures(train.take(sample).pictures, THUMBNAIL, "squash"))
+    readable = [not isinstance(one, PictureError) for one in found]
     pictures = [one for one in found if not isinstance(one, PictureError)]
-    return bool(pictures) and are_photographs(np.stack(pictures))
+    return bool(pictures) and are_photographs(np.stack(pictures), train.labels[sample][readable])
 
 
-def are_photographs(pictures: npt.NDArray[np.uint8]) -> bool:
-    """Return whether pictures are in color, and not figures on a plain background.
+def are_photographs(pictures: npt.NDArray[np.uint8], labels: npt.NDArray[np.integer]) -> bool:
+    """Return whether pictures are in color, and bear it that things are moved about in them.
 
     Args:
         pictures: uint8 ``[pictures, height, width, 3]``, at least one; a few others among them do
             not matter.
+        labels: Labels of those pictures.
+
+    Returns:
+        False for figures on a plain background, and if a detail at one place tells the classes.
     """
-    values = pictures[:: -(-len(pictures) // SAMPLE)].astype(np.int16)
+    step = -(-len(pictures) // SAMPLE)
+    pictures, labels = pictures[::step], labels[::step]
+    values = pictures.astype(np.int16)
     rows, columns = values[:, [0, -1]], values[:, 1:-1, [0, -1]].swapaxes(1, 2)
     border = np.concatenate([rows, columns], axis=2).reshape(len(values), -1, 3)
     distance = np.abs(border - np.median(border, axis=1, keepdims=True)).max(axis=2)
     plain = float((distance <= PLAIN).mean())
-    return plain < BACKGROUND and float(np.ptp(values, axis=3).mean()) >= COLORFULNESS
+    colored = float(np.ptp(values, axis=3).mean()) >= COLORFULNESS
+    return plain < BACKGROUND and colored and not place_tells(pictures, labels)

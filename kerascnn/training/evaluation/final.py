@@ -65,8 +65,9 @@ def evaluate_kept(
     ``train_images`` training pictures, ``train_top1``, ``val_right`` of ``val_images``,
     ``train_largest`` and ``val_largest``, the number of those in the most common class,
     ``train_fewest`` and ``train_most``, the pictures of the smallest and the largest class,
-    ``val_leaked``, the number of validation pictures that are also training pictures, and
-    ``augmented`` and ``pretrained``, 1 if training used augmentation or pretrained weights.
+    ``val_leaked``, the number of validation pictures that are also training pictures,
+    ``augmented`` and ``pretrained``, 1 if training used augmentation or pretrained weights, and
+    ``shrunk``, how often the input's side fits into the longest side of the training pictures.
 
     Raises:
         ModelFileError: The run folder is not complete.
@@ -121,6 +122,7 @@ def _measured(
         "val_leaked": feed.leaked,
         "augmented": int(any(changes)),
         "pretrained": int(config.weights != "none"),
+        "shrunk": feed.dataset.splits["train"].longest_side() // feed.size,
     }
 
 

@@ -109,8 +109,11 @@ def test_too_few_steps_and_too_few_pictures_are_told_apart(content):
         ({"augmented": 1}, 2_000, "more pictures."),
         ({"augmented": 1}, 40, "more pictures, pretrained weights (--weights)."),
         ({"augmented": 1, "pretrained": 1}, 40, "more pictures."),
+        ({"augmented": 1, "shrunk": 1}, 2_000, "more pictures."),
+        ({"augmented": 1, "shrunk": 2}, 2_000,
+         "more pictures, a larger input, if small details tell the classes (--image-size)."),
     ],
-)
+)  # fmt: skip
 def test_nothing_is_advised_that_training_used_already(content, used, pictures, remedies):
     overfitted = told(
         content, evaluation(wrong_in(60), LABELS), learning=learning(99, 400, pictures, **used)

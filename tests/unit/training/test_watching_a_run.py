@@ -146,7 +146,7 @@ def test_test_pictures_are_pointed_to_where_too_few_were_held_out() -> None:
     assert judged.startswith("5 pictures (split test): top-1 ")
     assert "top-5" not in judged  # of two classes, it says nothing
     metrics = Run(Path("r")).card.metrics
-    assert (metrics["augmented"], metrics["pretrained"]) == (1, 0)
+    assert [metrics[name] for name in ("augmented", "pretrained", "shrunk")] == [1, 0, 2]
     right = metrics["val_right"]
     assert ending.startswith(f"r: validation accuracy {right / 2:.2%}, {right} of 2 pictures (")
 

@@ -1,6 +1,7 @@
 """Which pictures count as color photographs."""
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +10,23 @@ import skimage.data
 from PIL import Image, ImageDraw
 
 from kerascnn.dataset import Split, load_dataset
+from kerascnn.training import TrainConfig
+from kerascnn.training.auto.model import choose_changes
 from kerascnn.training.auto.photographs import has_photographs
+from kerascnn.training.callbacks import Callback
+from kerascnn.training.data.feed import prepare
 
 SIDE = 96
 RNG = np.random.default_rng(0)
 
 
+@cache
+def photograph(name: str) -> Image.Image:
+    return Image.fromarray(getattr(skimage.data, name)())
+
+
 def part_of_a_photograph(name: str) -> Image.Image:
-    whole = Image.fromarray(getattr(skimage.data, name)())
+    whole = photograph(name)
     left, top = (int(RNG.integers(length - SIDE)) for length in whole.size)
     return whole.crop((left, top, left + SIDE, top + SIDE))
 
@@ -69,3 +79,49 @@ def test_figures_on_a_plain_background_and_gray_pictures_are_none(
 
 def test_jpeg_files_have_a_plain_background_too(tmp_path: Path) -> None:
     assert not has_photographs(split_of(tmp_path, disc, ".jpg"))
+
+
+def watched(folder: Path, place: tuple[int, int] | None, lamps: tuple[str, str]) -> Split:
+    """Write sixty pictures in which a lamp tells the class, at a place or anywhere."""
+    for number in range(60):
+        picture = part_of_a_photograph("coffee" if number % 3 else "chelsea")
+        left, top = place or (int(RNG.integers(90)) for _ in range(2))
+        left, top = (one + int(RNG.integers(-2, 3)) for one in (left, top))
+        box = (left, top, left + 7, top + 7)
+        ImageDraw.Draw(picture).ellipse(box, lamps[number % 2])
+        file = folder / "train" / "ab"[number % 2] / f"{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(file)
+    return load_dataset(folder).splits["train"]
+
+
+@pytest.mark.parametrize(
+    ("place", "lamps", "found"),
+    [
+        ((84, 84), ("red", "lime"), False),
+        ((44, 60), ("red", "lime"), False),
+        ((84, 10), ("white", "black"), False),
+        (None, ("red", "lime"), True),  # a crop that has the lamp shows as much
+        ((84, 84), ("red", "red"), True),
+    ],
+)
+def test_pictures_that_one_place_tells_apart_are_not_cropped(
+    tmp_path: Path, place: tuple[int, int] | None, lamps: tuple[str, str], found: bool
+) -> None:
+    train = watched(tmp_path, place, lamps)
+    assert has_photographs(train) == found
+    config = TrainConfig(data=str(tmp_path), model="cnn", cache="none")
+    augment = choose_changes(config, prepare(config, Callback()), Callback()).augment
+    assert augment.startswith("strong") == found  # erasing would hide the lamp
+    few = np.concatenate([np.flatnonzero(train.labels == label)[:4] for label in (0, 1)])
+    assert has_photographs(train.take(few))  # four pictures of a class prove nothing
+
+
+def test_classes_of_a_few_photographs_each_are_not_told_by_a_place(tmp_path: Path) -> None:
+    for draw in range(20):
+        folder = tmp_path / str(draw)
+        for number in range(10):
+            file = folder / "train" / "ab"[number % 2] / f"{number}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            part_of_a_photograph(("coffee", "chelsea")[number % 2]).save(file)
+        assert has_photographs(load_dataset(folder).splits["train"])
