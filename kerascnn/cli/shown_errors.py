@@ -17,7 +17,7 @@ from typing import IO, Any
 
 import click
 
-from kerascnn.errors import KerascnnError, MissingExtraError
+from kerascnn.errors import KerascnnError, MissingExtraError, kind_and_line
 from kerascnn.language import tr, use_language
 from kerascnn.language.messages import translated
 from kerascnn.printable import printable
@@ -75,7 +75,7 @@ def shown_errors(ctx: click.Context) -> Iterator[None]:
         if error.ctx:
             click.echo(f"{error.ctx.get_usage()}\n", err=True)
         raise failure from error
-    except (KerascnnError, OSError, ModuleNotFoundError) as error:
+    except (KerascnnError, OSError, ModuleNotFoundError, MemoryError) as error:
         ours = _as_kerascnn_error(error)
         if ours is None or ctx.find_root().meta.get("debug"):
             raise
@@ -122,7 +122,7 @@ def interruptible() -> Iterator[None]:
 
 
 def _as_kerascnn_error(
-    error: KerascnnError | OSError | ModuleNotFoundError,
+    error: KerascnnError | OSError | ModuleNotFoundError | MemoryError,
 ) -> KerascnnError | None:
     """Turn an error that a user can fix into a KerascnnError; None if it is a bug."""
     if isinstance(error, KerascnnError):
@@ -131,6 +131,11 @@ def _as_kerascnn_error(
         # Only modules of the extras, because a blanket catch would hide bugs.
         module = (error.name or "").partition(".")[0]
         return MissingExtraError(module, *_EXTRAS[module]) if module in _EXTRAS else None
+    if isinstance(error, MemoryError):
+        return KerascnnError(
+            f"not enough memory ({kind_and_line(error)}). Close other programs, or give this one "
+            "more memory."
+        )
     # Only errors about paths, which users give to every command.
     if error.errno not in _PATH_ERRORS or not error.filename:
         return None

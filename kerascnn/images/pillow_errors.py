@@ -23,6 +23,10 @@ _OF_THE_SYSTEM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO)
 """Errors of the system that say nothing about the content of a file."""
 
 
+_BASE64 = ("data:image/", "/9j/", "iVBORw0KGgo", "R0lGOD", "UklGR")
+"""What JPEG, PNG, GIF and WebP begin with in base64, and data URLs."""
+
+
 class UnsupportedFormatError(Exception):
     """A picture in a known but unsupported format, whose name is the message."""
 
@@ -93,6 +97,9 @@ def file_errors(name: str) -> Iterator[None]:
 
 
 def _cannot_decode(name: str, error: Exception) -> str:
+    nowhere = isinstance(error, OSError) and error.errno in (errno.ENOENT, errno.ENAMETOOLONG)
+    if nowhere and name.startswith(_BASE64):
+        return f"{name[:40]}...: text in base64, not a path. Decode it first: base64.b64decode."
     if isinstance(error, FileNotFoundError):
         remote = (
             " It is a URL, and URLs are not fetched: download it first." if "://" in name else ""

@@ -1,5 +1,6 @@
 """Ways to call a Classifier: one picture, none, many at once, and what cannot be done."""
 
+import base64
 import copy
 import io
 import json
@@ -112,6 +113,15 @@ def test_one_picture_in_every_form(classifier, paths):
         classifier.classify(Path(path).parent)
     with pytest.raises(ConfigError, match="`top_k` is 0"):
         classifier.classify(path, top_k=0)
+
+
+@pytest.mark.parametrize("size", [30, 4000])  # a path that is not there, and one too long
+@pytest.mark.parametrize("beginning", ["", "data:image/png;base64,"])
+def test_text_in_base64_is_no_path(classifier, paths, size, beginning):
+    text = beginning + base64.b64encode(Path(paths[0]).read_bytes() * 9).decode()[:size]
+    with pytest.raises(PictureError, match=r"text in base64, not a path\. Decode it") as caught:
+        classifier.predict([text])
+    assert len(str(caught.value)) < 150
 
 
 class Tensor:

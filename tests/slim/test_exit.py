@@ -119,3 +119,13 @@ def test_closed_streams_are_no_mistake(closed: str) -> None:
     command = shlex.join([sys.executable, "-m", "kerascnn", "models"])
     done = subprocess.run(["sh", "-c", f"{command} {closed}"], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_too_little_memory_is_one_line(monkeypatch) -> None:
+    def load(*_: object) -> None:
+        raise MemoryError("Unable to allocate 3.2 GiB for an array")
+
+    monkeypatch.setattr("kerascnn.dataset.load.load_folder", load)
+    done = CliRunner().invoke(main, ["data", "check", "."])
+    assert done.exit_code == 1
+    assert done.output.startswith("Error: not enough memory (MemoryError: Unable to allocate 3.2")
