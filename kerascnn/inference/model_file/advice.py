@@ -114,6 +114,7 @@ _DESCRIPTIONS: dict[Kind, str] = {
         "report take such files"
     ),
     "page": "a web page, not the file itself. Download the file: on GitHub, with the button `Raw`",
+    "unfinished": "an unfinished download. Download it to its end, or again",
     "empty": "empty. Copy or download it again",
 }  # fmt: skip
 
