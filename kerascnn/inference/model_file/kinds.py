@@ -20,7 +20,7 @@ Kind = Literal[
     "paddle", "page", "empty", "missing", "other", "gguf", "archive", "picture", "onnx_folder",
     "weights_folder", "coreml_folder", "answer", "json_other", "zeros", "checkpoint", "onnx_data",
     "onnx", "runs", "saved_folder", "keras_folder", "pictures", "tfjs", "arrays", "text",
-    "foreign_format", "locked_zip", "odd_zip", "unfinished",
+    "foreign_format", "locked_zip", "odd_zip", "unfinished", "hub_folder",
 ]  # fmt: skip
 
 _ENCRYPTED = 1
@@ -99,6 +99,7 @@ _GRAPH = re.compile(rb"\n[\x80-\xff]*[\0-\x7f]\n", re.DOTALL)
 FOLDERS: dict[Kind, tuple[str, ...]] = {
     "onnx_folder": ("*.onnx", "onnx/*.onnx", "*/*/model.onnx"),
     "tfjs": ("group1-shard*.bin", "weights.bin"),
+    "hub_folder": ("image_converter.json",),
     "weights_folder": ("*.safetensors", "pytorch_model.bin", "*.weights.h5"),
     "paddle": ("*.pdiparams", "*.pdmodel"),
     "keras_folder": ("*.keras", "*.h5", "data/*.keras", "data/*.h5"),

@@ -71,6 +71,8 @@ OTHERS = {
     "old.pb": b"\x08\x03\x12\x04CNTK", "m.rds": b"\x1f\x8b\x08" + bytes(9),
     "photo.heic": b"\0\0\0\x18ftypheic",
     "m.onnx.crdownload": b"\x08\x07\x12\2", "mlflow/data/model.keras": b"PK\x03\x04",
+    "preset/task.json": b'{"class_name": "ResNetImageClassifier"}',
+    "preset/image_converter.json": b"{}", "preset/model.weights.h5": b"\x89HDF",
     "saved/keras_metadata.pb": b"\n\2\x10\1",
     "m.onnx.gz": b"\x1f\x8b\x08" + bytes(9), "cut.pt": b"PK\x03\x04" + bytes(9),
 }  # fmt: skip
@@ -259,6 +261,9 @@ def patched_zip(path: Path, place: int, value: int) -> None:
         ("predict m.pt2 p.png", "a file of PyTorch"),
         ("predict caffe2/predict_net.pb p.png", "a model of Caffe2"),
         ("predict caffe2 p.png", "a model of Caffe2"),
+        ("export preset --onnx --labels names.txt", "a model of keras-hub. Load it where it was"),
+        ("predict preset/task.json p.png", "part of a model of keras-hub"),
+        ("train --weights preset --model cnn --out r", "in it are preset/model.weights.h5"),
         ("predict old.pb p.png", "in the format ONNX. Let its name end in .onnx"),
         ("predict m.rds p.png", "a model of R. Export the model as ONNX"),
         ("predict m.mar p.png", "a model of TorchServe"),
