@@ -89,6 +89,12 @@ _DESCRIPTIONS: dict[Kind, str] = {
         "was made and use the .onnx file; weights of the networks that `kerascnn models` lists are "
         "for kerascnn train --weights {found}"
     ),
+    "hub_folder": (
+        "a model of keras-hub. Load it where it was made (model = keras_hub.models.ImageClassifier"
+        ".from_preset(FOLDER)), run it once (model.predict), export it "
+        "(model.export('model.onnx', format='onnx')), and use that file with `mean`, `std` and "
+        "`resize` as in image_converter.json"
+    ),
     "coreml_folder": "a Core ML model. Take the Keras model or an .onnx file that it came from",
     "answer": "a server's response, not the file: {found}. Download it again",
     "json_other": f"JSON, but not a Keras model. {_GIVE}",
@@ -114,6 +120,7 @@ _DESCRIPTIONS: dict[Kind, str] = {
         "report take such files"
     ),
     "page": "a web page, not the file itself. Download the file: on GitHub, with the button `Raw`",
+    "unfinished": "an unfinished download. Download it to its end, or again",
     "empty": "empty. Copy or download it again",
 }  # fmt: skip
 
@@ -121,11 +128,11 @@ _DESCRIPTIONS: dict[Kind, str] = {
 _DAMAGED = (".onnx", ".keras", ".h5", ".hdf5", ".safetensors", ".pt", ".pth")
 """Suffixes of files that must be damaged if their content is not recognized."""
 
-_PARTS: tuple[Kind, ...] = ("json_other", "other")
+_PARTS: tuple[Kind, ...] = ("json_other", "other", "json")
 
 _WHOLES: tuple[Kind, ...] = (
     "run", "saved_model", "onnx_folder", "tfjs", "openvino", "paddle", "foreign_format",
-    "coreml_folder",
+    "coreml_folder", "hub_folder",
 )  # fmt: skip
 """Kinds of folders that describe the files in them, such as weights and lists of labels."""
 
@@ -146,12 +153,13 @@ def describe_path(path: str | Path) -> str:
     if kind == "other" and path.suffix.lower() in _DAMAGED:
         return ""
     whole = kind_of_model(path.absolute().parent) if kind in _PARTS else "other"
-    if whole in _WHOLES:
+    is_part = whole in (("hub_folder",) if kind == "json" else _WHOLES)
+    if is_part:
         kind, path = whole, path.parent
     text = _DESCRIPTIONS.get(kind, "").format(
         path=command_line([str(path)]), found=_found(path, kind)
     )
-    if text and whole in _WHOLES:
+    if text and is_part:
         return f"It is part of {text}."
     return f"It is {text}." if text else ""
 

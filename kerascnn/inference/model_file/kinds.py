@@ -7,6 +7,7 @@ models or know what to do with one (:mod:`kerascnn.inference.model_file.advice`)
 from __future__ import annotations
 
 import codecs
+import re
 import zipfile
 from contextlib import suppress
 from itertools import islice
@@ -19,7 +20,7 @@ Kind = Literal[
     "paddle", "page", "empty", "missing", "other", "gguf", "archive", "picture", "onnx_folder",
     "weights_folder", "coreml_folder", "answer", "json_other", "zeros", "checkpoint", "onnx_data",
     "onnx", "runs", "saved_folder", "keras_folder", "pictures", "tfjs", "arrays", "text",
-    "foreign_format", "locked_zip", "odd_zip",
+    "foreign_format", "locked_zip", "odd_zip", "unfinished", "hub_folder",
 ]  # fmt: skip
 
 _ENCRYPTED = 1
@@ -62,7 +63,14 @@ PROGRAMS = {
     ".nb": "Paddle Lite", ".dlc": "SNPE", ".mlmodelc": "Core ML", ".kmodel": "nncase",
     "-symbol.json": "MXNet", ".params": "MXNet", ".mat": "MATLAB", ".pmml": "PMML",
     ".mindir": "MindSpore", ".om": "Ascend", ".eim": "Edge Impulse", ".ubj": "XGBoost",
-    ".cbm": "CatBoost", ".ncnn.bin": "ncnn", "_metadata": "Orbax",
+    ".cbm": "CatBoost", ".ncnn.bin": "ncnn", "_metadata": "Orbax", ".rds": "R", ".rdata": "R",
+    ".rda": "R", "predict_net.pb": "Caffe2", "init_net.pb": "Caffe2", ".tnnproto": "TNN",
+    ".tnnmodel": "TNN", ".nnef": "NNEF", ".mge": "MegEngine", ".tmfile": "Tengine",
+    ".bmodel": "SOPHGO", ".cvimodel": "SOPHGO", ".axmodel": "Axera", ".blob": "OpenVINO",
+    ".xmodel": "Vitis AI", ".espdl": "ESP-DL", ".vmfb": "IREE", ".mlir": "MLIR", ".ms": "MindSpore",
+    ".stablehlo": "StableHLO", ".dnn": "CNTK", ".cntk": "CNTK", ".t7": "Torch 7",
+    ".nnp": "Neural Network Libraries", ".mar": "TorchServe", ".bento": "BentoML",
+    ".skops": "scikit-learn", ".wts": "TensorRT",
 }  # fmt: skip
 """Programs by the end of a file's name, for formats that are not recognized further."""
 
@@ -74,22 +82,39 @@ _SUFFIXES: dict[str, Kind] = {
 }  # fmt: skip
 """Suffixes of formats without magic bytes."""
 
+_UNFINISHED = (".crdownload", ".part", ".partial", ".download", ".incomplete")
+"""Suffixes of downloads that browsers and others have not finished."""
+
+_PHOTOGRAPHS = (b"ftyphei", b"ftypmif1", b"ftypavif")
+"""Starts of HEIC and AVIF files, after their first 4 bytes."""
+
 _NAMED = (".onnx", *PROGRAMS, *_SUFFIXES)
 
 _ONNX = (b"\x12", b"\x1a", b"\x3a", b"\x42")
 """Field tags that may follow the IR version in an ONNX file: producer, graph, operator sets."""
 
+_GRAPH = re.compile(rb"\n[\x80-\xff]*[\0-\x7f]\n", re.DOTALL)
+"""Start of a GraphDef of TensorFlow: a node of some length, which starts with its name."""
+
 FOLDERS: dict[Kind, tuple[str, ...]] = {
     "onnx_folder": ("*.onnx", "onnx/*.onnx", "*/*/model.onnx"),
     "tfjs": ("group1-shard*.bin", "weights.bin"),
+    "hub_folder": ("image_converter.json",),
     "weights_folder": ("*.safetensors", "pytorch_model.bin", "*.weights.h5"),
     "paddle": ("*.pdiparams", "*.pdmodel"),
-    "keras_folder": ("*.keras", "*.h5"),
+    "keras_folder": ("*.keras", "*.h5", "data/*.keras", "data/*.h5"),
     "runs": ("*/card.json",),
     "saved_folder": ("*/saved_model.pb",),
     "checkpoint": ("*.index",),
     "openvino": ("*.xml",),
-    "foreign_format": ("*.param", "*-symbol.json", "*.caffemodel", "*.weights", "_METADATA"),
+    "foreign_format": (
+        "*.param",
+        "*-symbol.json",
+        "*.caffemodel",
+        "*.weights",
+        "_METADATA",
+        "predict_net.pb",
+    ),
 }
 """Glob patterns by kind of folder: one match is enough."""
 
@@ -149,8 +174,13 @@ def head_of(path: Path, size: int) -> bytes:
 
 def _detect(path: Path) -> Kind:
     start = head_of(path, 512)
+    if path.suffix.lower() in _UNFINISHED:
+        return "unfinished"
+    found = _kind_by_magic(path, start)
+    if found in ("gzip", "archive", "zip") and program_of(path):
+        return "foreign_format"
     return (
-        _kind_by_magic(path, start)
+        found
         or _kind_by_name(path, start)
         or _kind_of_text(path, start.removeprefix(b"\xef\xbb\xbf").lstrip().lower())
     )
@@ -173,15 +203,16 @@ def _kind_by_magic(path: Path, start: bytes) -> Kind | None:
         return "safetensors"
     if start[:1] == b"\x80" and start[1:2] in (b"\2", b"\3", b"\4", b"\5"):
         return "pickle"
-    return "picture" if start[:4] == b"RIFF" and start[8:12] == b"WEBP" else None
+    webp = start[:4] == b"RIFF" and start[8:12] == b"WEBP"
+    return "picture" if webp or start[4:].startswith(_PHOTOGRAPHS) else None
 
 
 def _kind_by_name(path: Path, start: bytes) -> Kind | None:
     """Recognize a format by its name and first bytes, which other formats may share."""
     suffix, name = path.suffix.lower(), path.name
-    if start[:1] == b"\n" and (suffix == ".pb" or b"Placeholder" in start):
+    if _GRAPH.match(start) and (suffix == ".pb" or b"Placeholder" in start):
         return "graph"
-    if start[:1] == b"\x08" and suffix == ".pb":
+    if suffix == ".pb" and (start[:2] == b"\x08\1" or name == "keras_metadata.pb"):
         return "saved_model"
     if start[:1] == b"\x08" and start[2:3] in _ONNX and not name.lower().endswith(_NAMED):
         return "onnx"

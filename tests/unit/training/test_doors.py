@@ -67,6 +67,13 @@ OTHERS = {
     "sharded/m_00000.weights.h5": b"\x89HDF", "pkg.mlpackage/Manifest.json": b"{}",
     "orbax/_METADATA": b"{}", "orbax/manifest.ocdbt": b"\x0c\xdb", "tm/weights.bin": b"\1\2",
     "tm/metadata.json": b"{}",
+    "caffe2/predict_net.pb": b"\n\x0asqueezenet\x12\x05\n\x03one",
+    "old.pb": b"\x08\x03\x12\x04CNTK", "m.rds": b"\x1f\x8b\x08" + bytes(9),
+    "photo.heic": b"\0\0\0\x18ftypheic",
+    "m.onnx.crdownload": b"\x08\x07\x12\2", "mlflow/data/model.keras": b"PK\x03\x04",
+    "preset/task.json": b'{"class_name": "ResNetImageClassifier"}',
+    "preset/image_converter.json": b"{}", "preset/model.weights.h5": b"\x89HDF",
+    "saved/keras_metadata.pb": b"\n\2\x10\1",
     "m.onnx.gz": b"\x1f\x8b\x08" + bytes(9), "cut.pt": b"PK\x03\x04" + bytes(9),
 }  # fmt: skip
 
@@ -104,7 +111,8 @@ def folder(tmp_path) -> Path:
     Path("cp.ckpt.index").write_bytes(b"\0\0")
     Path("zeros.safetensors").write_bytes(bytes(512))
     for name, inside in (
-        ("model.zip", "m.keras"), ("script.pt", "m/data.pkl"), ("m.pt2", "m/archive_format"),
+        ("model.zip", "m.keras"), ("script.pt", "m/data.pkl"), ("m.mar", "m.pt"),
+        ("m.pt2", "m/archive_format"),
     ):  # fmt: skip
         with zipfile.ZipFile(name, "w") as file:
             file.writestr(inside, b"")
@@ -251,6 +259,18 @@ def patched_zip(path: Path, place: int, value: int) -> None:
         ("card tm/metadata.json", "part of a model of TensorFlow.js"),
         ("predict sharded/m.weights.json p.png", "weights alone, without the network"),
         ("predict m.pt2 p.png", "a file of PyTorch"),
+        ("predict caffe2/predict_net.pb p.png", "a model of Caffe2"),
+        ("predict caffe2 p.png", "a model of Caffe2"),
+        ("export preset --onnx --labels names.txt", "a model of keras-hub. Load it where it was"),
+        ("predict preset/task.json p.png", "part of a model of keras-hub"),
+        ("train --weights preset --model cnn --out r", "in it are preset/model.weights.h5"),
+        ("predict old.pb p.png", "in the format ONNX. Let its name end in .onnx"),
+        ("predict m.rds p.png", "a model of R. Export the model as ONNX"),
+        ("predict m.mar p.png", "a model of TorchServe"),
+        ("predict photo.heic p.png", "a picture. The model comes first"),
+        ("predict m.onnx.crdownload p.png", "an unfinished download. Download it to its end"),
+        ("predict mlflow p.png", "Give one of them: mlflow/data/model.keras"),
+        ("predict saved/keras_metadata.pb p.png", "a TensorFlow SavedModel folder"),
         ("train --weights m.mat --model cnn --out r", ".bin. It is a model of MATLAB"),
         ("train --weights ggml.bin --model resnet18 --out r", "GGUF or GGML; kerascnn takes class"),
         ("train --weights ov/m.bin --model resnet18 --out r", "part of a model of OpenVINO"),
