@@ -186,8 +186,12 @@ def try_one(target: Target, seed: int, job: Job) -> Tried:
 
 def _place(error: BaseException) -> str:
     """Tell the last place of the package that an error passed."""
+    import kerascnn
+
+    # Not "/kerascnn/": a checkout may have that name, and holds the scripts.
+    package = f"{Path(kerascnn.__file__).parent}{os.sep}"
     frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if "/kerascnn/" in frame.filename] or frames
+    ours = [frame for frame in frames if frame.filename.startswith(package)] or frames
     return f"{Path(ours[-1].filename).name}:{ours[-1].lineno}"
 
 

@@ -270,8 +270,10 @@ if __name__ == "__main__":
     for one in fuzz_processes.try_all({{"odd": target}}, jobs, 0, 1, float("inf")):
         print(one.job[1], one.outcome, one.fault)
 """
-    path = tmp_path / "odd.py"
-    path.write_text(program.format(scripts=str(FOLDER), root=str(ROOT)))
+    path, scripts = tmp_path / "odd.py", tmp_path / "kerascnn" / "scripts"  # as in a clone
+    scripts.parent.mkdir()
+    scripts.symlink_to(FOLDER)
+    path.write_text(program.format(scripts=str(scripts), root=str(ROOT)))
     done = subprocess.run([sys.executable, path], capture_output=True, text=True, check=False)
     assert done.stdout.splitlines() == [
         "0 fault odd: ValueError at odd.py:10",
