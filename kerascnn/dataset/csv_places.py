@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from kerascnn.dataset.csv_rows import Rows
 from kerascnn.dataset.folder_listing import list_folder
@@ -30,6 +30,10 @@ _ELSEWHERE = re.compile(r"(\.\.|[A-Za-z][\w+.-]*:)?[/\\]")
 
 _ABOVE = 3
 """Number of folders above the list's that a path may begin in."""
+
+
+_Names: TypeAlias = tuple[str, dict[str, str]]
+"""What the paths in a folder begin with, and its pictures."""
 
 
 class _Place(NamedTuple):
@@ -48,17 +52,18 @@ def relocated(rows: Rows) -> Rows:
     """
     if not rows.paths or len(rows.missing) < len(rows.paths):
         return rows
-    places = _places(rows, 0)
-    if len(places) != 1 or (places[0].dropped and not _ELSEWHERE.match(_written(rows, 0))):
-        return rows
     names = cache(_names)
-    found = [_found(_parts(rows, row), places[0], names) for row in range(len(rows.paths))]
+    places, inside = _places(rows, 0, names), _inside(rows)
+    first = _written(rows.paths[0], inside)
+    if len(places) != 1 or (places[0].dropped and not _ELSEWHERE.match(first)):
+        return rows
+    found = [_found(_parts(path, inside), places[0], names) for path in rows.paths]
     read = {old: new for old, new in zip(rows.paths, found, strict=True) if new}
     if len(set(read.values())) < len(read):
         return rows
     log.warning(
         "%s: no path exists as it is written, so %s is read as %s, and the others likewise.",
-        *(rows.file, _written(rows, 0), found[0]),
+        *(rows.file, first, found[0]),
         extra=ONCE,
     )
     paths = [new or old for new, old in zip(found, rows.paths, strict=True)]
@@ -67,36 +72,40 @@ def relocated(rows: Rows) -> Rows:
 
 def elsewhere(rows: Rows, row: int) -> str:
     """Say where the picture of a row may be; empty if it was not found."""
-    parts = _parts(rows, row)
-    there = (_found(parts, place, _names) for place in _places(rows, row))
+    parts = _parts(rows.paths[row], _inside(rows))
+    names = cache(_names)
+    there = (_found(parts, place, names) for place in _places(rows, row, names))
     found = [Path(os.path.relpath(path, rows.file.parent)).as_posix() for path in there]
     if len(found) > 1:
         return f" It may be {found[0]} or {found[1]}: write the one that it is."
     return f" {found[0]} exists: write that if it is this picture." if found else ""
 
 
-def _written(rows: Rows, row: int) -> str:
+def _inside(rows: Rows) -> str:
+    """Return what the paths of pictures in the list's folder begin with."""
+    base = os.path.normpath(rows.file.parent)
+    return "" if base == os.curdir else os.path.join(base, "")  # noqa: PTH118 - as in the rows
+
+
+def _written(path: str, inside: str) -> str:
     """Return the path of a picture as the list has it, relative to its folder."""
-    path, base = rows.paths[row], os.path.normpath(rows.file.parent)
-    inside = "" if base == os.curdir else os.path.join(base, "")  # noqa: PTH118 - quick
     if path.startswith(inside) or is_uri(path) or os.path.isabs(path):  # noqa: PTH117 - quick
         return path.removeprefix(inside)
     return f"../{path}"
 
 
-def _parts(rows: Rows, row: int) -> list[str]:
-    return re.split(r"[/\\]+", _written(rows, row))
+def _parts(path: str, inside: str) -> list[str]:
+    return re.split(r"[/\\]+", _written(path, inside))
 
 
-def _places(rows: Rows, row: int) -> list[_Place]:
+def _places(rows: Rows, row: int, names: Callable[[str], _Names]) -> list[_Place]:
     """Find where the picture of a row is, with as much of its path as possible.
 
     Of two folders, the one for the split that the list is named after: ``train.csv``, ``train/``.
     """
-    base, parts, walk = rows.file.parent, _parts(rows, row), Walk()
+    base, parts, walk = rows.file.parent, _parts(rows.paths[row], _inside(rows)), Walk()
     inside = walk.folders(base)
     folders = [base, *inside, *(sub for folder in inside for sub in walk.folders(folder))]
-    names = cache(_names)
     for dropped in range(len(parts)):
         above = [] if dropped else base.absolute().parents[:_ABOVE]
         places = [_Place(os.path.normpath(one), dropped) for one in (*folders, *above)]
@@ -110,16 +119,16 @@ def _places(rows: Rows, row: int) -> list[_Place]:
     return []
 
 
-def _found(parts: list[str], place: _Place, names: Callable[[str], dict[str, str]]) -> str:
+def _found(parts: list[str], place: _Place, names: Callable[[str], _Names]) -> str:
     """Return the path of a picture in a place; empty if it is not there."""
     *above, name = parts[place.dropped :]
     folder = os.path.join(place.folder, *above)  # noqa: PTH118 - quick
-    listed = names(folder)
+    begin, listed = names(folder)
     there = listed.get(name) or listed.get(name.casefold())
-    return os.path.normpath(os.path.join(folder, there)) if there else ""  # noqa: PTH118
+    return begin + there if there else ""
 
 
-def _names(folder: str) -> dict[str, str]:
+def _names(folder: str) -> _Names:
     """Return the pictures of a folder by name, by name in lower case, and without extension.
 
     What two pictures have in common leads to neither.
@@ -129,7 +138,8 @@ def _names(folder: str) -> dict[str, str]:
     for key_of in (_stem, str.casefold, str):
         times = Counter(map(key_of, pictures))
         found |= {key: name for name in pictures if times[key := key_of(name)] == 1}
-    return found
+    place = os.path.normpath(folder)
+    return "" if place == os.curdir else os.path.join(place, ""), found  # noqa: PTH118 - quick
 
 
 def _stem(name: str) -> str:
