@@ -184,37 +184,37 @@ class _Reader:
         if not any(map(str.strip, values)):
             return None
         try:
-            return self._kind_of(values)
+            return self._kind_of(values, f"{self._file}, line {line}")
         except ValueError as fault:
-            self._faults.error(f"{self._file}, line {line}: {fault}")
+            self._faults.error(str(fault))
             return None
 
-    def _kind_of(self, values: list[str]) -> Kind:
+    def _kind_of(self, values: list[str], where: str) -> Kind:
         """Return label and split of a line that is not empty, or raise a ValueError."""
         surplus = values[len(self._header) :]  # spreadsheets add empty values
         last = max(*self._places.values(), *self._columns.classes)
         if len(values) <= last or any(map(str.strip, surplus)):
             raise ValueError(
-                f"{len(values)} values ({','.join(values)}), expected one for each of "
+                f"{where}: {len(values)} values ({','.join(values)}), expected one for each of "
                 f"{', '.join(self._header)}. Put a name with a comma in quotes."
             )
         found = {name: values[place].strip() for name, place in self._places.items()}
         if missing := next((name for name, value in found.items() if not value), None):
-            raise ValueError(f"no {missing}. Fill it in, or remove the row.")
+            raise ValueError(f"{where}: no {missing}. Fill it in, or remove the row.")
         label = self._columns.class_of(values) if self._columns.classes else found["label"]
         if not label:
             raise ValueError(
-                f"{self._columns.flags(values)}. Expected 1 in the column of the picture's class "
-                "and 0 in those of the others."
+                f"{where}: {self._columns.flags(values)}. Expected 1 in the column of the "
+                "picture's class and 0 in those of the others."
             )
-        return Kind(unicodedata.normalize("NFC", label), _split(found))
+        return Kind(unicodedata.normalize("NFC", label), _split(found, where))
 
 
-def _split(found: dict[str, str]) -> str:
+def _split(found: dict[str, str], where: str) -> str:
     if VALID in found:
-        name, split, expected = VALID, _TRUTHS.get(found[VALID].lower()), "True or False"
-    else:
-        name, split, expected = "split", split_of(found.get("split", "train")), ", ".join(SPLITS)
-    if split is None:
-        raise ValueError(f"{name} {found[name]!r}. Expected {expected}.")
-    return split
+        if split := _TRUTHS.get(found[VALID].lower()):
+            return split
+        raise ValueError(f"{where}: is_valid {found[VALID]!r}. Expected True or False.")
+    if split := split_of(found.get("split", "train")):
+        return split
+    raise ValueError(f"{where}: split {found['split']!r}. Expected {', '.join(SPLITS)}.")
