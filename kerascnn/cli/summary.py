@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -116,12 +115,8 @@ def _show_total(summary: Summary) -> None:
 def _show_blocks(summary: Summary) -> None:
     numbers = [*map(tr, ("parameters", "trainable", "state")), ""]
     table = plain_table(tr("block"), numbers=numbers)
-    for stage, members in groupby(summary.blocks, key=lambda block: block.stage):
-        group = list(members)
-        alone = len(group) == 1 and group[0].name == stage
-        table.add_row(stage, *_numbers(group))
-        for block in () if alone else group:
-            table.add_row(f"  {block.name}", *_numbers([block]))
+    for name, group in summary.groups():
+        table.add_row(name, *_numbers(group))
     console().print(table)
 
 

@@ -183,38 +183,38 @@ class _Reader:
         """Return label and split of a line; None if it is empty or invalid, which is reported."""
         if not any(map(str.strip, values)):
             return None
-        where = f"{self._file}, line {line}"
+        try:
+            return self._kind_of(values, f"{self._file}, line {line}")
+        except ValueError as fault:
+            self._faults.error(str(fault))
+            return None
+
+    def _kind_of(self, values: list[str], where: str) -> Kind:
+        """Return label and split of a line that is not empty, or raise a ValueError."""
         surplus = values[len(self._header) :]  # spreadsheets add empty values
         last = max(*self._places.values(), *self._columns.classes)
         if len(values) <= last or any(map(str.strip, surplus)):
-            self._faults.error(
+            raise ValueError(
                 f"{where}: {len(values)} values ({','.join(values)}), expected one for each of "
                 f"{', '.join(self._header)}. Put a name with a comma in quotes."
             )
-            return None
         found = {name: values[place].strip() for name, place in self._places.items()}
-        missing = [name for name, value in found.items() if not value]
-        if missing:
-            self._faults.error(f"{where}: no {missing[0]}. Fill it in, or remove the row.")
-            return None
-        if self._columns.classes:
-            found["label"] = self._columns.class_of(values)
-            if not found["label"]:
-                self._faults.error(
-                    f"{where}: {self._columns.flags(values)}. Expected 1 in the column of the "
-                    "picture's class and 0 in those of the others."
-                )
-                return None
-        split = _split(found)
-        if split is None:
-            name = "split" if "split" in found else VALID
-            expected = ", ".join(SPLITS) if name == "split" else "True or False"
-            self._faults.error(f"{where}: {name} {found[name]!r}. Expected {expected}.")
-            return None
-        return Kind(unicodedata.normalize("NFC", found["label"]), split)
+        if missing := next((name for name, value in found.items() if not value), None):
+            raise ValueError(f"{where}: no {missing}. Fill it in, or remove the row.")
+        label = self._columns.class_of(values) if self._columns.classes else found["label"]
+        if not label:
+            raise ValueError(
+                f"{where}: {self._columns.flags(values)}. Expected 1 in the column of the "
+                "picture's class and 0 in those of the others."
+            )
+        return Kind(unicodedata.normalize("NFC", label), _split(found, where))
 
 
-def _split(found: dict[str, str]) -> str | None:
+def _split(found: dict[str, str], where: str) -> str:
     if VALID in found:
-        return _TRUTHS.get(found[VALID].lower())
-    return split_of(found.get("split", "train"))
+        if split := _TRUTHS.get(found[VALID].lower()):
+            return split
+        raise ValueError(f"{where}: is_valid {found[VALID]!r}. Expected True or False.")
+    if split := split_of(found.get("split", "train")):
+        return split
+    raise ValueError(f"{where}: split {found['split']!r}. Expected {', '.join(SPLITS)}.")

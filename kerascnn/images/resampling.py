@@ -253,22 +253,30 @@ def tensorflow_taps(side: Side, kind: Filter) -> Taps:
         return index, np.ones(index.shape, np.float32)
     place = position * scale - half
     below = np.floor(place)
-    part = place - below
     around = np.arange(*{"bilinear": (0, 2), "bicubic": (-1, 3), "lanczos": (-3, 5)}[kind])
     index = below.astype(np.intp)[:, None] + around
     if kind == "bilinear":
-        weights = np.stack([one - part, part], axis=1)
-        return np.clip(index, 0, length - 1), weights
-    weights = (
-        cubic_table()[np.rint(part * np.float32(TABLE)).astype(np.intp)]
-        if kind == "bicubic"
-        else filtered(index - place[:, None], "lanczos")
-    )
+        part = place - below
+        shares = np.stack([one - part, part], axis=1)
+    else:
+        shares = _shares(index, place, kind, length)
+    return np.clip(index, 0, length - 1), shares
+
+
+def _shares(
+    index: npt.NDArray[np.intp], place: npt.NDArray[np.floating[Any]], kind: Filter, length: int
+) -> npt.NDArray[np.floating[Any]]:
+    """Compute weights of bicubic and Lanczos, which leave out pixels beyond the edge."""
+    if kind == "lanczos":
+        weights = filtered(index - place[:, None], "lanczos")
+    else:
+        part = place - np.floor(place)
+        weights = cubic_table()[np.rint(part * np.float32(TABLE)).astype(np.intp)]
     inside = (index >= 0) & (index < length)
     shares = _normalized(np.where(inside, weights, weights.dtype.type(0)))
     if kind == "lanczos":
         shares = np.floor(shares * 2.0**LANCZOS_BITS + 0.5) / 2.0**LANCZOS_BITS
-    return np.clip(index, 0, length - 1), shares
+    return shares
 
 
 def _normalized(weights: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.floating[Any]]:

@@ -150,32 +150,37 @@ def _checked_function(node: dict[str, Any], where: str) -> dict[str, Any]:
 
 
 def _checked_class(node: dict[str, Any], name: str, where: str) -> dict[str, Any]:
+    known = RENAMED.get(name, name)
+    _check_origin(node, name, known, where)
+    # In .h5 Keras writes operations as it writes layers, and cannot read them itself.
+    if not node.get("module") and _is_call(node) and (operations := _home_of_operation(name)):
+        return {**_without_ellipsis(node), "module": operations, "registered_name": None}
+    module = _home(known, str(node.get("module")))
+    if module is None:
+        raise _removed(node, where) if name in REMOVED else _custom(f"object {name!r}", node, where)
+    own = f"kerascnn>{name}" if name in _OLD_NAMES else None
+    home = {"class_name": known, "module": module, "registered_name": own}
+    return modern_config({**node, **home}, where)
+
+
+def _check_origin(node: dict[str, Any], name: str, known: str, where: str) -> None:
+    """Refuse a class that is not Keras's own, loads something else, or cannot be exported."""
     if name in _EXTERNAL:
         raise ModelFileError(
             f"{where}: holds a {name} layer{_called(node)}, which loads other files or programs. "
             f"{WAY_OUT}"
         )
     registered = node.get("registered_name")
-    known = RENAMED.get(name, name)
     if registered is not None and RENAMED.get(registered, registered) not in (name, known):
         raise _custom(f"object {registered!r}", node, where)
     if not _is_keras(node.get("module")):
         raise _custom(f"object {name!r}", node, where)
-    module = _home(known, str(node.get("module")))
     if _QUANTIZED.fullmatch(name):
         raise ModelFileError(
             f"{where}: was quantized in Keras ({name}), and its integers cannot be exported. Give "
             "the model before quantization, and use `precision` int8 to make its file small. Or: "
             f"{WAY_OUT}"
         )
-    # In .h5 Keras writes operations as it writes layers, and cannot read them itself.
-    if not node.get("module") and _is_call(node) and (operations := _home_of_operation(name)):
-        return {**_without_ellipsis(node), "module": operations, "registered_name": None}
-    if module is None:
-        raise _removed(node, where) if name in REMOVED else _custom(f"object {name!r}", node, where)
-    own = f"kerascnn>{name}" if name in _OLD_NAMES else None
-    home = {"class_name": known, "module": module, "registered_name": own}
-    return modern_config({**node, **home}, where)
 
 
 def _is_of(libraries: tuple[str, ...], node: dict[str, Any]) -> bool:

@@ -8,6 +8,7 @@ gradient reaches them, but as ``state``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any
@@ -73,6 +74,14 @@ class Summary:
         """Number of other values, such as moving statistics."""
         return sum(row.state for row in self.layers)
 
+    def groups(self) -> Iterator[tuple[str, list[Block]]]:
+        """Yield each stage with its blocks, then each block of its own name, indented, alone."""
+        for stage, members in groupby(self.blocks, key=lambda block: block.stage):
+            group = list(members)
+            yield stage, group
+            if len(group) > 1 or group[0].name != stage:
+                yield from ((f"  {block.name}", [block]) for block in group)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the summary as plain values for JSON."""
         return {
@@ -86,12 +95,7 @@ class Summary:
         }
 
     def _repr_html_(self) -> str:
-        rows: list[tuple[str, str, str]] = []
-        for stage, members in groupby(self.blocks, key=lambda block: block.stage):
-            group = list(members)
-            rows.append(_numbers(stage, group))
-            if len(group) > 1 or group[0].name != stage:
-                rows += [_numbers(f"  {block.name}", [block]) for block in group]
+        rows = [_numbers(name, group) for name, group in self.groups()]
         total, learns = f"{self.total_params:,}", f"{self.trainable_params:,}"
         said = tr("{total} parameters, {trainable} trainable", total=total, trainable=learns)
         tree = notebook.table((tr("block"), tr("parameters"), tr("trainable")), rows)
