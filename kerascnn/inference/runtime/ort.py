@@ -35,6 +35,11 @@ _ADVICE = {
         " It has operators of onnxruntime-extensions, which kerascnn does not load. Export the "
         "model without them: kerascnn reads, resizes and normalizes pictures itself."
     ),
+    "Stateful|Stateless|ImageProjectiveTransform": (
+        " It has an operator of TensorFlow that the exporter left as it is. Save the model with "
+        "Keras (model.save('model.keras')) and convert that: kerascnn export model.keras --onnx "
+        "--labels FILE, which leaves out augmentation."
+    ),
     r"model IR version|under development and support for this is limited": (
         " It was written for a later version of ONNX than onnxruntime {version} knows: update "
         "onnxruntime, or export it for an earlier opset."

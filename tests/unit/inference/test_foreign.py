@@ -261,6 +261,17 @@ def test_numbers_that_onnxruntime_does_not_compute_with_are_told(tmp_path) -> No
         Classifier(tmp_path / "m.onnx", foreign=ForeignModel(NAMES))
 
 
+def test_operators_that_keras_left_as_tensorflows_are_told(tmp_path) -> None:
+    """As model.export writes augmentation, and grouped convolutions on a CPU."""
+    file = graph_file(tmp_path / "m.onnx", ["n", 3, SIZE, SIZE])
+    model = onnx.load(file)
+    model.graph.node[0].op_type = "StatefulPartitionedCall"
+    del model.graph.node[0].attribute[:]
+    onnx.save(model, file)
+    with pytest.raises(ModelFileError, match=r"of TensorFlow.*kerascnn export model\.keras --onnx"):
+        Classifier(file, foreign=ForeignModel(NAMES))
+
+
 def test_operators_of_onnxruntime_extensions_are_told(tmp_path) -> None:
     file = graph_file(tmp_path / "m.onnx", ["n", 3, SIZE, SIZE])
     model = onnx.load(file)
