@@ -1,5 +1,6 @@
 """How objects show themselves in a notebook: complete, and with every name as text."""
 
+import logging
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -166,6 +167,7 @@ def test_figures_are_korean_where_korean_is_spoken() -> None:
 
 
 def test_without_a_korean_font_figures_are_english(monkeypatch, caplog) -> None:
+    monkeypatch.setattr(logging.getLogger("kerascnn"), "propagate", True)
     monkeypatch.setattr(fonts, "_HANGUL", ())
     with use_language("ko"):
         matrix = evaluated(("cat", "dog")).plot_confusion()
