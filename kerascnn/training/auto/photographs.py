@@ -11,6 +11,7 @@ import numpy.typing as npt
 from kerascnn.dataset import Split, sized_pictures
 from kerascnn.errors import PictureError
 from kerascnn.training.auto.places import place_tells
+from kerascnn.training.auto.positions import crops_lose
 
 COLORFULNESS = 8.0
 """Mean difference between a pixel's highest and lowest channel, of 255, from which pictures are in
@@ -51,7 +52,8 @@ def are_photographs(pictures: npt.NDArray[np.uint8], labels: npt.NDArray[np.inte
         labels: Labels of those pictures.
 
     Returns:
-        False for figures on a plain background, and if a detail at one place tells the classes.
+        False for figures on a plain background, if a detail at one place tells the classes, and if
+        crops take away what tells them.
     """
     step = -(-len(pictures) // SAMPLE)
     pictures, labels = pictures[::step], labels[::step]
@@ -61,4 +63,6 @@ def are_photographs(pictures: npt.NDArray[np.uint8], labels: npt.NDArray[np.inte
     distance = np.abs(border - np.median(border, axis=1, keepdims=True)).max(axis=2)
     plain = float((distance <= PLAIN).mean())
     colored = float(np.ptp(values, axis=3).mean()) >= COLORFULNESS
-    return plain < BACKGROUND and colored and not place_tells(pictures, labels)
+    if plain >= BACKGROUND or not colored:
+        return False
+    return not place_tells(pictures, labels) and not crops_lose(pictures, labels)

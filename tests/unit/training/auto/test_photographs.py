@@ -117,6 +117,22 @@ def test_pictures_that_one_place_tells_apart_are_not_cropped(
     assert has_photographs(train.take(few))  # four pictures of a class prove nothing
 
 
+@pytest.mark.parametrize(("steady", "found"), [(True, False), (False, True)])
+def test_pictures_are_not_cropped_if_it_matters_where_things_are(
+    tmp_path: Path, steady: bool, found: bool
+) -> None:
+    for number in range(120):
+        picture = part_of_a_photograph("coffee" if number % 2 else "chelsea")
+        row = 8 + 32 * (number % 3) if steady else int(RNG.integers(80))
+        top, left = row + int(RNG.integers(8)), int(RNG.integers(30, 40))
+        ImageDraw.Draw(picture).rectangle((left, top, left + 40, top + 8), "red")
+        file = tmp_path / "train" / "abc"[number % 3] / f"{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(file)
+    pictures = load_dataset(tmp_path).splits["train"]
+    assert has_photographs(pictures) == found
+
+
 def test_classes_of_a_few_photographs_each_are_not_told_by_a_place(tmp_path: Path) -> None:
     for draw in range(20):
         folder = tmp_path / str(draw)
