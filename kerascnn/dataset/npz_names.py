@@ -40,9 +40,8 @@ def arrays_by_name(names: Iterable[str]) -> Names:
     """Sort names into those that are read and others; of two for the same, the first is read.
 
     Examples:
-        >>> arrays_by_name(["X_train", "y_train", "valid_images", "valid_labels", "ids"])
-        Names(pairs={'train': ('X_train', 'y_train'), 'val': ('valid_images', 'valid_labels')},
-              halves=[], classes=None, others=['ids'])
+        >>> arrays_by_name(["X_train", "y_train", "valid_images", "valid_labels", "ids"]).pairs
+        {'train': ('X_train', 'y_train'), 'val': ('valid_images', 'valid_labels')}
     """
     found: dict[tuple[str, str], str] = {}
     read = Names()

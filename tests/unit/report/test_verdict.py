@@ -99,7 +99,12 @@ def test_too_few_steps_and_too_few_pictures_are_told_apart(content):
     short = told(content, found, learning=learning(71, steps=40))
     assert "only 71.0% of its training pictures correctly, after 40 steps" in short
     assert "overfits" not in short
+    assert "306 steps: training longer" in told(content, found, learning=learning(71, steps=306))
     assert "steps: training longer" not in told(content, found, learning=learning(71, steps=4_000))
+    worse = evaluation(wrong_in(80), LABELS)
+    both = "What should help: more pictures, more epochs (--epochs), augmentation"
+    assert both in told(content, worse, learning=learning(88, steps=306))
+    assert both not in told(content, worse, learning=learning(99, steps=306))
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ post convnext auto model augment light all none pad crop squash resize bilinear 
 nearest exact fast adamw train val predict export fetch weights opset image batch height width
 logits probabilities epoch steps name skipped backend like filter share enlarge ultralytics
 fastai torchvision timm black shuffle file best strong shift tanh preactivation entropy padding test
-bench clothes boot augmented pretrained remembered"""
+bench clothes boot augmented pretrained shrunk remembered"""
 NAMES = set(_NAMES.split())
 """Words that are the same in Korean."""
 
