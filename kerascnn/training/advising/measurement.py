@@ -17,10 +17,10 @@ from keras import layers
 
 from kerascnn.card import Normalization
 from kerascnn.training.advising.facts import Facts, StageFacts
-from kerascnn.training.advising.scores import probe, probe_with_views
+from kerascnn.training.linear.feature_svd import decompose
+from kerascnn.training.linear.leave_one_out import probe, probe_with_views
 from kerascnn.training.networks.blocks import blocks, flat
 from kerascnn.training.networks.from_pixels import Normalize, uniform_batches
-from kerascnn.training.trainer.feature_svd import decompose
 
 FEATURES = 512
 """Maximum number of features of a stage: its maps are averaged over a grid of 4 x 4, 2 x 2 or 1 x

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from kerascnn.training.augmentation.crop_boxes import Boxes, draw_boxes
 from kerascnn.training.augmentation.mixup import BatchMixing, Recipes, mix, mixing_of
-from kerascnn.training.augmentation.random_resized_crop import Boxes, crop, draw_boxes
+from kerascnn.training.augmentation.random_resized_crop import crop
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.phases import total_epochs
 

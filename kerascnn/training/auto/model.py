@@ -17,6 +17,7 @@ from kerascnn.language import Sentence, sentence
 from kerascnn.training.auto.flips import Verdict, judge_flips
 from kerascnn.training.auto.hyperparameters import has_enough_steps, sees_pictures_often
 from kerascnn.training.auto.photographs import are_photographs, has_photographs
+from kerascnn.training.auto.positions import LEAST_AREA
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import AUTO, Augment, TrainConfig
 from kerascnn.training.data.feed import Feed
@@ -45,9 +46,6 @@ downscaled."""
 
 HALVED = 16
 """Divisor of that input side: the network halves it four times."""
-
-LEAST_AREA = 0.35
-"""Minimum share of a photograph in a random crop (torchvision's 0.08 is for a million pictures)."""
 
 UNCROPPED = 0.33
 """Share of the epochs at the end without crops, for long photographs: a crop of them lacks much,

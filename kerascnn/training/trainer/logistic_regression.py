@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from kerascnn.training.trainer.feature_svd import FeatureSVD, decompose
+from kerascnn.training.linear.feature_svd import FeatureSVD, decompose
 
 Floats = npt.NDArray[np.float64]
 

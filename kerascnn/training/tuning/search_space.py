@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kerascnn.training.auto.model import LEAST_AREA, initial_weights, network_of
+from kerascnn.training.auto.model import initial_weights, network_of
+from kerascnn.training.auto.positions import LEAST_AREA
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import AUTO, TrainConfig
 from kerascnn.training.data.splits import run_dataset

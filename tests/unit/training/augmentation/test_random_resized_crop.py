@@ -11,7 +11,8 @@ from PIL import Image
 
 from kerascnn.errors import ConfigError
 from kerascnn.training.augmentation.batch import batch_augmentation_of
-from kerascnn.training.augmentation.random_resized_crop import crop, draw_boxes
+from kerascnn.training.augmentation.crop_boxes import draw_boxes
+from kerascnn.training.augmentation.random_resized_crop import crop
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.data.feed import prepare, stored_size

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from kerascnn.training.trainer.feature_svd import FeatureSVD, Floats
+from kerascnn.training.linear.feature_svd import FeatureSVD, Floats
 
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)
 """L2 penalties tried by the ridge probe, per picture; the one with the smallest leave-one-out error

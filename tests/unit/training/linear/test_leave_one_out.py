@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kerascnn.training.advising.scores import (
+from kerascnn.training.linear.feature_svd import decompose
+from kerascnn.training.linear.leave_one_out import (
     PENALTIES,
     probe,
     probe_with_views,
 )
-from kerascnn.training.trainer.feature_svd import decompose
 
 
 def made(count: int, features: int, apart: float) -> tuple[np.ndarray, np.ndarray]:
@@ -27,7 +27,7 @@ def test_the_probe_answers_as_classifiers_fitted_without_each_picture(
 ) -> None:
     from sklearn.linear_model import Ridge
 
-    monkeypatch.setattr("kerascnn.training.advising.scores.PENALTIES", PENALTIES[2:3])
+    monkeypatch.setattr("kerascnn.training.linear.leave_one_out.PENALTIES", PENALTIES[2:3])
     features, labels = made(*shape, 0.8)
     found = decompose(features)
     plain = (features - found.mean) / found.deviation
