@@ -30,6 +30,7 @@ Device = Literal["auto", "cpu", "gpu"]
 OptimizerName = Literal["adamw", "sgd"]
 Keep = Literal["auto", "best", "newest"]
 Refit = Literal["auto", "yes", "no"]
+Extend = Literal["auto", "yes", "no"]
 ClassWeights = Literal["none", "balanced"]
 Auto: TypeAlias = Literal["auto"]
 AUTO: Auto = "auto"
@@ -38,6 +39,7 @@ AUTO: Auto = "auto"
 for network and augmentation."""
 AUTOMATIC = (
     "batch_size", "epochs", "learning_rate", "model", "weights", "augment", "keep", "refit",
+    "extend",
 )  # fmt: skip
 """Options that may be left to the data, and are resolved when a run begins."""
 
@@ -109,6 +111,9 @@ class TrainConfig:
     epochs: int | Auto = option(AUTO, _COUNT_OR_AUTO,
         "Passes over the training pictures. auto: 10, or more if that would be too few steps.",
         SCHEDULE)
+    extend: Extend = option(AUTO, Choice(get_args(Extend)),
+        "Train for as many epochs again if fewer than 95 % of the training pictures are right "
+        "after the last one. auto: if `epochs` is auto and above 10.", SCHEDULE)
     time: str | None = option(None, DURATION,
         "Time limit of the run, e.g. 10m or 1h30m: train as many epochs as fit (at most `epochs`), "
         "with a learning-rate schedule of that length.", SCHEDULE, without="no limit")

@@ -36,7 +36,7 @@ def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
         new["model"] = SMALL.get(new["model"], new["model"])
     if new.get("augment") in IN_PLACE:
         new["augment"] = IN_PLACE[new["augment"]]
-    return {"refit": "no"} | new
+    return {"refit": "no", "extend": "no"} | new
 
 
 def removed_options(text: str) -> dict[str, Any]:

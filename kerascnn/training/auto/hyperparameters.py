@@ -83,6 +83,20 @@ def resolve_refit(config: TrainConfig, pictures: int, classes: int, possible: bo
     return replace(config, refit="yes" if possible and few else "no")
 
 
+def resolve_extend(config: TrainConfig, pictures: int) -> TrainConfig:
+    """Replace ``extend`` ``auto`` according to the number of training pictures.
+
+    Returns:
+        The configuration. ``no`` if a user or advice says how long to train, or if the default
+        epochs have more than :data:`LEAST_STEPS`: as many again would take minutes.
+    """
+    if config.extend != AUTO:
+        return config
+    said = config.epochs != AUTO or config.phase or config.time or config.trainable == AUTO
+    few = total_epochs(resolve_auto(config, pictures)) > LEAST_EPOCHS
+    return replace(config, extend="yes" if few and not said else "no")
+
+
 def resolve_auto(
     config: TrainConfig, pictures: int, network: Network | None = None, classes: int = 2
 ) -> TrainConfig:

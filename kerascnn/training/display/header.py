@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _SPLITS = {"train": "training", "val": "validation"}
 _BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX"}
+_EXTEND = "as many epochs again if fewer than 95 % of the training pictures are right by then"
 _WEIGHTS = {"none": "random weights", "imagenet": "ImageNet weights"}
 
 
@@ -34,6 +35,7 @@ def header(plan: Plan) -> list[tuple[str, str]]:
         (tr("network"), network),
         (tr("device"), device),
         (tr("steps"), _steps(plan)),
+        *([(tr("extend"), tr(_EXTEND))] if plan.extend else []),
         (tr("augment"), ", ".join(plan.changes) or tr("none")),
         *([(tr("refit"), _refit(plan))] if plan.refit else []),
         (tr("run"), str(plan.folder)),

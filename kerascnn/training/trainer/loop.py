@@ -19,6 +19,7 @@ from kerascnn.metrics.calibration import cross_entropy
 from kerascnn.metrics.significance import wilson_interval
 from kerascnn.training.callbacks import Callback, EpochRecord
 from kerascnn.training.clock import Deadline
+from kerascnn.training.config import TrainConfig
 from kerascnn.training.distribution.processes import broadcast_from_first, is_first
 from kerascnn.training.mixed_precision import as_float32
 from kerascnn.training.networks.from_pixels import predict_logits
@@ -48,6 +49,7 @@ from kerascnn.training.run.resume import (
 )
 from kerascnn.training.trainer.card import first_card, trained_facts
 from kerascnn.training.trainer.epoch import Trainer
+from kerascnn.training.trainer.extension import extended, has_learned
 from kerascnn.training.trainer.one_epoch import train_epoch
 from kerascnn.training.trainer.parts import RunParts
 from kerascnn.training.trainer.phase import prepare_phase
@@ -85,7 +87,9 @@ class TrainingLoop:
         self.history = list(checkpoint.history)
         self.best = self.history[checkpoint.best - 1]
         phase, done = self.position.phase, self.position.done
-        if phase < len(self.phases) and done >= self.phases[phase].epochs:
+        if self._ends_extended():
+            self._extend()
+        elif phase < len(self.phases) and done >= self.phases[phase].epochs:
             raise ModelFileError(
                 f"{self.run.checkpoint_folder}: the checkpoint is in epoch {done + 1} of a phase "
                 f"of {self.phases[phase].epochs}. It was edited: start a new run."
@@ -106,6 +110,9 @@ class TrainingLoop:
                 number = self.position.phase
                 while self.position.phase == number:
                     self._epoch(len(self.history) + 1, phase)
+                    if self._ends_extended():
+                        self._extend()
+                        self._restart()
                     self._keep_deadline()
                     phase = self.phases[number]
         except KeyboardInterrupt:
@@ -123,6 +130,7 @@ class TrainingLoop:
         """Start a phase: freeze, and make an optimizer and compiled steps for what is trainable."""
         prepared = prepare_phase(self.parts, phase, self.progress)
         self.trainer, self.val, self.batchnorm = prepared.trainer, prepared.val, prepared.batchnorm
+        self.train = prepared.train
         if self.phase_values and self.position.done:
             variables = self._phase_variables()
             stored = self.phase_values
@@ -196,9 +204,37 @@ class TrainingLoop:
     def _next(self, phase: Phase) -> Position:
         number, done = self.position.phase, self.position.done + 1
         patience = self.parts.config.patience
-        if done == phase.epochs or out_of_patience(self.history, done, patience):
+        if out_of_patience(self.history, done, patience):
             return Position(number + 1)
-        return Position(number, done)
+        if done < phase.epochs or self._needs_more(number):
+            return Position(number, done)
+        return Position(number + 1)
+
+    def _needs_more(self, number: int) -> bool:
+        """Return whether the phase that has ended is to be extended."""
+        wanted = self.parts.config.extend == "yes" and number == len(self.phases) - 1
+        steps = wanted and not self.phases[number].is_fit
+        return steps and not has_learned(self.trainer.model, self.train)
+
+    def _ends_extended(self) -> bool:
+        """Return whether the last phase has ended, but is to be extended."""
+        number, done = self.position.phase, self.position.done
+        last = number == len(self.phases) - 1 and done == self.phases[number].epochs
+        return last and self.parts.config.extend == "yes"
+
+    def _extend(self) -> None:
+        self._replan(extended(self.parts.config, self.phases, self.progress))
+
+    def _replan(self, config: TrainConfig) -> None:
+        """Change the epochs of the run."""
+        self.parts = replace(self.parts, config=config)
+        self.phases = phases(config, self.parts.start.network)
+        self.run.save_config(config)
+
+    def _restart(self) -> None:
+        """Begin the current phase again where it is, with the learning rates of the new plan."""
+        self.phase_values = values(self._phase_variables())
+        self._begin(self.phases[self.position.phase])
 
     def _keep_deadline(self) -> None:
         """Plan fewer epochs, with a steeper schedule, if the machine has become slower."""
@@ -213,16 +249,12 @@ class TrainingLoop:
             self.position = Position(len(self.phases))
             return
         epochs = shorten_remaining([phase.epochs for phase in self.phases], self.position, fit)
-        config = with_epochs(self.parts.config, self.phases, epochs)
-        self.parts = replace(self.parts, config=config)
-        self.phases = phases(config, self.parts.start.network)
-        self.run.save_config(config)
+        self._replan(with_epochs(self.parts.config, self.phases, epochs))
         number, done = self.position.phase, self.position.done
         if done == self.phases[number].epochs:
             self.position = Position(number + 1)
         elif done:
-            self.phase_values = values(self._phase_variables())
-            self._begin(self.phases[number])
+            self._restart()
 
     def _checkpoint(self, best: EpochRecord) -> None:
         if not is_first():

@@ -46,6 +46,7 @@ def plan(parts: RunParts, run: Run) -> Plan:
         changes=tuple(changing_options(config)),
         folder=run.folder,
         refit=config.refit == "yes",
+        extend=config.extend == "yes",
     )
 
 

@@ -70,7 +70,7 @@ def _as_long(config: TrainConfig, history: Sequence[EpochRecord], network: Netwo
     """Plan the epochs that the first training took; no early stopping, which needs validation."""
     done = list(phase_ends(phases(config, network), history, config.patience))
     epochs = [last - first + 1 for _, first, last in done]
-    config = replace(config, patience=None, phase=config.phase[: len(done)])
+    config = replace(config, patience=None, extend="no", phase=config.phase[: len(done)])
     return with_epochs(config, [phase for phase, _, _ in done], epochs)
 
 
