@@ -141,7 +141,7 @@ def _resolved(
     classes, pictures = len(feed.dataset.classes), len(feed.train) + len(feed.val)
     possible = feed.dataset.held_out and count_processes() == 1
     config = resolve_refit(config, pictures, classes, possible)
-    config = resolve_extend(config, len(feed.train))
+    config = resolve_extend(config, len(feed.train), parts.start.network)
     config = resolve_auto(config, len(feed.train), parts.start.network, classes)
     check_same_options(config)
     parts = replace(parts, config=config)

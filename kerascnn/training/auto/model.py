@@ -15,7 +15,11 @@ from kerascnn.dataset import Dataset
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.language import Sentence, sentence
 from kerascnn.training.auto.flips import Verdict, judge_flips
-from kerascnn.training.auto.hyperparameters import has_enough_steps, sees_pictures_often
+from kerascnn.training.auto.hyperparameters import (
+    FROM_SCRATCH,
+    has_enough_steps,
+    sees_pictures_often,
+)
 from kerascnn.training.auto.photographs import are_photographs, has_photographs
 from kerascnn.training.auto.positions import LEAST_AREA
 from kerascnn.training.callbacks import Callback
@@ -35,10 +39,6 @@ pretrained backbone, which halves its input five times."""
 
 BACKBONE = "mobilenet_v3_large"
 """Network for photographs; docs/training.md compares it with others in accuracy, size and time."""
-
-FROM_SCRATCH = "cnn4"
-"""Network for small pictures, or without ImageNet weights; docs/experiments.md compares it with the
-baseline CNN."""
 
 DETAIL = (32, 64)
 """Smallest and largest input side of :data:`FROM_SCRATCH`, in pixels; larger pictures are

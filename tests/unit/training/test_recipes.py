@@ -32,6 +32,7 @@ def test_what_is_given_wins_and_config_json_has_every_value(tmp_path: Path) -> N
         augment="none",
         keep="best",
         refit="no",
+        extend="no",
         out=str(tmp_path / "r"),
     )
     assert TrainConfig(**stored) == same

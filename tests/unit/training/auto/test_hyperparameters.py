@@ -42,7 +42,7 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("pictures", "batch_size", "epochs", "rate"),
     [
-        (5, 16, 100, 0.008),  # a step an epoch: 300 of them would take minutes
+        (5, 16, 200, 0.008),  # a step an epoch: 300 of them would take minutes
         (40, 16, 100, 0.004),
         (144, 16, 34, 0.004),
         (900, 32, 11, 0.00566),
@@ -57,6 +57,15 @@ def test_batch_steps_and_rate_follow_from_the_number_of_pictures(
     assert (settled.batch_size, settled.epochs) == (batch_size, epochs)
     assert settled.learning_rate == rate
     assert pictures == 5 or steps_per_epoch(pictures, batch_size) * epochs >= 300
+
+
+@pytest.mark.parametrize(("pictures", "epochs"), [(40, 200), (144, 67), (900, 21), (3_600, 11)])
+def test_the_network_that_auto_trains_from_random_weights_takes_more_steps(
+    pictures: int, epochs: int
+) -> None:
+    settled = resolve_auto(TrainConfig(model="cnn4"), pictures)
+    assert settled.epochs == epochs
+    assert settled.learning_rate == resolve_auto(TrainConfig(), pictures).learning_rate
 
 
 def test_what_is_given_is_kept() -> None:

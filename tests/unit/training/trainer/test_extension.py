@@ -105,9 +105,9 @@ def test_the_last_phase_is_extended_but_not_a_fitted_head(shirts: Path) -> None:
     ("options", "pictures", "extend"),
     [
         ({}, 300, "yes"),
-        ({"random_crop": 0.5}, 800, "yes"),
-        ({}, 1500, "no"),
-        ({}, 50_000, "no"),  # minutes
+        ({"model": "cnn4", "random_crop": 0.5}, 800, "yes"),
+        ({"model": "cnn4"}, 3_600, "no"),  # minutes
+        ({"model": "resnet18"}, 300, "no"),  # the same
         ({"epochs": 20}, 300, "no"),
         ({"time": "1m"}, 300, "no"),
         ({"phase": ("all:3",)}, 300, "no"),
@@ -117,7 +117,7 @@ def test_the_last_phase_is_extended_but_not_a_fitted_head(shirts: Path) -> None:
         ({"extend": "no"}, 300, "no"),
     ],
 )
-def test_auto_means_yes_where_the_default_epochs_are_for_few_pictures(
+def test_auto_means_yes_for_a_quick_network_and_few_pictures(
     options: dict[str, Any], pictures: int, extend: str
 ) -> None:
     assert resolve_extend(TrainConfig(**options), pictures).extend == extend
