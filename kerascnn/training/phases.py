@@ -144,13 +144,16 @@ def out_of_patience(history: Sequence[EpochRecord], done: int, patience: int | N
 def phase_ends(
     phases: Sequence[Phase], history: Sequence[EpochRecord], patience: int | None
 ) -> Iterator[tuple[Phase, int, int]]:
-    """Yield the phases that have begun, with their first and last epoch, from 1."""
+    """Yield the phases that have begun, with their first and last epoch, from 1.
+
+    The last one has all epochs that are left: it may have been extended.
+    """
     last = 0
     # The best epoch up to each: searching again each time would take minutes for 100,000 epochs.
     best = list(accumulate(history, partial(max, key=validation_rank)))
-    for phase in phases:
+    for number, phase in enumerate(phases, 1):
         first, done = last + 1, 0
-        while last < len(history) and done < phase.epochs:
+        while last < len(history) and (done < phase.epochs or number == len(phases)):
             last, done = last + 1, done + 1
             if patience is not None and min(done, last - best[last - 1].epoch) >= patience:
                 break

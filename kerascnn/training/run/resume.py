@@ -101,7 +101,7 @@ def _without_auto(stored: TrainConfig, given: Mapping[str, Any]) -> dict[str, An
         settled += tuple(name for name, value in plain.items() if given.get(name, value) == value)
     if stored.phase == (FIT_HEAD,) and not given.get("phase"):
         settled += ("phase",)
-    if given.get("time") or given.get("extend") == "yes":
+    if given.get("time"):
         settled += ("epochs", "phase", "extend")
     if given.get("trainable") == "auto":
         # No weights: advised against, or never named, and then ``auto`` changes nothing.

@@ -86,10 +86,11 @@ class TrainingLoop:
         self.phase_values, self.position = checkpoint.stage, checkpoint.position
         self.history = list(checkpoint.history)
         self.best = self.history[checkpoint.best - 1]
-        phase, done = self.position.phase, self.position.done
-        if self._ends_extended():
+        planned = sum(phase.epochs for phase in self.phases)
+        if self._ends_extended() or len(self.history) > planned:
             self._extend()
-        elif phase < len(self.phases) and done >= self.phases[phase].epochs:
+        phase, done = self.position.phase, self.position.done
+        if phase < len(self.phases) and done >= self.phases[phase].epochs:
             raise ModelFileError(
                 f"{self.run.checkpoint_folder}: the checkpoint is in epoch {done + 1} of a phase "
                 f"of {self.phases[phase].epochs}. It was edited: start a new run."
@@ -223,13 +224,12 @@ class TrainingLoop:
         return last and self.parts.config.extend == "yes"
 
     def _extend(self) -> None:
+        """Plan more epochs; the stored configuration, from which they follow, stays."""
         self._replan(extended(self.parts.config, self.phases, self.progress))
 
     def _replan(self, config: TrainConfig) -> None:
-        """Change the epochs of the run."""
         self.parts = replace(self.parts, config=config)
         self.phases = phases(config, self.parts.start.network)
-        self.run.save_config(config)
 
     def _restart(self) -> None:
         """Begin the current phase again where it is, with the learning rates of the new plan."""
@@ -249,7 +249,8 @@ class TrainingLoop:
             self.position = Position(len(self.phases))
             return
         epochs = shorten_remaining([phase.epochs for phase in self.phases], self.position, fit)
-        self._replan(with_epochs(self.parts.config, self.phases, epochs))
+        self._replan(with_epochs(replace(self.parts.config, extend="no"), self.phases, epochs))
+        self.run.save_config(self.parts.config)
         number, done = self.position.phase, self.position.done
         if done == self.phases[number].epochs:
             self.position = Position(number + 1)

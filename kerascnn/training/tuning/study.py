@@ -109,7 +109,7 @@ def search(asked: Search, progress: Callback | None = None) -> SearchResult:
     progress = progress or Callback()
     check_out(str(asked.out), asked.config.data)
     # Trials are compared by their first networks; the best command trains a second one again.
-    asked = replace(asked, config=replace(asked.config, refit="no", extend="no"))
+    asked = replace(asked, config=replace(asked.config, refit="no"))
     named = asked.model or ((asked.config.model,) if asked.config.model != AUTO else ())
     start, networks = search_start(asked.config, named, progress)
     with ExitStack() as opened:

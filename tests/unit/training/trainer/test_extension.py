@@ -58,8 +58,9 @@ def whole(shirts: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def test_it_is_trained_for_as_many_epochs_again(whole: Run) -> None:
     rates = [record.learning_rate for record in whole.history]
-    assert len(rates) == whole.config.epochs == 4
-    assert whole.config.extend == "no"
+    assert len(rates) == 4
+    # So the configuration repeats the run.
+    assert (whole.config.epochs, whole.config.extend) == (2, "yes")
     # At the end of the first plan the rate is next to 0; then it is in the middle of the second.
     assert rates[1] < 0.1 * OPTIONS["learning_rate"] < rates[2]
     assert whole.card.metrics["steps"] == 4 * 6
@@ -73,7 +74,6 @@ def test_stopped_anywhere_it_ends_as_without_the_stop(
     with pytest.raises(KeyboardInterrupt):
         training.fit(options, Watching(stop))
     run = training.fit(options, Callback(), resume=True)
-    assert run.config.epochs == 4
     assert [one.loss for one in run.history] == [one.loss for one in whole.history]
     pairs = zip(run.load_model().get_weights(), whole.load_model().get_weights(), strict=True)
     for one, other in pairs:
@@ -94,7 +94,6 @@ def test_what_is_learned_is_not_extended(tmp_path: Path) -> None:
 def test_the_last_phase_is_extended_but_not_a_fitted_head(shirts: Path) -> None:
     options = {name: value for name, value in OPTIONS.items() if name != "epochs"}
     run = training.fit(TrainConfig(str(shirts), phase=("head:1", "all:1"), out="p", **options))
-    assert [phase.split(":")[:2] for phase in run.config.phase] == [["head", "1"], ["all", "2"]]
     assert len(run.history) == 3
     plain = options | {"random_crop": 0.0, "augment": "none"}
     run = training.fit(TrainConfig(str(shirts), phase=("head:fit",), out="f", **plain))
