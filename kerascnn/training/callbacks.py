@@ -25,7 +25,7 @@ class Plan:
         phases: Epochs and peak learning rate of each phase; rate 0: the head is fitted.
         changes: Options of random augmentation; empty: none.
         refit: Whether a second network is trained on all pictures.
-        extend: Whether there are more epochs if the training pictures are not learned by then.
+        extend: Whether there are more epochs if the training accuracy is low in the last one.
     """
 
     data: str

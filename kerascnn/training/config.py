@@ -112,8 +112,9 @@ class TrainConfig:
         "Passes over the training pictures. auto: 10, or more if that would be too few steps.",
         SCHEDULE)
     extend: Extend = option(AUTO, Choice(get_args(Extend)),
-        "Train for as many epochs again if fewer than 95 % of the training pictures are right "
-        "after the last one. auto: if `epochs` is auto and above 10.", SCHEDULE)
+        "Train for as many epochs again if the training accuracy is below 97 % in the last one. "
+        "auto: if `epochs` is auto, the network is cnn or cnn4, and the pictures are few.",
+        SCHEDULE)
     time: str | None = option(None, DURATION,
         "Time limit of the run, e.g. 10m or 1h30m: train as many epochs as fit (at most `epochs`), "
         "with a learning-rate schedule of that length.", SCHEDULE, without="no limit")

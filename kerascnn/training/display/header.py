@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _SPLITS = {"train": "training", "val": "validation"}
 _BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX"}
-_EXTEND = "as many epochs again if fewer than 95 % of the training pictures are right by then"
+_EXTEND = "as many epochs again if the training accuracy is below 97 % by then"
 _WEIGHTS = {"none": "random weights", "imagenet": "ImageNet weights"}
 
 

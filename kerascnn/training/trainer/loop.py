@@ -49,7 +49,7 @@ from kerascnn.training.run.resume import (
 )
 from kerascnn.training.trainer.card import first_card, trained_facts
 from kerascnn.training.trainer.epoch import Trainer
-from kerascnn.training.trainer.extension import extended, has_learned
+from kerascnn.training.trainer.extension import extended, needs_more
 from kerascnn.training.trainer.one_epoch import train_epoch
 from kerascnn.training.trainer.parts import RunParts
 from kerascnn.training.trainer.phase import prepare_phase
@@ -86,8 +86,7 @@ class TrainingLoop:
         self.phase_values, self.position = checkpoint.stage, checkpoint.position
         self.history = list(checkpoint.history)
         self.best = self.history[checkpoint.best - 1]
-        planned = sum(phase.epochs for phase in self.phases)
-        if self._ends_extended() or len(self.history) > planned:
+        if self._ends_extended() or len(self.history) > total_epochs(self.parts.config):
             self._extend()
         phase, done = self.position.phase, self.position.done
         if phase < len(self.phases) and done >= self.phases[phase].epochs:
@@ -131,7 +130,6 @@ class TrainingLoop:
         """Start a phase: freeze, and make an optimizer and compiled steps for what is trainable."""
         prepared = prepare_phase(self.parts, phase, self.progress)
         self.trainer, self.val, self.batchnorm = prepared.trainer, prepared.val, prepared.batchnorm
-        self.train = prepared.train
         if self.phase_values and self.position.done:
             variables = self._phase_variables()
             stored = self.phase_values
@@ -207,15 +205,10 @@ class TrainingLoop:
         patience = self.parts.config.patience
         if out_of_patience(self.history, done, patience):
             return Position(number + 1)
-        if done < phase.epochs or self._needs_more(number):
+        last = number == len(self.phases) - 1
+        if done < phase.epochs or (last and needs_more(self.parts.config, phase, self.history[-1])):
             return Position(number, done)
         return Position(number + 1)
-
-    def _needs_more(self, number: int) -> bool:
-        """Return whether the phase that has ended is to be extended."""
-        wanted = self.parts.config.extend == "yes" and number == len(self.phases) - 1
-        steps = wanted and not self.phases[number].is_fit
-        return steps and not has_learned(self.trainer.model, self.train)
 
     def _ends_extended(self) -> bool:
         """Return whether the last phase has ended, but is to be extended."""
