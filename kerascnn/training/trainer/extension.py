@@ -16,7 +16,7 @@ from kerascnn.training.trainer.time_limit import with_epochs
 
 LEARNED = 0.97
 """Training accuracy, on augmented pictures, from which more epochs are not expected to help much:
-below it they gained 4.3 points on average, above it 0.6 (docs/experiments.md)."""
+below it they gained 3.9 points on average, above it 1.1 (docs/experiments.md)."""
 
 TIMES = 2
 """Factor on the epochs of the last phase. The learning rate continues as in a schedule of that
