@@ -73,11 +73,25 @@ class Command(TranslatedHelp):
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
             name = error.option_name
-            ours = _SYNONYMS.get(name)
-            if not any(ours in parameter.opts for parameter in self.params):
+            ours = self._meant(name)
+            if not ours:
                 raise
             message = f"No such option {name!r}. Did you mean {ours!r}?"
             raise click.NoSuchOption(name, message, ctx=ctx) from error
+
+    def _meant(self, name: str) -> str | None:
+        """Return the option that has this name elsewhere, or takes it as its value, if one does."""
+        ours, value = _SYNONYMS.get(name), name.lstrip("-")
+        if any(ours in parameter.opts for parameter in self.params):
+            return ours
+        found = [
+            option_name(one)
+            for one in self.params
+            if isinstance(one, click.Option)
+            and isinstance(one.type, click.Choice)
+            and value in one.type.choices
+        ]
+        return f"{found[0]} {value}" if len(found) == 1 else None
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; errors name its options instead of Python's parameters."""

@@ -43,6 +43,10 @@ def test_a_command_without_groups_has_one_heading() -> None:
         (["data", "chek", "flowers/"], "No such command 'chek'. Did you mean 'check'?"),
         (["train", "--lr", "0.1"], "No such option '--lr'. Did you mean '--learning-rate'?"),
         (["advise", "--imgsz=224"], "No such option '--imgsz'. Did you mean '--image-size'?"),
+        (["predict", "--csv"], "No such option '--csv'. Did you mean '--format csv'?"),
+        (["evaluate", "--val"], "No such option '--val'. Did you mean '--split val'?"),
+        (["train", "--sgd"], "No such option '--sgd'. Did you mean '--optimizer sgd'?"),
+        (["train", "--none"], "No such option '--none'."),  # of several
     ],
 )
 def test_what_was_meant(words: list[str], said: str) -> None:
