@@ -86,8 +86,7 @@ class TrainingLoop:
         self.phase_values, self.position = checkpoint.stage, checkpoint.position
         self.history = list(checkpoint.history)
         self.best = self.history[checkpoint.best - 1]
-        if self._ends_extended() or len(self.history) > total_epochs(self.parts.config):
-            self._extend()
+        self._extend_if_over()
         phase, done = self.position.phase, self.position.done
         if phase < len(self.phases) and done >= self.phases[phase].epochs:
             raise ModelFileError(
@@ -110,8 +109,7 @@ class TrainingLoop:
                 number = self.position.phase
                 while self.position.phase == number:
                     self._epoch(len(self.history) + 1, phase)
-                    if self._ends_extended():
-                        self._extend()
+                    if self._extend_if_over():
                         self._restart()
                     self._keep_deadline()
                     phase = self.phases[number]
@@ -210,15 +208,18 @@ class TrainingLoop:
             return Position(number, done)
         return Position(number + 1)
 
-    def _ends_extended(self) -> bool:
-        """Return whether the last phase has ended, but is to be extended."""
-        number, done = self.position.phase, self.position.done
-        last = number == len(self.phases) - 1 and done == self.phases[number].epochs
-        return last and self.parts.config.extend == "yes"
+    def _extend_if_over(self) -> bool:
+        """Plan more epochs if the last phase goes on after the last one; return whether it does.
 
-    def _extend(self) -> None:
-        """Plan more epochs; the stored configuration, from which they follow, stays."""
-        self._replan(extended(self.parts.config, self.phases, self.progress))
+        The stored configuration, from which they follow, stays.
+        """
+        number, config = self.position.phase, self.parts.config
+        last = number == len(self.phases) - 1
+        over = last and self.position.done >= self.phases[number].epochs
+        if not over or config.extend != "yes":
+            return False
+        self._replan(extended(config, self.phases, self.progress))
+        return True
 
     def _replan(self, config: TrainConfig) -> None:
         self.parts = replace(self.parts, config=config)

@@ -109,6 +109,30 @@ def test_what_is_learned_is_not_extended(tmp_path: Path) -> None:
     assert not watching.chosen
 
 
+def test_after_a_phase_that_ended_early_it_is_resumed_too(shirts: Path, tmp_path: Path) -> None:
+    # The first phase changes nothing, so it is out of patience before its last epoch.
+    plan = {"phase": ("head:6:1e-30", "all:2:0.003"), "patience": 2}
+    options = {name: value for name, value in OPTIONS.items() if name != "epochs"} | plan
+    config = TrainConfig(str(shirts), out=str(tmp_path / "r"), **options)
+    with pytest.raises(KeyboardInterrupt):
+        training.fit(config, Watching(7))
+    assert len(Run(tmp_path / "r").history) == 6  # 3, and one after the extension of 2 to 4
+    assert len(training.fit(config, Callback(), resume=True).history) == 7
+
+
+def test_an_edited_number_of_epochs_is_not_taken_for_an_extension(
+    whole: Run, tmp_path: Path
+) -> None:
+    options = OPTIONS | {"extend": "no", "epochs": 4}
+    config = TrainConfig(str(whole.config.data), out=str(tmp_path / "r"), **options)
+    with pytest.raises(KeyboardInterrupt):
+        training.fit(config, Watching(4))
+    run = Run(tmp_path / "r")
+    run.config_path.write_text(run.config_path.read_text().replace('"epochs": 4', '"epochs": 2'))
+    with pytest.raises(ModelFileError, match="It was edited"):
+        training.fit(run.config, Callback(), resume=True)
+
+
 def test_the_last_phase_is_extended_but_not_a_fitted_head(shirts: Path) -> None:
     options = {name: value for name, value in OPTIONS.items() if name != "epochs"}
     run = training.fit(TrainConfig(str(shirts), phase=("head:1", "all:1"), out="p", **options))
