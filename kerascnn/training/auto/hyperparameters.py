@@ -37,11 +37,11 @@ FROM_SCRATCH = "cnn4"
 """Network of ``model`` ``auto`` for small pictures, or without ImageNet weights;
 docs/experiments.md compares it with the baseline CNN."""
 
-ITS_LEAST_STEPS = 600
+FROM_SCRATCH_STEPS = 600
 """The same for that network, which is quick enough: on 35 sets of 36 to 901 pictures, it gains 3.0
 points of accuracy by the second 300, for 20 s of processor time."""
 
-MOST_AGAIN = 20_000
+MOST_TO_EXTEND = 20_000
 """Maximum number of pictures, over all epochs, up to which a quick network is trained for as many
 again by default: about a minute on two cores."""
 
@@ -115,7 +115,7 @@ def resolve_extend(
         return config
     said = config.epochs != AUTO or config.phase or config.time
     passes = pictures * total_epochs(resolve_auto(config, pictures, network))
-    quick = config.model in (BASELINE, FROM_SCRATCH) and passes <= MOST_AGAIN
+    quick = config.model in (BASELINE, FROM_SCRATCH) and passes <= MOST_TO_EXTEND
     return replace(config, extend="yes" if quick and not said else "no")
 
 
@@ -134,7 +134,7 @@ def resolve_auto(
     batch_size = batch_size_for(config.batch_size, pictures)
     steps = steps_per_epoch(pictures, min(batch_size, pictures))
     if config.epochs == AUTO and not config.phase:
-        least = ITS_LEAST_STEPS if config.model == FROM_SCRATCH else LEAST_STEPS
+        least = FROM_SCRATCH_STEPS if config.model == FROM_SCRATCH else LEAST_STEPS
         wanted = math.ceil(least / steps)
         config = replace(config, epochs=min(MOST_EPOCHS, max(LEAST_EPOCHS, wanted)))
     if config.learning_rate is None and config.batch_size == AUTO:

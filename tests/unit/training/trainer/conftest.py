@@ -2,12 +2,32 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
+
+from kerascnn.cli import main
+from kerascnn.training.run.folder import Run
 
 Step = Callable[..., tuple[Any, list[Any], Any]]
+
+
+@pytest.fixture(scope="session")
+def train_by_command() -> Callable[[Path, Path, dict[str, Any]], tuple[Run, str, str]]:
+    """Train at the command line; return the run, and what was said on stderr and stdout."""
+
+    def train(data: Path, folder: Path, options: dict[str, Any]) -> tuple[Run, str, str]:
+        words = ["train", str(data), "--out", str(folder)]
+        for name, value in options.items():
+            words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
+        done = CliRunner().invoke(main, words)
+        assert done.exit_code == 0, done.stderr
+        return Run(folder), done.stderr, done.stdout
+
+    return train
 
 
 @pytest.fixture

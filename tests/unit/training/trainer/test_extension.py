@@ -5,10 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 from kerascnn import training
-from kerascnn.cli import main
 from kerascnn.dataset import load_dataset
 from kerascnn.errors import ModelFileError
 from kerascnn.training.auto.hyperparameters import resolve_extend
@@ -50,23 +48,18 @@ def shirts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def told(shirts: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, str]:
-    """Train at the command line; give the run and what was said."""
-    folder = tmp_path_factory.mktemp("whole") / "r"
-    words = ["train", str(shirts), "--out", str(folder)]
-    for name, value in OPTIONS.items():
-        words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
-    done = CliRunner().invoke(main, words)
-    assert done.exit_code == 0, done.stderr
-    return Run(folder), done.stderr
+def told(
+    shirts: Path, tmp_path_factory: pytest.TempPathFactory, train_by_command: Any
+) -> tuple[Run, str, str]:
+    return train_by_command(shirts, tmp_path_factory.mktemp("whole") / "r", OPTIONS)
 
 
 @pytest.fixture(scope="module")
-def whole(told: tuple[Run, str]) -> Run:
+def whole(told: tuple[Run, str, str]) -> Run:
     return told[0]
 
 
-def test_it_is_said_before_and_when_it_happens(told: tuple[Run, str]) -> None:
+def test_it_is_said_before_and_when_it_happens(told: tuple[Run, str, str]) -> None:
     lines = told[1].splitlines()
     assert any(line.startswith("extend   as many epochs again if the") for line in lines)
     at = lines.index("auto     epochs: 4 (the training accuracy is below 97 %)")

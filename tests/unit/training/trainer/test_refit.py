@@ -12,10 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 from kerascnn import training
-from kerascnn.cli import main
 from kerascnn.dataset import load_dataset
 from kerascnn.errors import ConfigError
 from kerascnn.inference.classifier import Classifier
@@ -57,15 +55,10 @@ def five(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def told(five: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, str, str]:
-    """Train at the command line; give the run and what was said."""
-    folder = tmp_path_factory.mktemp("runs") / "r"
-    words = ["train", str(five), "--out", str(folder)]
-    for name, value in OPTIONS.items():
-        words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
-    done = CliRunner().invoke(main, words)
-    assert done.exit_code == 0, done.stderr
-    return Run(folder), done.stderr, done.stdout
+def told(
+    five: Path, tmp_path_factory: pytest.TempPathFactory, train_by_command: Any
+) -> tuple[Run, str, str]:
+    return train_by_command(five, tmp_path_factory.mktemp("runs") / "r", OPTIONS)
 
 
 @pytest.fixture
